@@ -1,0 +1,143 @@
+"""Dataclass defaults ← YAML differences ← ``key=value`` overrides, merged and checked by OmegaConf.
+
+Frozen dataclasses are the schema. A field of a registered part (made by `part`) takes the schema of the part
+that its ``name`` key names, so every part brings its own keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from tracker.registry import PartConfig, Registry, suggest
+
+C = TypeVar("C")
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+"""Folder of the YAML files that come with the project."""
+
+
+def part(registry: Registry[Any], default: PartConfig) -> Any:
+    """A dataclass field that holds the config of a registered part."""
+    return field(default=default, metadata={"registry": registry})
+
+
+def find(kind: str, name: str | Path) -> Path:
+    """Path of the config that ``name`` means: a file of its own, or a name under ``configs/<kind>/``.
+
+    Raises
+    ------
+    ValueError
+        If there is neither; the sentence lists the known names.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ValueError(f"config {path}: no such file")
+        return path
+    known = {p.stem: p for p in (CONFIGS / kind).glob("*.yaml")}
+    if str(name) not in known:
+        raise ValueError(f"unknown {kind} config {str(name)!r}{suggest(str(name), known)}, or a FILE.yaml")
+    return known[str(name)]
+
+
+def load(cls: type[C], path: Path | None = None, overrides: Sequence[str] = ()) -> C:
+    """A checked instance of ``cls``.
+
+    Parameters
+    ----------
+    cls : type
+        Frozen dataclass: schema and defaults.
+    path : Path, optional
+        YAML with differences from the defaults. A mapping of named parts in it (``stages``) replaces the default one.
+    overrides : sequence of str
+        ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last.
+
+    Raises
+    ------
+    ValueError
+        If the YAML does not parse (the sentence names file and line), a key is unknown or a value does not fit.
+    """
+    from_file = _read(path) if path is not None else OmegaConf.create()
+    from_user = _parse(overrides)
+    config = OmegaConf.structured(cls)
+    OmegaConf.set_readonly(config, False)
+    for origin, values in ((str(path), from_file), ("command line", from_user)):
+        try:
+            for f in fields(cls):  # type: ignore[arg-type]  # C is a dataclass; a TypeVar cannot say so
+                if "registry" in f.metadata:
+                    _choose_part(config, f.name, f.metadata["registry"], values)
+                elif OmegaConf.get_type(config, f.name) is dict and f.name in values:
+                    if values is from_user:
+                        _refuse_new(config[f.name], values[f.name], f.name)
+                    else:
+                        config[f.name] = {}
+            config = OmegaConf.merge(config, values)
+        except (OmegaConfBaseException, ValueError) as error:
+            raise ValueError(f"{origin}: {_sentence(error)}") from error
+    try:
+        return OmegaConf.to_object(config)  # type: ignore[return-value]
+    except (OmegaConfBaseException, ValueError) as error:
+        raise ValueError(f"{path or 'config'}: {_sentence(error)}") from error
+
+
+def dump(config: Any) -> str:
+    """The resolved config as YAML text."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def _read(path: Path) -> DictConfig:
+    try:
+        values = OmegaConf.load(path)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueError(f"{path} line {line}: not valid YAML ({error.problem})") from error
+    except (OSError, UnicodeDecodeError, OmegaConfBaseException) as error:
+        raise ValueError(f"{path}: cannot be read ({error})") from error
+    if not isinstance(values, DictConfig):
+        raise ValueError(f"{path}: expected a mapping of keys to values, got a list")
+    return values
+
+
+def _parse(overrides: Sequence[str]) -> DictConfig:
+    values = OmegaConf.create()
+    for item in overrides:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise ValueError(f"override {item!r}: expected key=value, for example lifecycle.max_age=30")
+        try:
+            OmegaConf.update(values, key, yaml.safe_load(value), force_add=True)
+        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            raise ValueError(f"override {item!r}: {_sentence(error)}") from error
+    return values
+
+
+def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: DictConfig) -> None:
+    chosen = values.get(key)
+    if isinstance(chosen, str):  # "motion: xyah" is short for "motion: {name: xyah}"
+        values[key] = chosen = OmegaConf.create({"name": chosen})
+    if isinstance(chosen, DictConfig) and chosen.get("name", config[key].name) != config[key].name:
+        config[key] = OmegaConf.structured(registry.config(chosen.name)(name=chosen.name))
+        OmegaConf.set_readonly(config[key], False)
+
+
+def _refuse_new(known: DictConfig, given: Any, where: str) -> None:
+    for name in given if isinstance(given, DictConfig) else ():
+        if name not in known:
+            raise ValueError(f"unknown key '{where}.{name}'{suggest(str(name), map(str, known))}")
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).split("\n", maxsplit=1)[0]
+    if isinstance(error, ConfigKeyError) and error.full_key:
+        hint = text.partition("Did you mean")[2]
+        known = f"; did you mean{hint}" if hint else f" (known: {', '.join(map(str, error.parent_node or ()))})"
+        return f"unknown key '{error.full_key}'{known}"
+    key = getattr(error, "full_key", None)
+    return f"{key}: {text}" if key else text

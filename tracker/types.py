@@ -1,0 +1,185 @@
+"""The data that flows through a run: frozen structs of arrays.
+
+In memory every box is ``xyxy`` (left, top, right, bottom), float64, in pixels, 0-based; every image is
+RGB uint8. Zero rows are an ordinary case everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Int = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes
+    ----------
+    index : int
+        1-based number of the frame in its source.
+    image : uint8 [h w 3] or None
+        RGB; None when the source was opened without images or this one could not be read.
+    time : float
+        Seconds since the start of the source.
+    """
+
+    index: int
+    image: Image | None
+    time: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector saw in one frame.
+
+    Attributes
+    ----------
+    boxes : float64 [n 4]
+        xyxy, pixels.
+    scores : float64 [n]
+        Confidence, usually 0..1.
+    classes : int64 [n]
+        Class index of the detector; 0 where it knows one class only.
+    latents : float32 [n d] or None
+        Appearance, one row a box.
+    """
+
+    boxes: Float
+    scores: Float
+    classes: Int
+    latents: Float32 | None = None
+
+    @classmethod
+    def of(
+        cls,
+        boxes: ArrayLike,
+        scores: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        latents: ArrayLike | None = None,
+    ) -> Detections:
+        """Detections from anything array-like, with the shapes checked.
+
+        Parameters
+        ----------
+        boxes : [n 4]
+            xyxy in pixels; an empty list is zero boxes.
+        scores, classes : [n], optional
+            1 and 0 by default.
+        latents : [n d], optional
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit; the sentence names the array.
+        """
+        xyxy = np.asarray(boxes, dtype=np.float64)
+        if xyxy.size == 0:
+            xyxy = xyxy.reshape(0, 4)
+        if xyxy.ndim != 2 or xyxy.shape[1] != 4:
+            raise ValueError(f"boxes: expected shape [n 4] (xyxy), got {list(xyxy.shape)}")
+        n = len(xyxy)
+        s = np.ones(n) if scores is None else np.asarray(scores, dtype=np.float64)
+        c = np.zeros(n, np.int64) if classes is None else np.asarray(classes).astype(np.int64)
+        z = None if latents is None else np.asarray(latents, dtype=np.float32)
+        for name, array in (("scores", s), ("classes", c)):
+            if array.shape != (n,):
+                raise ValueError(f"{name}: expected shape [{n}] like boxes, got {list(array.shape)}")
+        if z is not None and (z.ndim != 2 or len(z) != n):
+            raise ValueError(f"latents: expected shape [{n} d] like boxes, got {list(z.shape)}")
+        return cls(xyxy, s, c, z)
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detections."""
+        return cls(np.empty((0, 4)), np.empty(0), np.empty(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, rows: Int | Bool | slice) -> Detections:
+        """The detections of these rows (indices, mask or slice), as a new struct."""
+        latents = None if self.latents is None else self.latents[rows]
+        return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], latents)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """The tracks that are reported for one frame.
+
+    Attributes
+    ----------
+    ids : int64 [m]
+        From 1, given at confirmation, never reused by the tracker that gave them.
+    boxes : float64 [m 4]
+        xyxy of the filter, pixels.
+    scores : float64 [m]
+        Score of the track's latest detection.
+    classes : int64 [m]
+        Class of the track (majority vote over its detections).
+    source : int64 [m]
+        Row of the matched detection in this frame; −1 where the box is only predicted.
+    """
+
+    ids: Int
+    boxes: Float
+    scores: Float
+    classes: Int
+    source: Int
+
+    @classmethod
+    def empty(cls) -> Tracks:
+        """No tracks."""
+        none = np.empty(0, np.int64)
+        return cls(none, np.empty((0, 4)), np.empty(0), none, none)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: Int | Bool | slice) -> Tracks:
+        """The tracks of these rows (indices, mask or slice), as a new struct."""
+        columns: dict[str, Any] = {f.name: getattr(self, f.name)[rows] for f in fields(self)}
+        return Tracks(**columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """One-to-one pairs of an assignment and what stayed free: sorted by row, disjoint, complete.
+
+    Attributes
+    ----------
+    rows, cols : int64 [k]
+        Matched pairs, ``rows`` ascending.
+    free_rows, free_cols : int64
+        The rows and columns without a partner, ascending.
+    """
+
+    rows: Int
+    cols: Int
+    free_rows: Int
+    free_cols: Int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(zip(self.rows.tolist(), self.cols.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """What sinks, drawing and metrics get: a frame, its detections and its tracks."""
+
+    frame: Frame
+    detections: Detections
+    tracks: Tracks
