@@ -1,0 +1,1 @@
+"""Appearance embeddings that are learned without labels."""

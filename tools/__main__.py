@@ -1,0 +1,61 @@
+"""``flatsort VERB``: finds the verb's file only when it is asked for, so that help is quick."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+
+import click
+
+from tools.cli import run
+
+VERBS = {
+    "demo": "Track and score a rendered scene; needs nothing.",
+    "track": "Track the objects of videos, cameras, folders or detection files.",
+    "evaluate": "Score tracks against ground truth with the MOT16 measures and HOTA.",
+}
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs by name and imports one when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the verbs in the order a newcomer needs them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command of a verb, None if there is no such verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = importlib.import_module(f"tools.{cmd_name}").main
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(importlib.metadata.version("flatsort"), prog_name="flatsort")
+def group() -> None:
+    """Multi-object tracking by position and by appearance that is learned without labels.
+
+    \b
+    flatsort demo                         a rendered scene, tracked and scored
+    flatsort track video.mp4              tracks of a video into runs/
+    flatsort evaluate --gt G --pred P     the MOT16 table
+
+    Add --debug to any verb for the full trace of an error. Shell completion:
+    eval "$(_FLATSORT_COMPLETE=bash_source flatsort)" (or zsh_source, fish_source).
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    run(group)
+
+
+if __name__ == "__main__":
+    main()

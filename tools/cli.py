@@ -1,0 +1,61 @@
+"""What every verb shares: errors in one line, progress bars, the ``--debug`` switch."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NoReturn, TypeVar
+
+import click
+
+T = TypeVar("T")
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a verb and leave the process: 0, 2 with one line on stderr for a user's error, 130 after Ctrl-C."""
+    debug = "--debug" in sys.argv
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    for noisy in ("matplotlib", "PIL"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        code = command.main(args=[a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = USER_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left, for example `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (click.ClickException, ValueError, OSError, ImportError) as error:
+        if debug:
+            raise
+        click.echo(f"error: {_sentence(error)}", err=True)
+        code = USER_ERROR
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def progress(items: Iterable[T], total: int | None, label: str, unit: str = "frame") -> Iterator[T]:
+    """The items, with a bar of rate and remaining time on stderr; silent off a terminal and for the first second."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, total=total, desc=label, unit=unit, delay=1.0, disable=not sys.stderr.isatty(), leave=False)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, click.ClickException):
+        text = error.format_message()
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        text += f" (see {where} --help)" if where else ""
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""Tracking by detection on arrays: numpy, scipy and OpenCV, never torch."""

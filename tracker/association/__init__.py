@@ -1,0 +1,1 @@
+"""Pairing of tracks and detections."""

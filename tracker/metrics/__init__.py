@@ -1,0 +1,1 @@
+"""How good tracks are: the measures of MOTChallenge."""
