@@ -1,0 +1,96 @@
+"""One-to-one assignment; the only caller of scipy's Hungarian algorithm."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from tracker.types import Bool, Float, Int, Matches
+
+SMALL = 2500
+"""Up to this many pairs the Hungarian algorithm is faster than finding the connected components first."""
+
+
+def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
+    """The cheapest one-to-one matching of feasible pairs.
+
+    Parameters
+    ----------
+    cost : [n m]
+        Finite where feasible; ignored elsewhere.
+    feasible : bool [n m]
+        A pair outside is never returned.
+    bound : float, optional
+        What a missing pair costs: the sum of ``cost − bound`` over the pairs is minimal, and only pairs below
+        ``bound`` are taken. By default as many pairs as possible are made, then the cheapest.
+
+    Returns
+    -------
+    Matches
+
+    Notes
+    -----
+    The feasible pairs are split into connected components, which cannot influence each other; most are single pairs.
+    """
+    if bound is not None:
+        feasible = feasible & (cost < bound)
+    per_row, per_col = feasible.sum(axis=1), feasible.sum(axis=0)
+    if _single(per_row) and _single(per_col):
+        return matches(*np.nonzero(feasible), *cost.shape)
+    if bound is None:
+        bound = _dear(cost[feasible], min(cost.shape))
+    if cost.size <= SMALL:
+        return matches(*_hungarian(cost, feasible, bound), *cost.shape)
+    rows, cols = np.nonzero(feasible)
+    alone = (per_row[rows] == 1) & (per_col[cols] == 1)
+    pairs = [(rows[alone], cols[alone])]
+    pairs += [
+        (r[i], c[j])
+        for r, c in _components(rows[~alone], cols[~alone], cost.shape)
+        for i, j in [_hungarian(cost[np.ix_(r, c)], feasible[np.ix_(r, c)], bound)]
+    ]
+    row = np.concatenate([p[0] for p in pairs])
+    order = np.argsort(row)
+    return matches(row[order], np.concatenate([p[1] for p in pairs])[order], *cost.shape)
+
+
+def matches(rows: Int, cols: Int, n: int, m: int) -> Matches:
+    """The pairs (``rows`` ascending) with the rows of n and columns of m that they leave free."""
+    free_rows, free_cols = np.ones(n, bool), np.ones(m, bool)
+    free_rows[rows] = False
+    free_cols[cols] = False
+    return Matches(rows, cols, free_rows.nonzero()[0], free_cols.nonzero()[0])
+
+
+def one_to_one(pairs: Bool) -> bool:
+    """Whether no row and no column of the mask [n m] holds two pairs."""
+    return _single(pairs.sum(axis=1)) and _single(pairs.sum(axis=0))
+
+
+def _single(counts: Int) -> bool:
+    return not counts.size or counts.max() <= 1
+
+
+def _dear(costs: Float, pairs: int) -> float:
+    # Giving up one pair must cost more than all other pairs could save by it: pairs · (max − min).
+    low, high = float(costs.min()), float(costs.max())
+    return high + (pairs + 1) * (high - low) + 1.0
+
+
+def _hungarian(cost: Float, feasible: Bool, bound: float) -> tuple[Int, Int]:
+    rows, cols = linear_sum_assignment(np.where(feasible, cost, bound))
+    kept = feasible[rows, cols]
+    return rows[kept], cols[kept]
+
+
+def _components(rows: Int, cols: Int, shape: tuple[int, ...]) -> list[tuple[Int, Int]]:
+    """Rows and columns of each connected component of the pairs."""
+    n, m = shape
+    graph = csr_array((np.ones(len(rows), np.int8), (rows, cols + n)), shape=(n + m, n + m))
+    _, label = connected_components(graph, directed=False)
+    nodes = np.concatenate([np.unique(rows), np.unique(cols) + n])
+    nodes = nodes[np.argsort(label[nodes], kind="stable")]
+    starts = np.flatnonzero(np.diff(label[nodes])) + 1
+    return [(part[part < n], part[part >= n] - n) for part in np.split(nodes, starts)] if len(nodes) else []

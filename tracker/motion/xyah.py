@@ -1,0 +1,97 @@
+"""DeepSORT's motion model: centre, aspect ratio and height of the box, with noise in proportion to the height.
+
+References
+----------
+Wojke et al., "Simple online and realtime tracking with a deep association metric", ICIP 2017, section 2.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracker.boxes import xyah_to_xyxy, xyxy_to_xyah
+from tracker.motion import MOTION, constant_velocity
+from tracker.protocols import State
+from tracker.registry import PartConfig
+from tracker.types import Float
+
+
+@dataclass(frozen=True)
+class XyahConfig(PartConfig):
+    """Standard deviations of DeepSORT's filter; the defaults are the reference implementation's."""
+
+    name: str = "xyah"
+    position: float = 1 / 20
+    """Of centre and height, as a share of the height."""
+    velocity: float = 1 / 160
+    """Of their velocities, as a share of the height a frame."""
+    aspect: float = 1e-2
+    """Of the aspect ratio, as a frame adds it."""
+    aspect_velocity: float = 1e-5
+    """Of the aspect ratio's velocity a frame."""
+    aspect_measurement: float = 1e-1
+    """Of a measured aspect ratio."""
+    start_position: float = 2.0
+    """A new track's ``position`` is wider by this factor."""
+    start_velocity: float = 10.0
+    """A new track's ``velocity`` is wider by this factor."""
+
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            if key != "name" and not 0 < value < np.inf:
+                raise ValueError(f"motion.{key}: expected a positive standard deviation, got {value}")
+
+
+@MOTION.register("xyah", XyahConfig)
+class Xyah:
+    """Constant velocity of centre, aspect ratio and height."""
+
+    def __init__(self, config: XyahConfig) -> None:
+        self._config = config
+
+    def start(self, boxes: Float) -> State:
+        """State [5 t 4] of new tracks at ``boxes``."""
+        c = self._config
+        values = xyxy_to_xyah(boxes)
+        variance = self._variances(values[:, 3], c.start_position * c.position, c.aspect)
+        velocity_variance = self._variances(values[:, 3], c.start_velocity * c.velocity, c.aspect_velocity)
+        return constant_velocity.start(values, variance, velocity_variance)
+
+    def predict(self, state: State, dt: float) -> State:
+        """State ``dt`` frames later."""
+        c = self._config
+        noise = self._variances(state[0, :, 3], c.position, c.aspect)
+        velocity_noise = self._variances(state[0, :, 3], c.velocity, c.aspect_velocity)
+        return constant_velocity.predict(state, dt, noise, velocity_noise)
+
+    def correct(self, state: State, boxes: Float) -> State:
+        """State after measuring ``boxes`` [t 4]."""
+        return constant_velocity.correct(state, xyxy_to_xyah(boxes), self._measurement(state))
+
+    def boxes(self, state: State) -> Float:
+        """Boxes xyxy [t 4] of a state."""
+        return xyah_to_xyxy(state[0])
+
+    def squared_mahalanobis(self, state: State, boxes: Float) -> Float:
+        """Squared Mahalanobis distance [t n] of ``boxes`` [n 4] to each predicted track."""
+        return constant_velocity.squared_mahalanobis(state, xyxy_to_xyah(boxes), self._measurement(state))
+
+    def warp(self, state: State, affine: Float) -> State:
+        """State in the pixels of a camera that moved by ``affine`` [2 3]."""
+        scale = abs(float(np.linalg.det(affine[:, :2]))) ** 0.5
+        out = constant_velocity.warp(state, affine)
+        out[:2, :, 3] *= scale
+        out[2:, :, 3] *= scale * scale
+        return out
+
+    def _measurement(self, state: State) -> Float:
+        return self._variances(state[0, :, 3], self._config.position, self._config.aspect_measurement)
+
+    @staticmethod
+    def _variances(height: Float, share: float, aspect: float) -> Float:
+        out = np.empty((len(height), 4))
+        out[:] = np.square(share * height)[:, None]
+        out[:, 2] = aspect * aspect
+        return out
