@@ -1,0 +1,55 @@
+"""Detections that a file holds already, in the MOTChallenge layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tracker.detectors import DETECTORS
+from tracker.io.mot import read_detections
+from tracker.registry import PartConfig
+from tracker.types import Detections, Frame
+
+
+@dataclass(frozen=True)
+class MotFileConfig(PartConfig):
+    """Which file, and how sure its detections must be."""
+
+    name: str = "mot"
+    path: str = ""
+    """FILE.txt with one detection a line: frame, id, left, top, width, height, score, …"""
+    min_score: float | None = None
+    """Least score in the file's own scale, which need not be 0..1; None keeps all."""
+
+
+@DETECTORS.register("mot", MotFileConfig)
+class MotFileDetector:
+    """The detections of a file, by the number of the frame.
+
+    Parameters
+    ----------
+    config : MotFileConfig
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If no file is named, or a line of it is no detection.
+    """
+
+    class_names: Sequence[str] = ("object",)
+    needs_image = False
+
+    def __init__(self, config: MotFileConfig) -> None:
+        if not config.path:
+            raise ValueError("detector.path: expected the FILE.txt of the detections, got nothing")
+        found = read_detections(Path(config.path))
+        if config.min_score is not None:
+            found = {index: some[some.scores >= config.min_score] for index, some in found.items()}
+        self._found = found
+
+    def detect(self, frame: Frame) -> Detections:
+        """Look up the detections of this frame in the order of the file; none if the file does not name the frame."""
+        return self._found.get(frame.index, Detections.empty())
