@@ -1,0 +1,300 @@
+"""Frames from whatever a user has: a video, images, a MOTChallenge sequence, a camera, a stream."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+
+from tracker.io.live import URL, open_live, stream_name
+from tracker.io.mot import read_detections, read_seqinfo
+from tracker.protocols import FrameSource
+from tracker.types import Frame, Image
+
+T = TypeVar("T")
+Picture = tuple[Image | None, float]
+"""A picture, None where it could not be read, and its time in seconds."""
+
+IMAGES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+TABLES = {".csv", ".txt"}
+FPS = 30.0
+"""Of sources that do not tell their own."""
+READ_AHEAD = 4
+"""Frames that are decoded while earlier ones are worked on."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class FileSource:
+    """Frames of files; every iteration starts again at the first.
+
+    ``pictures`` starts reading; None gives ``length`` frames without an image.
+    """
+
+    name: str
+    fps: float
+    size: tuple[int, int] | None
+    length: int | None
+    pictures: Callable[[], Generator[Picture]] | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self.pictures is None:
+            return (Frame(index, None, (index - 1) / self.fps) for index in range(1, (self.length or 0) + 1))
+        return prefetch(self._frames(self.pictures()), READ_AHEAD)
+
+    def _frames(self, pictures: Generator[Picture]) -> Generator[Frame]:
+        """Count the pictures and say at the end what was missing."""
+        index, unread, first = 0, 0, 0
+        with closing(pictures):
+            for index, (image, time) in enumerate(pictures, 1):
+                if image is None:
+                    unread += 1
+                    first = first or index
+                yield Frame(index, image, time)
+        if unread:
+            log.warning("%s: %d of %d frames could not be read, the first is %d", self.name, unread, index, first)
+        # the headers of intact videos are often wrong by a few frames
+        if self.length is not None and self.length - index > max(2, self.length // 100):
+            log.warning("%s: ended after %d frames, %d were announced", self.name, index, self.length)
+
+
+def open_source(
+    source: str, *, images: bool = True, fps: float | None = None, length: int | None = None
+) -> FrameSource:
+    """Open frames by what ``source`` names.
+
+    Parameters
+    ----------
+    source : str
+        A video; an image; a folder or glob of images, in natural order (``img2`` before ``img10``); a MOTChallenge
+        sequence folder with images or one video, where frame n is the image with number n and absent ones come without
+        an image; a detection file (without images only); a camera's index; an ``rtsp://`` or ``http://`` address.
+        What exists as a file comes before the index of a camera.
+    images : bool
+        Without them nothing is decoded and every ``Frame.image`` is None.
+    fps : float, optional
+        Frames per second, instead of what the source says; the times of a video are stretched to it.
+    length : int, optional
+        Number of frames, where neither ``seqinfo.ini`` nor a video's header tells.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or no file matches.
+    ValueError
+        If the source holds no picture that can be read, or its first one cannot.
+    ConnectionError
+        If a camera or stream gives no picture.
+    """
+    if fps is not None and not (0 < fps < math.inf):
+        raise ValueError(f"fps: expected a number above 0, got {fps}")
+    if length is not None and length < 1:
+        raise ValueError(f"length: expected at least one frame, got {length}")
+    path = Path(source)
+    if path.is_dir():
+        return _open_folder(path, images, fps, length)
+    if path.is_file():
+        if path.suffix.lower() in TABLES:
+            return _open_table(path, images, fps, length)
+        if path.suffix.lower() in IMAGES:
+            return _open_images([path], path.stem, images, fps)
+        return _open_video(source, path.stem, images, fps, None, length)
+    if URL.match(source) and Path(source.partition("?")[0]).suffix.lower() in VIDEOS:
+        return _open_video(source, stream_name(source), images, fps, None, length)
+    if source.isdecimal() or URL.match(source):
+        if not images:
+            raise ValueError(f"{source}: a camera or stream cannot be opened without images")
+        return open_live(source, fps=fps)
+    if any(mark in source for mark in "*?["):
+        root = Path(path.anchor)
+        paths = _pictures_of(root.glob(str(path.relative_to(root))))
+        if not paths:
+            raise FileNotFoundError(f"{source}: expected images, no file matches")
+        folder = paths[0].resolve().parent
+        return _open_images(paths, (folder.parent if folder.name == "img1" else folder).name, images, fps)
+    raise FileNotFoundError(
+        f"{source}: no such file, expected a video, images, a sequence folder, a camera or an address"
+    )
+
+
+def prefetch(items: Iterable[T], size: int) -> Generator[T]:
+    """Give the items in order while a thread fetches up to ``size`` of them ahead.
+
+    Errors of ``items`` come out where the item would. The thread ends, and ``items`` is closed, when the last item was
+    given, an error came, or the generator is closed.
+    """
+    iterator = iter(items)
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
+        try:
+            waiting: deque[Future[T | object]] = deque(pool.submit(next, iterator, end) for _ in range(size))
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, iterator, end))
+                yield item  # type: ignore[misc]  # `end` is the only other object
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if isinstance(iterator, Generator):
+                iterator.close()
+
+
+def _open_folder(folder: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
+    """Frames of a sequence folder, its image folder, or of any folder of images."""
+    parent = folder.resolve().parent
+    if folder.resolve().name == "img1" and (parent / "seqinfo.ini").is_file():
+        folder = parent
+    info = read_seqinfo(folder)
+    paths = _pictures_of(folder.iterdir())
+    if info is None and paths and not (folder / "img1").is_dir():
+        return _open_images(paths, folder.resolve().name, images, fps)
+    name = folder.resolve().name if info is None else info.name.replace("/", "_")
+    announced = length if info is None else info.length
+    rate = fps or (info.fps if info else None)
+    inside = info.image_dir if info else folder / "img1"
+    paths = _pictures_of(inside.iterdir()) if inside.is_dir() else []
+    videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
+    if paths:
+        return _open_images(_numbered(paths, announced or 0), name, images, rate, info.size if info else None)
+    if not images and announced and (info or not videos):
+        return FileSource(name, rate or FPS, info.size if info else None, announced)
+    if len(videos) == 1:
+        return _open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
+    found = f"{len(videos)} videos" if videos else "none"
+    raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, found {found}")
+
+
+def _open_table(path: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
+    """Frames without images, as many as a detection file speaks of."""
+    if images:
+        raise ValueError(f"{path}: a detection file has no pictures, expected a video, images or a sequence folder")
+    of_sequence = path.resolve().parent.name in ("det", "gt")
+    folder = path.resolve().parent.parent
+    info = read_seqinfo(folder) if of_sequence else None
+    total = max(max(read_detections(path), default=0), info.length if info else length or 0)
+    if not total:
+        raise ValueError(f"{path}: expected at least one row to know the number of frames, got none")
+    name = info.name.replace("/", "_") if info else folder.name if of_sequence else path.stem
+    return FileSource(name, fps or (info.fps if info else FPS), info.size if info else None, total)
+
+
+def _open_images(
+    paths: Sequence[Path | None], name: str, images: bool, fps: float | None, size: tuple[int, int] | None = None
+) -> FileSource:
+    """Frames of image files; None is a frame without one."""
+    rate = fps or FPS
+    if not images:
+        return FileSource(name, rate, size, len(paths))
+    path = next(path for path in paths if path is not None)
+    image = read_image(path)
+    if image is None:
+        raise ValueError(f"{path}: expected a whole image as the first frame, got a file that cannot be decoded")
+
+    def pictures() -> Generator[Picture]:
+        for number, each in enumerate(paths):
+            yield (None if each is None else read_image(each)), number / rate
+
+    return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), pictures)
+
+
+def _open_video(
+    path: str, name: str, images: bool, fps: float | None, known: int | None, length: int | None
+) -> FileSource:
+    """Frames of a video; its header is asked for what is not known: ``known`` goes before it, ``length`` after it."""
+    capture = _capture(path)
+    try:
+        rate, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        first = capture.read()[1] if images else None
+    finally:
+        capture.release()
+    own = rate if 0 < rate < 1000 else FPS
+    total = known or (int(frames) if 0 < frames < 1e9 else length)
+    if not images:
+        if total is None:
+            raise ValueError(f"{path}: expected a header that tells the number of frames, got {frames:g}")
+        return FileSource(name, fps or own, None, total)
+    if first is None:
+        raise ValueError(f"{path}: expected a video, but its first frame cannot be decoded")
+    nominal = fps or own
+    return FileSource(
+        name, nominal, (first.shape[1], first.shape[0]), total, lambda: _read_video(path, nominal, own / nominal)
+    )
+
+
+def _read_video(path: str, fps: float, pace: float) -> Generator[Picture]:
+    """Pictures at the container's times × ``pace``; 1/``fps`` after the last one where a time does not move on."""
+    capture = _capture(path)
+    try:
+        start = time = 0.0
+        for number in count():
+            if not capture.grab():
+                return
+            ok, picture = capture.retrieve()
+            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+            if number == 0:
+                start = stamp if math.isfinite(stamp) else 0.0
+            else:
+                seconds = (stamp - start) * pace
+                time = seconds if time < seconds < math.inf else time + 1.0 / fps
+            yield (_rgb(picture) if ok else None), time
+    finally:
+        capture.release()
+
+
+def _capture(path: str) -> cv2.VideoCapture:
+    capture = cv2.VideoCapture(path)
+    if not capture.isOpened():
+        capture.release()
+        raise ValueError(f"{path}: expected a video or an image, got a file that OpenCV cannot open")
+    return capture
+
+
+def read_image(path: Path) -> Image | None:
+    """Read an image file as RGB uint8 [h w 3]; None if it is absent, broken or cut short."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    # some decoders would fill what is missing with grey
+    jpeg_cut = data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    png_cut = data.startswith(b"\x89PNG") and b"IEND" not in data
+    if not data or jpeg_cut or png_cut:
+        return None
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return None if picture is None else _rgb(picture)
+
+
+def _rgb(picture: cv2.typing.MatLike) -> Image:
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _pictures_of(paths: Iterable[Path]) -> list[Path]:
+    """Pick the images among some paths, in natural order."""
+    found = [path for path in paths if path.suffix.lower() in IMAGES and not path.name.startswith(".")]
+    return sorted(found, key=lambda path: [int(t) if t.isdigit() else t for t in re.split("([0-9]+)", str(path))])
+
+
+def _numbered(paths: list[Path], announced: int) -> list[Path | None]:
+    """Images at the place of their number, None between; in their order where the numbers are no frame numbers."""
+    digits = [re.findall("[0-9]+", path.stem) for path in paths]
+    numbers = [int(found[-1]) for found in digits if found]
+    shift = 1 if 0 in numbers else 0  # some count from 0
+    highest = max(numbers, default=0) + shift
+    # beyond that they are time stamps or a camera's counter
+    if len(set(numbers)) < len(paths) or highest > max(announced, 10 * len(paths)):
+        return list(paths)
+    places: list[Path | None] = [None] * max(announced, highest)
+    for number, path in zip(numbers, paths, strict=True):
+        places[number + shift - 1] = path
+    return places
