@@ -18,7 +18,7 @@ from tracker.types import Bool, Detections, Float, Float32, Image
 GREY = 114
 """Value of the border that YOLOX was trained with."""
 
-CUT = 0.01
+CUT = 0.03
 """Share of a tile's longer side within which a box counts as cut by its border."""
 
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))

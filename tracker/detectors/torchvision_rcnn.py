@@ -1,0 +1,158 @@
+"""Torchvision's detection networks: Faster R-CNN, RetinaNet, FCOS, SSD and their relatives."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tracker.detectors import DETECTORS, classes
+from tracker.registry import PartConfig, suggest
+from tracker.types import Detections, Frame
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DOWNLOAD = "download"
+DEVICES = ("auto", "cpu", "cuda")
+
+_NO_EPSILON = {f"{kind}_resnet50_fpn" for kind in ("fasterrcnn", "maskrcnn", "keypointrcnn", "retinanet")}
+"""Models whose published weights were trained without the small constant in their frozen normalisation."""
+
+
+@dataclass(frozen=True)
+class TorchvisionConfig(PartConfig):
+    """A network of torchvision and what is taken from its output."""
+
+    name: str = "torchvision"
+    model: str = "fasterrcnn_mobilenet_v3_large_320_fpn"
+    """Name of a detection model in torchvision."""
+    weights: str = ""
+    """FILE.pth with the model's state dict, or "download" for torchvision's own weights, checked and kept by torch."""
+    classes: tuple[str, ...] = ("person",)
+    """Names of the classes to keep; empty for all."""
+    names: str = ""
+    """Text file with one class name a line, without the background; by default the names of COCO."""
+    min_score: float = 0.5
+    """Least class probability, 0..1."""
+    device: str = "auto"
+    """auto (a GPU where there is one), cpu or cuda."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_score < 1:
+            raise ValueError(f"detector.min_score: expected between 0 and 1, got {self.min_score}")
+        if self.device not in DEVICES:
+            raise ValueError(f"detector.device: expected one of {', '.join(DEVICES)}, got {self.device!r}")
+
+
+@DETECTORS.register("torchvision", TorchvisionConfig)
+class TorchvisionDetector:
+    """Boxes of a network of torchvision.
+
+    Parameters
+    ----------
+    config : TorchvisionConfig
+
+    Raises
+    ------
+    OSError
+        If the weights or the names cannot be read or downloaded.
+    ValueError
+        If the weights are not those of the model, their checksum is wrong, or a model, class or device is unknown.
+    """
+
+    needs_image = True
+
+    def __init__(self, config: TorchvisionConfig) -> None:
+        import torch
+        from torchvision import models
+
+        known = models.list_models(module=models.detection)
+        if config.model not in known:
+            raise ValueError(f"detector.model: unknown model {config.model!r}{suggest(config.model, known)}")
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("detector.device cuda: torch sees no such device here; take device cpu")
+        published = models.get_model_weights(config.model).DEFAULT
+        labels = ["background", *classes.read(config.names)] if config.names else published.meta["categories"]
+        self.class_names: Sequence[str] = labels
+        self._chosen = classes.choose(labels, config.classes)
+        self._min_score = config.min_score
+        self._device = torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
+        model = models.get_model(config.model, weights=None, weights_backbone=None, num_classes=len(labels))
+        state = _download(published) if config.weights == DOWNLOAD else _read(config.weights)
+        _fill(model, state, config)
+        self._model = model.eval().to(self._device)
+
+    def detect(self, frame: Frame) -> Detections:
+        """Find the boxes of one frame, best first; none where the image is missing."""
+        if frame.image is None:
+            return Detections.empty()
+        import torch
+
+        pixels = torch.from_numpy(np.ascontiguousarray(frame.image)).to(self._device)
+        with torch.inference_mode():
+            found = self._model([pixels.permute(2, 0, 1).float() / 255])[0]
+        boxes, scores, labels = (found[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
+        rows = np.flatnonzero((scores >= self._min_score) & np.isin(labels, self._chosen))
+        return Detections.of(boxes, scores, labels)[rows]
+
+
+def _download(published: Any) -> Mapping[str, Tensor]:
+    from urllib.error import URLError
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # torch tells there what it downloads
+            state: Mapping[str, Tensor] = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except URLError as error:
+        raise OSError(
+            f"{published.url}: cannot be downloaded ({error.reason}); give detector.weights a FILE.pth instead"
+        ) from error
+    except RuntimeError as error:
+        raise ValueError(f"{published.url}: expected the published weights, got another file ({error})") from error
+    return state
+
+
+def _read(weights: str) -> Mapping[str, Tensor]:
+    import torch
+
+    path = Path(weights)
+    if not weights:
+        raise ValueError(f"detector.weights: expected FILE.pth, or {DOWNLOAD!r} for torchvision's own, got nothing")
+    if not path.is_file():
+        raise FileNotFoundError(f"detector.weights {path}: no such file (or say {DOWNLOAD!r} for torchvision's own)")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ValueError(f"{path}: expected a state dict of tensors only, as torch saves it ({reason})") from error
+    if not isinstance(state, Mapping) or not all(isinstance(t, torch.Tensor) for t in state.values()):
+        raise ValueError(
+            f"{path}: expected a state dict (name to tensor), got {type(state).__name__} of something else"
+        )
+    return state
+
+
+def _fill(model: nn.Module, state: Mapping[str, Tensor], config: TorchvisionConfig) -> None:
+    from torch.nn import BatchNorm2d
+
+    own = model.state_dict()
+    for key in sorted(own.keys() | state.keys()):
+        # Published weights come from frozen normalisations, which count no batches.
+        if key.endswith("num_batches_tracked"):
+            continue
+        expected, got = (list(s[key].shape) if key in s else None for s in (own, state))
+        if expected != got:
+            raise ValueError(
+                f"{config.weights}: expected {key} of shape {expected} for {config.model} (None: no such tensor), got {got}"
+            )
+    model.load_state_dict(state, strict=False)
+    if config.model in _NO_EPSILON:
+        for module in model.modules():
+            if isinstance(module, BatchNorm2d):
+                module.eps = 0.0
