@@ -129,8 +129,7 @@ def _read(weights: str) -> Mapping[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ValueError(f"{path}: expected a state dict of tensors only, as torch saves it ({reason})") from error
+        raise ValueError(f"{path}: expected a state dict of tensors as torch saves it, got something else") from error
     if not isinstance(state, Mapping) or not all(isinstance(t, torch.Tensor) for t in state.values()):
         raise ValueError(
             f"{path}: expected a state dict (name to tensor), got {type(state).__name__} of something else"
@@ -146,10 +145,14 @@ def _fill(model: nn.Module, state: Mapping[str, Tensor], config: TorchvisionConf
         # Published weights come from frozen normalisations, which count no batches.
         if key.endswith("num_batches_tracked"):
             continue
-        expected, got = (list(s[key].shape) if key in s else None for s in (own, state))
-        if expected != got:
+        if key not in state:
+            raise ValueError(f"{config.weights}: expected the weights of {config.model}, got a file without {key}")
+        if key not in own:
+            raise ValueError(f"{config.weights}: expected the weights of {config.model}, which has no {key}")
+        if state[key].shape != own[key].shape:
             raise ValueError(
-                f"{config.weights}: expected {key} of shape {expected} for {config.model} (None: no such tensor), got {got}"
+                f"{config.weights}: expected {key} of shape {list(own[key].shape)} for {config.model}, "
+                f"got {list(state[key].shape)}"
             )
     model.load_state_dict(state, strict=False)
     if config.model in _NO_EPSILON:
