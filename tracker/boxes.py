@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from operator import sub
+
 import numpy as np
 
 from tracker.types import Bool, Float
@@ -9,10 +12,34 @@ from tracker.types import Bool, Float
 LARGEST = 1e6
 """Coordinates beyond this many pixels cannot lie in any image."""
 
+SMALLEST = 1e-3
+"""Boxes narrower or lower than this many pixels have no area worth the name."""
+
+
+TINY = 1e-300
+"""Keeps 0 / 0 at 0."""
+
+_TO_CENTRE = np.array([[0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5], [-1, 0, 1, 0], [0, -1, 0, 1]])
+_TO_CORNERS = np.linalg.inv(_TO_CENTRE)
+
+
+def all_valid(boxes: Float) -> bool:
+    """Whether every box is `valid`: a quick answer for the usual case."""
+    flat = boxes.ravel().tolist()  # plain numbers: for a few boxes quicker than numpy, for a thousand not slower
+    return not flat or (
+        math.isfinite(sum(flat))
+        and -LARGEST < min(flat)
+        and max(flat) < LARGEST
+        and min(map(sub, flat[2::4], flat[::4])) >= SMALLEST
+        and min(map(sub, flat[3::4], flat[1::4])) >= SMALLEST
+    )
+
 
 def valid(boxes: Float) -> Bool:
-    """Which boxes [n 4] are finite, of positive width and height, and within ±`LARGEST` pixels; [n]."""
-    ok: Bool = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & (np.abs(boxes) < LARGEST).all(axis=1)
+    """Which boxes [n 4] are finite, within ±`LARGEST` pixels and at least `SMALLEST` pixels wide and high; [n]."""
+    inside = np.abs(boxes) < LARGEST  # NaN and infinity compare false
+    size = np.where(inside, boxes, 0.0)
+    ok: Bool = inside.all(axis=1) & (size[:, 2:] - size[:, :2] >= SMALLEST).all(axis=1)
     return ok
 
 
@@ -27,55 +54,35 @@ def xywh_to_xyxy(boxes: Float) -> Float:
 
 
 def xyxy_to_xysr(boxes: Float) -> Float:
-    """Centre x, centre y, area and aspect ratio w/h [n 4] of xyxy boxes (the state of SORT)."""
-    out = np.empty_like(boxes)
-    size = boxes[:, 2:] - boxes[:, :2]
-    out[:, :2] = boxes[:, :2] + size * 0.5
-    np.multiply(size[:, 0], size[:, 1], out=out[:, 2])
-    np.divide(size[:, 0], size[:, 1], out=out[:, 3])
+    """Centre x, centre y, area and aspect ratio w/h, [4 n], of xyxy boxes [n 4] (the state of SORT)."""
+    out: Float = _TO_CENTRE @ boxes.T
+    size = out[2:].copy()
+    np.multiply(size[0], size[1], out=out[2])
+    np.divide(size[0], size[1], out=out[3])
     return out
 
 
 def xysr_to_xyxy(values: Float) -> Float:
-    """Corners [n 4] of boxes given as centre x, centre y, area and aspect ratio; empty where the area is not positive."""
-    out = np.empty_like(values)
-    half = np.empty((len(values), 2))
-    area = np.maximum(values[:, 2], 0.0)
-    np.sqrt(area * np.maximum(values[:, 3], 0.0), out=half[:, 0])
-    np.divide(area, half[:, 0], out=half[:, 1], where=half[:, 0] > 0)
-    half[half[:, 0] <= 0, 1] = 0.0
-    half *= 0.5
-    np.subtract(values[:, :2], half, out=out[:, :2])
-    np.add(values[:, :2], half, out=out[:, 2:])
-    return out
+    """Corners [n 4] of boxes given as [4 n]: centre x, centre y, area and aspect ratio, the last two positive."""
+    centred = values.copy()
+    np.sqrt(values[2] * values[3], out=centred[2])
+    np.divide(values[2], centred[2], out=centred[3])
+    return (_TO_CORNERS @ centred).T
 
 
 def xyxy_to_xyah(boxes: Float) -> Float:
-    """Centre x, centre y, aspect ratio w/h and height [n 4] of xyxy boxes (the state of DeepSORT)."""
-    out = np.empty_like(boxes)
-    size = boxes[:, 2:] - boxes[:, :2]
-    out[:, :2] = boxes[:, :2] + size * 0.5
-    np.divide(size[:, 0], size[:, 1], out=out[:, 2])
-    out[:, 3] = size[:, 1]
+    """Centre x, centre y, aspect ratio w/h and height, [4 n], of xyxy boxes [n 4] (the state of DeepSORT)."""
+    out: Float = _TO_CENTRE @ boxes.T
+    out[2] /= out[3]
     return out
 
 
 def xyah_to_xyxy(values: Float) -> Float:
-    """Corners [n 4] of boxes given as centre x, centre y, aspect ratio and height; empty where a size is not positive."""
-    out = np.empty_like(values)
-    half = np.maximum(values[:, 2:], 0.0)
-    half[:, 0] *= half[:, 1]
-    half *= 0.5
-    np.subtract(values[:, :2], half, out=out[:, :2])
-    np.add(values[:, :2], half, out=out[:, 2:])
-    return out
-
-
-def area(boxes: Float) -> Float:
-    """Area [n] of xyxy boxes in square pixels."""
-    size = boxes[:, 2:] - boxes[:, :2]
-    product: Float = size[:, 0] * size[:, 1]
-    return product
+    """Corners [n 4] of boxes given as [4 n]: centre x, centre y, aspect ratio and height; empty if one is negative."""
+    centred = values.copy()
+    np.maximum(centred[2:], 0.0, out=centred[2:])
+    centred[2] *= centred[3]
+    return (_TO_CORNERS @ centred).T
 
 
 def clip(boxes: Float, width: int, height: int) -> Float:
@@ -92,13 +99,17 @@ def iou(a: Float, b: Float) -> Float:
     b : [m 4]
         xyxy, pixels. A box without area overlaps nothing.
     """
-    lower = np.maximum(a[:, None, :2], b[:, :2])
-    upper = np.minimum(a[:, None, 2:], b[:, 2:])
-    upper -= lower
-    np.maximum(upper, 0.0, out=upper)
-    overlap: Float = upper[..., 0] * upper[..., 1]
-    union = area(a)[:, None] + area(b)
+    n = len(a)
+    xyxy = np.concatenate([a, b]).T.copy()  # a coordinate at a time, in contiguous rows
+    low, high = xyxy[:2], xyxy[2:]
+    size = high - low
+    areas = size[0] * size[1]
+    areas += TINY
+    size = np.minimum(high[:, :n, None], high[:, None, n:])
+    size -= np.maximum(low[:, :n, None], low[:, None, n:])
+    np.maximum(size, 0.0, out=size)
+    overlap: Float = size[0] * size[1]
+    union = areas[:n, None] + areas[n:]
     union -= overlap
-    out = np.zeros_like(overlap)
-    np.divide(overlap, union, out=out, where=overlap > 0)
-    return out
+    overlap /= union
+    return overlap

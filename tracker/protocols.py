@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from tracker.types import Detections, Float, Float32, Frame, FrameResult, Image
 
 State = Float
-"""Filter state of t tracks, [5 t 4]: value, velocity, and the variance, covariance and velocity variance."""
+"""Filter state of t tracks, [5 4 t]: value, velocity, and the variance, covariance and velocity variance."""
 
 SinkT = TypeVar("SinkT", bound="Sink")
 
@@ -57,24 +57,28 @@ class Embedder(Protocol):
 class MotionModel(Protocol):
     """Motion of all tracks at once: the state goes in and comes out, nothing is kept."""
 
-    def start(self, boxes: Float) -> State:
-        """State of new tracks at ``boxes`` [t 4]."""
+    def measure(self, boxes: Float) -> Float:
+        """What the filter measures of ``boxes`` [n 4]: its four coordinates, [4 n]."""
+        ...
+
+    def start(self, measured: Float) -> State:
+        """State of new tracks at ``measured`` [4 t]."""
         ...
 
     def predict(self, state: State, dt: float) -> State:
         """State ``dt`` nominal frames later."""
         ...
 
-    def correct(self, state: State, boxes: Float) -> State:
-        """State after measuring ``boxes`` [t 4], one row a track."""
+    def correct(self, state: State, measured: Float) -> State:
+        """State after measuring ``measured`` [4 t], one column a track."""
         ...
 
     def boxes(self, state: State) -> Float:
         """xyxy [t 4] of a state."""
         ...
 
-    def squared_mahalanobis(self, state: State, boxes: Float) -> Float:
-        """Squared distance [t n] of each predicted track to each box, in units of the innovation's variance."""
+    def squared_mahalanobis(self, state: State, measured: Float) -> Float:
+        """Squared distance [t n] of each predicted track to each of ``measured`` [4 n], in innovation variances."""
         ...
 
     def warp(self, state: State, affine: Float) -> State:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
@@ -36,45 +38,53 @@ def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
     """
     if bound is not None:
         feasible = feasible & (cost < bound)
-    per_row, per_col = feasible.sum(axis=1), feasible.sum(axis=0)
-    if _single(per_row) and _single(per_col):
-        return matches(*np.nonzero(feasible), *cost.shape)
     if bound is None:
         bound = _dear(cost[feasible], min(cost.shape))
     if cost.size <= SMALL:
         return matches(*_hungarian(cost, feasible, bound), *cost.shape)
-    rows, cols = np.nonzero(feasible)
-    alone = (per_row[rows] == 1) & (per_col[cols] == 1)
+    rows, cols = feasible.nonzero()
+    alone = (feasible.sum(axis=1)[rows] == 1) & (feasible.sum(axis=0)[cols] == 1)
     pairs = [(rows[alone], cols[alone])]
     pairs += [
         (r[i], c[j])
         for r, c in _components(rows[~alone], cols[~alone], cost.shape)
         for i, j in [_hungarian(cost[np.ix_(r, c)], feasible[np.ix_(r, c)], bound)]
     ]
-    row = np.concatenate([p[0] for p in pairs])
+    return matches(*sorted_pairs(pairs), *cost.shape)
+
+
+def sorted_pairs(parts: Sequence[tuple[Int, Int]]) -> tuple[Int, Int]:
+    """Rows and columns of all parts together, rows ascending."""
+    if len(parts) == 1:
+        return parts[0]
+    row = np.concatenate([rows for rows, _ in parts] or [np.empty(0, np.int64)])
+    col = np.concatenate([cols for _, cols in parts] or [np.empty(0, np.int64)])
     order = np.argsort(row)
-    return matches(row[order], np.concatenate([p[1] for p in pairs])[order], *cost.shape)
+    return row[order], col[order]
 
 
 def matches(rows: Int, cols: Int, n: int, m: int) -> Matches:
     """The pairs (``rows`` ascending) with the rows of n and columns of m that they leave free."""
-    free_rows, free_cols = np.ones(n, bool), np.ones(m, bool)
-    free_rows[rows] = False
-    free_cols[cols] = False
-    return Matches(rows, cols, free_rows.nonzero()[0], free_cols.nonzero()[0])
+    return Matches(rows, cols, _others(rows, n), _others(cols, m))
 
 
-def one_to_one(pairs: Bool) -> bool:
-    """Whether no row and no column of the mask [n m] holds two pairs."""
-    return _single(pairs.sum(axis=1)) and _single(pairs.sum(axis=0))
+def one_to_one(rows: Int, cols: Int) -> bool:
+    """Whether no row and no column occurs twice in the pairs."""
+    return len(set(rows.tolist())) == len(rows) and len(set(cols.tolist())) == len(cols)
 
 
-def _single(counts: Int) -> bool:
-    return not counts.size or counts.max() <= 1
+def _others(taken: Int, n: int) -> Int:
+    if len(taken) == n:
+        return np.empty(0, np.int64)
+    free = np.zeros(n, bool)
+    free[taken] = True
+    return (~free).nonzero()[0]
 
 
 def _dear(costs: Float, pairs: int) -> float:
     # Giving up one pair must cost more than all other pairs could save by it: pairs · (max − min).
+    if not len(costs):
+        return 0.0
     low, high = float(costs.min()), float(costs.max())
     return high + (pairs + 1) * (high - low) + 1.0
 

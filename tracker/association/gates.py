@@ -15,7 +15,7 @@ CHI2_95 = 9.487729036781154
 
 def mahalanobis(problem: Problem) -> tuple[Float, float]:
     """Squared Mahalanobis distance of prediction and detection, up to its 95 % quantile (DeepSORT, equation 1)."""
-    return problem.motion.squared_mahalanobis(problem.state, problem.detections.boxes), CHI2_95
+    return problem.motion.squared_mahalanobis(problem.state, problem.measured), CHI2_95
 
 
 def same_class(problem: Problem) -> tuple[Float, float]:

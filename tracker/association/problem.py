@@ -17,13 +17,17 @@ class Problem:
     ----------
     detections : Detections
         n of them.
-    motion, state : MotionModel, [5 t 4]
+    motion : MotionModel
+    state : [5 4 t]
         The predicted state of every track.
+    measured : [4 n]
+        The detections as the motion model measures them.
     boxes : [t 4]
         xyxy of the prediction.
-    confirmed : bool [t]
-    missed : int64 [t]
-        Frames since the latest match, counting this one: 1 for a track that was matched in the previous frame.
+    ids : int64 [t]
+        0 where the track is not confirmed.
+    frame, last : int, int64 [t]
+        Number of this frame and of each track's latest match.
     classes : int64 [t]
     latent_distance : [t n] or None
         Euclidean distance of each track's gallery to each detection, where the detections bring latents.
@@ -32,12 +36,24 @@ class Problem:
     detections: Detections
     motion: MotionModel
     state: State
+    measured: Float
     boxes: Float
-    confirmed: Bool
-    missed: Int
+    ids: Int
+    frame: int
+    last: Int
     classes: Int
     latent_distance: Float | None = None
     _iou: Float | None = None
+
+    @property
+    def confirmed(self) -> Bool:
+        """Which tracks have an id [t]."""
+        return self.ids > 0
+
+    @property
+    def missed(self) -> Int:
+        """Frames since the latest match [t], counting this one: 1 for a track that was matched in the previous one."""
+        return self.frame - self.last
 
     @property
     def iou(self) -> Float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.association.assignment import assign, matches, one_to_one
+from tracker.association.assignment import assign, matches, one_to_one, sorted_pairs
 from tracker.association.costs import COSTS
 from tracker.association.gates import GATES
 from tracker.association.problem import Problem
@@ -35,8 +35,8 @@ class StageConfig:
     """Tracks that take part: all, confirmed or tentative ones."""
     max_missed: int | None = None
     """Only tracks without a match for at most this many frames, counting this one; None: any."""
-    min_score: float = 0.0
-    """Only detections of at least this score."""
+    min_score: float | None = None
+    """Only detections of at least this score; None: any."""
     max_score: float | None = None
     """Only detections below this score; None: any."""
     cascade: bool = False
@@ -56,7 +56,7 @@ class StageConfig:
             raise ValueError(f"stage compete: expected a finite number of at least limit {self.limit}, got {self.compete}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Trace:
     """What a stage looked at and decided, kept for explanations.
 
@@ -66,8 +66,6 @@ class Trace:
     rows, cols : int64
         Tracks and detections that took part.
     cost : [rows cols]
-    allowed : bool [rows cols]
-        Pairs that pass every gate.
     gates : dict
         Name → (values [rows cols], limit).
     matches : Matches
@@ -79,7 +77,6 @@ class Trace:
     rows: Int
     cols: Int
     cost: Float
-    allowed: Bool
     gates: Mapping[str, tuple[Float, float]]
     matches: Matches
 
@@ -95,74 +92,75 @@ def associate(stages: Mapping[str, StageConfig], problem: Problem) -> tuple[Matc
         One a stage that had something to look at.
     """
     t, n = len(problem.boxes), len(problem.detections)
-    free_rows, free_cols = np.ones(t, bool), np.ones(n, bool)
+    rows_left, cols_left = np.arange(t), np.arange(n)
     found: list[tuple[Int, Int]] = []
     traces = []
     for name, stage in stages.items():
-        rows = np.flatnonzero(free_rows & _takes_track(stage, problem))
-        cols = np.flatnonzero(free_cols & _takes_detection(stage, problem.detections.scores))
+        rows = _of_tracks(stage, problem, rows_left)
+        cols = _of_detections(stage, problem.detections.scores, cols_left)
         if not len(rows) or not len(cols):
             continue
         trace = _run(name, stage, problem, rows, cols)
-        pair = rows[trace.matches.rows], cols[trace.matches.cols]
-        free_rows[pair[0]] = False
-        free_cols[pair[1]] = False
-        found.append(pair)
         traces.append(trace)
-    if len(found) == 1:
-        return matches(*found[0], t, n), traces
-    row = np.concatenate([p[0] for p in found]) if found else np.empty(0, np.int64)
-    col = np.concatenate([p[1] for p in found]) if found else np.empty(0, np.int64)
-    order = np.argsort(row)
-    return matches(row[order], col[order], t, n), traces
+        if len(rows) == t and len(cols) == n and len(stages) == 1:
+            return trace.matches, traces
+        found.append((rows[trace.matches.rows], cols[trace.matches.cols]))
+        together = matches(*sorted_pairs(found), t, n)
+        rows_left, cols_left = together.free_rows, together.free_cols
+    return Matches(*sorted_pairs(found), rows_left, cols_left), traces
 
 
-def _takes_track(stage: StageConfig, problem: Problem) -> Bool:
-    takes = np.ones(len(problem.boxes), bool) if stage.tracks == "all" else problem.confirmed
-    if stage.tracks == "tentative":
-        takes = ~takes
-    return takes if stage.max_missed is None else takes & (problem.missed <= stage.max_missed)
+def _of_tracks(stage: StageConfig, problem: Problem, rows: Int) -> Int:
+    if stage.tracks != "all":
+        rows = rows[problem.confirmed[rows] == (stage.tracks == "confirmed")]
+    return rows if stage.max_missed is None else rows[problem.missed[rows] <= stage.max_missed]
 
 
-def _takes_detection(stage: StageConfig, scores: Float) -> Bool:
-    takes: Bool = scores >= stage.min_score
-    return takes if stage.max_score is None else takes & (scores < stage.max_score)
+def _of_detections(stage: StageConfig, scores: Float, cols: Int) -> Int:
+    if stage.min_score is not None:
+        cols = cols[scores[cols] >= stage.min_score]
+    return cols if stage.max_score is None else cols[scores[cols] < stage.max_score]
 
 
 def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) -> Trace:
-    pairs = np.ix_(rows, cols)
+    everything = len(rows) == len(problem.boxes) and len(cols) == len(problem.detections)
+    pairs = ... if everything else np.ix_(rows, cols)
     cost = COSTS[stage.cost](problem)[pairs]
-    gates = {gate: (values[pairs], limit) for gate in stage.gates for values, limit in [GATES[gate](problem)]}
-    allowed = np.ones(cost.shape, bool)
-    for values, limit in gates.values():
-        allowed &= values <= limit
+    gates = {}
+    allowed: Bool | None = None
+    for gate in stage.gates:
+        values, limit = GATES[gate](problem)
+        gates[gate] = values[pairs], limit
+        passes = gates[gate][0] <= limit
+        allowed = passes if allowed is None else allowed & passes
     if stage.cascade:
         result = _cascade(stage, cost, allowed, problem.missed[rows])
     else:
         result = _match(stage, cost, allowed)
-    return Trace(name, stage, rows, cols, cost, allowed, gates, result)
+    return Trace(name, stage, rows, cols, cost, gates, result)
 
 
-def _match(stage: StageConfig, cost: Float, allowed: Bool) -> Matches:
-    within = allowed & (cost <= stage.limit)
-    if one_to_one(within):  # nobody contends for a pair
-        return matches(*within.nonzero(), *cost.shape)
+def _match(stage: StageConfig, cost: Float, allowed: Bool | None) -> Matches:
+    within = cost <= stage.limit
+    if allowed is not None:
+        within &= allowed
+    pairs = within.nonzero()
+    if one_to_one(*pairs):  # nobody contends for a pair
+        return matches(*pairs, *cost.shape)
     if stage.compete is None:
         return assign(cost, within, bound=float(np.nextafter(stage.limit, np.inf)))
-    found = assign(cost, allowed, bound=stage.compete)
+    found = assign(cost, cost < stage.compete if allowed is None else allowed, bound=stage.compete)
     kept = within[found.rows, found.cols]
     return found if kept.all() else matches(found.rows[kept], found.cols[kept], *cost.shape)
 
 
-def _cascade(stage: StageConfig, cost: Float, allowed: Bool, missed: Int) -> Matches:
-    pair_rows, pair_cols = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+def _cascade(stage: StageConfig, cost: Float, allowed: Bool | None, missed: Int) -> Matches:
+    pairs = []
     free = np.arange(cost.shape[1])
     for age in np.unique(missed):
-        rows = np.flatnonzero(missed == age)
-        found = _match(stage, cost[np.ix_(rows, free)], allowed[np.ix_(rows, free)])
-        pair_rows.append(rows[found.rows])
-        pair_cols.append(free[found.cols])
+        rows = (missed == age).nonzero()[0]
+        block = np.ix_(rows, free)
+        found = _match(stage, cost[block], None if allowed is None else allowed[block])
+        pairs.append((rows[found.rows], free[found.cols]))
         free = free[found.free_cols]
-    row, col = np.concatenate(pair_rows), np.concatenate(pair_cols)
-    order = np.argsort(row)
-    return matches(row[order], col[order], *cost.shape)
+    return matches(*sorted_pairs(pairs), *cost.shape)

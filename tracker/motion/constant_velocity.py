@@ -2,9 +2,9 @@
 
 SORT and DeepSORT couple each coordinate only with its own velocity, and their start, process and measurement
 covariances are diagonal. Their 7- or 8-state filter therefore *is* four two-state filters, and a step is a handful
-of elementwise operations on [t 4] arrays: no matrix product, no inverse.
+of elementwise operations on [4 t] arrays: no inverse, no loop over tracks.
 
-A state is one array [5 t 4]: value, velocity, variance of the value, covariance, variance of the velocity.
+A state is one array [5 4 t]: value, velocity, variance of the value, covariance, variance of the velocity.
 
 References
 ----------
@@ -13,15 +13,16 @@ R. E. Kalman, "A new approach to linear filtering and prediction problems", 1960
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tracker.protocols import State
 from tracker.types import Float
 
 
-def start(values: Float, variance: ArrayLike, velocity_variance: ArrayLike) -> State:
-    """State of tracks first seen at ``values`` [t 4], at rest; variances broadcast to [t 4]."""
+def start(values: Float, variance: Float, velocity_variance: Float) -> State:
+    """State of tracks first seen at ``values`` [4 t], at rest; variances broadcast to [4 t]."""
     state = np.zeros((5, *values.shape))
     state[0] = values
     state[2] = variance
@@ -29,46 +30,40 @@ def start(values: Float, variance: ArrayLike, velocity_variance: ArrayLike) -> S
     return state
 
 
-def predict(state: State, dt: float, noise: ArrayLike, velocity_noise: ArrayLike) -> State:
-    """State ``dt`` frames later.
-
-    Parameters
-    ----------
-    state : [5 t 4]
-    dt : float
-        Nominal frames; ``dt`` = n adds the noise of n single steps.
-    noise, velocity_noise : broadcast to [t 4]
-        Process variance of value and velocity a frame.
-    """
-    value, velocity, var, cov, velocity_var = state
-    out = np.empty_like(state)
-    if dt == 1.0:  # the usual case, in as few operations as possible
-        np.add(value, velocity, out=out[0])
-        out[1] = velocity
-        np.add(cov, velocity_var, out=out[3])
-        np.add(var, cov, out=out[2])
-        out[2] += out[3]
-        out[2] += noise
-        np.add(velocity_var, velocity_noise, out=out[4])
-        return out
-    velocity_noise = np.asarray(velocity_noise)
-    single_steps = max(dt - 1.0, 0.0) * dt
-    out[0] = value + dt * velocity
-    out[1] = velocity
-    out[2] = var + 2.0 * dt * cov + dt * dt * velocity_var + dt * np.asarray(noise)
-    out[2] += velocity_noise * single_steps * (2.0 * dt - 1.0) / 6.0
-    out[3] = cov + dt * velocity_var + velocity_noise * single_steps / 2.0
-    out[4] = velocity_var + dt * velocity_noise
+def predict(state: State, dt: float, noise: Float) -> State:
+    """State ``dt`` frames later, with the `process_noise` of that time."""
+    # Every entry of the next state is a sum over the five entries of this one: one small product for all tracks.
+    out: State = (_transition(dt) @ state.reshape(5, -1)).reshape(state.shape)
+    out += noise
     return out
 
 
-def correct(state: State, values: Float, noise: ArrayLike) -> State:
-    """State after measuring ``values`` [t 4] with variance ``noise`` (broadcast to [t 4])."""
+def process_noise(dt: float, noise: Float, velocity_noise: Float) -> Float:
+    """What ``dt`` frames add to a state, [5 4 t]; n frames at once add what n single ones do.
+
+    Parameters
+    ----------
+    dt : float
+        Nominal frames.
+    noise, velocity_noise : [4 t]
+        Process variance of value and velocity a frame.
+    """
+    out = np.zeros((5, *noise.shape))
+    out[2] = dt * noise
+    out[4] = dt * velocity_noise
+    if dt > 1.0:  # what the velocity noise of the earlier of n steps does to the position until the last
+        out[2] += velocity_noise * (dt * (dt - 1.0) * (2.0 * dt - 1.0) / 6.0)
+        out[3] = velocity_noise * (dt * (dt - 1.0) / 2.0)
+    return out
+
+
+def correct(state: State, values: Float, noise: Float) -> State:
+    """State after measuring ``values`` [4 t] with variance ``noise`` [4 t]."""
     value, velocity, var, cov, velocity_var = state
     total = var + noise
-    residual = values - value
     gain = var / total
     velocity_gain = cov / total
+    residual = values - value
     out = np.empty_like(state)
     np.add(value, gain * residual, out=out[0])
     np.add(velocity, velocity_gain * residual, out=out[1])
@@ -78,15 +73,15 @@ def correct(state: State, values: Float, noise: ArrayLike) -> State:
     return out
 
 
-def squared_mahalanobis(state: State, values: Float, noise: ArrayLike) -> Float:
-    """Squared Mahalanobis distance [t n] of ``values`` [n 4] to each predicted track: a sum of four terms.
+def squared_mahalanobis(state: State, values: Float, noise: Float) -> Float:
+    """Squared Mahalanobis distance [t n] of ``values`` [4 n] to each predicted track: a sum of four terms.
 
-    ``noise`` is the variance of a measurement, broadcast to [t 4].
+    ``noise`` is the variance of a measurement, broadcast to [4 t].
     """
-    residual = values[None] - state[0][:, None]
+    residual = values[:, None] - state[0][:, :, None]
     residual *= residual
-    residual /= (state[2] + noise)[:, None]
-    distance: Float = residual.sum(axis=2)
+    residual /= (state[2] + noise)[:, :, None]
+    distance: Float = residual.sum(axis=0)
     return distance
 
 
@@ -95,13 +90,26 @@ def warp(state: State, affine: Float) -> State:
 
     Parameters
     ----------
-    state : [5 t 4]
+    state : [5 4 t]
     affine : [2 3]
         Maps previous to current pixel coordinates. Correlations between x and y that a rotation makes are left out.
     """
     out = state.copy()
-    linear = affine[:, :2].T
-    out[0, :, :2] = state[0, :, :2] @ linear + affine[:, 2]
-    out[1, :, :2] = state[1, :, :2] @ linear
-    out[2:, :, :2] = state[2:, :, :2] @ linear**2
+    linear = affine[:, :2]
+    out[:2, :2] = linear @ state[:2, :2]
+    out[0, :2] += affine[:, 2:]
+    out[2:, :2] = linear**2 @ state[2:, :2]
     return out
+
+
+@lru_cache(maxsize=64)
+def _transition(dt: float) -> Float:
+    return np.array(
+        [
+            [1.0, dt, 0.0, 0.0, 0.0],
+            [0.0, 1.0, 0.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 2.0 * dt, dt * dt],
+            [0.0, 0.0, 0.0, 1.0, dt],
+            [0.0, 0.0, 0.0, 0.0, 1.0],
+        ]
+    )

@@ -51,47 +51,50 @@ class Xyah:
     def __init__(self, config: XyahConfig) -> None:
         self._config = config
 
-    def start(self, boxes: Float) -> State:
-        """State [5 t 4] of new tracks at ``boxes``."""
+    def measure(self, boxes: Float) -> Float:
+        """Coordinates [4 n] of ``boxes`` [n 4]."""
+        return xyxy_to_xyah(boxes)
+
+    def start(self, measured: Float) -> State:
+        """State [5 4 t] of new tracks at ``measured`` [4 t]."""
         c = self._config
-        values = xyxy_to_xyah(boxes)
-        variance = self._variances(values[:, 3], c.start_position * c.position, c.aspect)
-        velocity_variance = self._variances(values[:, 3], c.start_velocity * c.velocity, c.aspect_velocity)
-        return constant_velocity.start(values, variance, velocity_variance)
+        variance = self._variances(measured[3], c.start_position * c.position, c.aspect)
+        velocity_variance = self._variances(measured[3], c.start_velocity * c.velocity, c.aspect_velocity)
+        return constant_velocity.start(measured, variance, velocity_variance)
 
     def predict(self, state: State, dt: float) -> State:
         """State ``dt`` frames later."""
         c = self._config
-        noise = self._variances(state[0, :, 3], c.position, c.aspect)
-        velocity_noise = self._variances(state[0, :, 3], c.velocity, c.aspect_velocity)
-        return constant_velocity.predict(state, dt, noise, velocity_noise)
+        noise = self._variances(state[0, 3], c.position, c.aspect)
+        velocity_noise = self._variances(state[0, 3], c.velocity, c.aspect_velocity)
+        return constant_velocity.predict(state, dt, constant_velocity.process_noise(dt, noise, velocity_noise))
 
-    def correct(self, state: State, boxes: Float) -> State:
-        """State after measuring ``boxes`` [t 4]."""
-        return constant_velocity.correct(state, xyxy_to_xyah(boxes), self._measurement(state))
+    def correct(self, state: State, measured: Float) -> State:
+        """State after measuring ``measured`` [4 t]."""
+        return constant_velocity.correct(state, measured, self._measurement(state))
 
     def boxes(self, state: State) -> Float:
         """Boxes xyxy [t 4] of a state."""
         return xyah_to_xyxy(state[0])
 
-    def squared_mahalanobis(self, state: State, boxes: Float) -> Float:
-        """Squared Mahalanobis distance [t n] of ``boxes`` [n 4] to each predicted track."""
-        return constant_velocity.squared_mahalanobis(state, xyxy_to_xyah(boxes), self._measurement(state))
+    def squared_mahalanobis(self, state: State, measured: Float) -> Float:
+        """Squared Mahalanobis distance [t n] of ``measured`` [4 n] to each predicted track."""
+        return constant_velocity.squared_mahalanobis(state, measured, self._measurement(state))
 
     def warp(self, state: State, affine: Float) -> State:
         """State in the pixels of a camera that moved by ``affine`` [2 3]."""
         scale = abs(float(np.linalg.det(affine[:, :2]))) ** 0.5
         out = constant_velocity.warp(state, affine)
-        out[:2, :, 3] *= scale
-        out[2:, :, 3] *= scale * scale
+        out[:2, 3] *= scale
+        out[2:, 3] *= scale * scale
         return out
 
     def _measurement(self, state: State) -> Float:
-        return self._variances(state[0, :, 3], self._config.position, self._config.aspect_measurement)
+        return self._variances(state[0, 3], self._config.position, self._config.aspect_measurement)
 
     @staticmethod
     def _variances(height: Float, share: float, aspect: float) -> Float:
-        out = np.empty((len(height), 4))
-        out[:] = np.square(share * height)[:, None]
-        out[:, 2] = aspect * aspect
+        out = np.empty((4, len(height)))
+        out[:] = np.square(share * height)
+        out[2] = aspect * aspect
         return out

@@ -53,40 +53,57 @@ class Xysr:
 
     def __init__(self, config: XysrConfig) -> None:
         c = config
-        self._measurement = np.array([c.measurement, c.measurement, c.measurement_shape, c.measurement_shape])
-        self._start_velocity = np.array([c.start_velocity, c.start_velocity, c.start_velocity, 0.0])
-        self._start = c.start
-        self._process = c.process
-        self._process_velocity = np.array([c.process_velocity, c.process_velocity, c.process_velocity_area, 0.0])
+        self._measurement = _column(c.measurement, c.measurement, c.measurement_shape, c.measurement_shape)
+        self._measurement_each = self._measurement  # one column a track
+        self._start = _column(c.start, c.start, c.start, c.start)
+        self._start_velocity = _column(c.start_velocity, c.start_velocity, c.start_velocity, 0.0)
+        self._process = _column(c.process, c.process, c.process, c.process)
+        self._process_velocity = _column(c.process_velocity, c.process_velocity, c.process_velocity_area, 0.0)
+        self._noise_dt = 0.0
+        self._noise = constant_velocity.process_noise(0.0, self._process, self._process_velocity)
 
-    def start(self, boxes: Float) -> State:
-        """State [5 t 4] of new tracks at ``boxes``."""
-        return constant_velocity.start(xyxy_to_xysr(boxes), self._start, self._start_velocity)
+    def measure(self, boxes: Float) -> Float:
+        """Coordinates [4 n] of ``boxes`` [n 4]."""
+        return xyxy_to_xysr(boxes)
+
+    def start(self, measured: Float) -> State:
+        """State [5 4 t] of new tracks at ``measured`` [4 t]."""
+        return constant_velocity.start(measured, self._start, self._start_velocity)
 
     def predict(self, state: State, dt: float) -> State:
         """State ``dt`` frames later; an area that would vanish stops shrinking."""
-        vanishing = state[0, :, 2] + dt * state[1, :, 2] <= 0.0
-        if vanishing.any():
-            state = state.copy()
-            state[1, vanishing, 2] = 0.0
-        return constant_velocity.predict(state, dt, self._process, self._process_velocity)
+        if dt != self._noise_dt:
+            self._noise = constant_velocity.process_noise(dt, self._process, self._process_velocity)
+            self._noise_dt = dt
+        out = constant_velocity.predict(state, dt, self._noise)
+        if (out[0, 2] <= 0.0).any():
+            vanishing = out[0, 2] <= 0.0
+            out[0, 2, vanishing] = state[0, 2, vanishing]
+            out[1, 2, vanishing] = 0.0
+        return out
 
-    def correct(self, state: State, boxes: Float) -> State:
-        """State after measuring ``boxes`` [t 4]."""
-        return constant_velocity.correct(state, xyxy_to_xysr(boxes), self._measurement)
+    def correct(self, state: State, measured: Float) -> State:
+        """State after measuring ``measured`` [4 t]."""
+        if self._measurement_each.shape[1] != state.shape[2]:
+            self._measurement_each = self._measurement.repeat(state.shape[2], axis=1)
+        return constant_velocity.correct(state, measured, self._measurement_each)
 
     def boxes(self, state: State) -> Float:
         """Boxes xyxy [t 4] of a state."""
         return xysr_to_xyxy(state[0])
 
-    def squared_mahalanobis(self, state: State, boxes: Float) -> Float:
-        """Squared Mahalanobis distance [t n] of ``boxes`` [n 4] to each predicted track."""
-        return constant_velocity.squared_mahalanobis(state, xyxy_to_xysr(boxes), self._measurement)
+    def squared_mahalanobis(self, state: State, measured: Float) -> Float:
+        """Squared Mahalanobis distance [t n] of ``measured`` [4 n] to each predicted track."""
+        return constant_velocity.squared_mahalanobis(state, measured, self._measurement)
 
     def warp(self, state: State, affine: Float) -> State:
         """State in the pixels of a camera that moved by ``affine`` [2 3]."""
         scale = abs(float(np.linalg.det(affine[:, :2])))
         out = constant_velocity.warp(state, affine)
-        out[:2, :, 2] *= scale
-        out[2:, :, 2] *= scale * scale
+        out[:2, 2] *= scale
+        out[2:, 2] *= scale * scale
         return out
+
+
+def _column(*values: float) -> Float:
+    return np.array(values)[:, None]

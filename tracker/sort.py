@@ -1,0 +1,280 @@
+"""The tracker: predict, associate, correct, live and die, report. Read `SortTracker.step` from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tracker import boxes as geometry
+from tracker.association.explain import Explanation, explain
+from tracker.association.problem import Problem
+from tracker.association.stages import StageConfig, Trace, associate
+from tracker.config import part
+from tracker.gallery import Gallery, GalleryConfig
+from tracker.lifecycle import Lifecycle, LifecycleConfig
+from tracker.motion import MOTION
+from tracker.motion.camera import CameraConfig
+from tracker.motion.xysr import XysrConfig
+from tracker.registry import PartConfig
+from tracker.types import Detections, Float, Int, Matches, Tracks
+
+log = logging.getLogger(__name__)
+
+
+def _sort_stages() -> dict[str, StageConfig]:
+    return {"iou": StageConfig(cost="iou", limit=0.7, compete=1.0)}
+
+
+@dataclass(frozen=True)
+class SortConfig:
+    """A tracker: a motion model, a lifecycle and a sequence of association stages. The defaults are SORT's."""
+
+    motion: PartConfig = part(MOTION, XysrConfig())
+    """Kalman filter: xysr (SORT) or xyah (DeepSORT), with its noise."""
+    stages: dict[str, StageConfig] = field(default_factory=_sort_stages)
+    """Name → stage, in the order they run."""
+    lifecycle: LifecycleConfig = LifecycleConfig()
+    gallery: GalleryConfig = GalleryConfig()
+    camera: CameraConfig = CameraConfig()
+    """Global motion of the camera; needs the images."""
+    min_score: float | None = None
+    """Detections below this score are ignored; None: all are used."""
+    per_class: bool = False
+    """Match within a class only. Otherwise across classes, and a track's class is the majority of its detections'."""
+    frame_rate: float | None = None
+    """Frames per second that the noise of the filter is meant for; None: the source's, or 30."""
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("stages: expected at least one, got none")
+        if self.frame_rate is not None and not 0 < self.frame_rate < math.inf:
+            raise ValueError(f"frame_rate: expected a positive number, got {self.frame_rate}")
+
+
+class SortTracker:
+    """Tracks objects through frames of detections.
+
+    Parameters
+    ----------
+    config : SortConfig, optional
+        SORT by default; see ``configs/track`` and `tracker.config.load` for the others.
+
+    Attributes
+    ----------
+    dropped : int
+        Bad detections (NaN, infinite, no area, outside of any image) that were left out so far.
+
+    References
+    ----------
+    Bewley et al., "Simple online and realtime tracking", ICIP 2016; Wojke et al., "Simple online and realtime tracking
+    with a deep association metric", ICIP 2017.
+    """
+
+    def __init__(self, config: SortConfig | None = None) -> None:
+        self.config = config or SortConfig()
+        self._motion = MOTION.build(self.config.motion)
+        self._frame_rate = self.config.frame_rate or 30.0
+        stages: Mapping[str, StageConfig] = self.config.stages
+        if self.config.per_class:
+            stages = {name: replace(s, gates=(*s.gates, "same_class")) for name, s in stages.items()}
+        self._stages = stages
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is the first, ids start at 1 again."""
+        self.dropped = 0
+        self._time = -1.0 / self._frame_rate
+        self._state = np.empty((5, 4, 0))
+        self._life = Lifecycle(self.config.lifecycle)
+        self._gallery = Gallery(self.config.gallery)
+        self._latents: bool | None = None
+        self._problem: Problem | None = None
+        self._traces: list[Trace] = []
+        self._serials = self._ids_before = np.empty(0, np.int64)
+        self._rows: Int = np.empty(0, np.int64)
+
+    def step(self, detections: Detections, time: float | None = None, camera: Float | None = None) -> Tracks:
+        """The tracks of the next frame.
+
+        Parameters
+        ----------
+        detections : Detections
+            Zero rows where nothing was seen; call it for every frame. Bad rows are left out and counted.
+        time : float, optional
+            Timestamp in seconds, later than the previous frame's. By default frames are ``1 / frame_rate`` apart.
+        camera : [2 3], optional
+            Affine motion of the camera, from previous to current pixel coordinates.
+
+        Returns
+        -------
+        Tracks
+            Those reported in this frame; ``source`` is the row of ``detections``.
+
+        Raises
+        ------
+        ValueError
+            If ``time`` does not advance, or latents come in some frames only.
+        """
+        dt = self._advance_clock(time)
+        rows, detections = self._usable(detections)
+        self._check_latents(detections)
+
+        state = self._motion.predict(self._state, dt)
+        self._state = state if camera is None else self._motion.warp(state, camera)
+
+        problem = self._pose(detections)
+        matches, self._traces = associate(self._stages, problem)
+        self._problem, self._rows, self._serials = problem, rows, self._life.serials
+
+        if len(matches.rows):
+            self._correct(matches, problem, rows)
+        if len(matches.free_rows):
+            self._life.miss(matches.free_rows)
+            self._bury()
+        if len(matches.free_cols):
+            self._start(matches.free_cols, problem, rows)
+        return self._report()
+
+    def update(
+        self,
+        boxes: ArrayLike,
+        scores: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+        latents: ArrayLike | None = None,
+        time: float | None = None,
+    ) -> Int:
+        """One id per input row, in input order; −1 where there is none (yet): unconfirmed, ignored or bad.
+
+        Parameters
+        ----------
+        boxes : [n 4]
+            xyxy, pixels; an empty list is an empty frame.
+        scores, classes, latents : [n], [n], [n d], optional
+        time : float, optional
+            See `step`.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit or ``time`` does not advance.
+        """
+        detections = Detections.of(boxes, scores, classes, latents)
+        tracks = self.step(detections, time)
+        ids = np.full(len(detections), -1)
+        seen = tracks.source >= 0
+        ids[tracks.source[seen]] = tracks.ids[seen]
+        return ids
+
+    def explain(self) -> Explanation:
+        """Why each pair of a track and a detection of the latest frame was or was not matched."""
+        if self._problem is None:
+            raise ValueError("explain: expected at least one step before, got none")
+        ids = dict(zip(self._life.serials.tolist(), self._life.ids.tolist(), strict=True))
+        return explain(self._life.frame, self._problem, self._traces, self._serials, ids, self._rows)
+
+    def _advance_clock(self, time: float | None) -> float:
+        """Count the frame; nominal frames since the previous one."""
+        if time is None:
+            time, dt = self._time + 1.0 / self._frame_rate, 1.0
+        elif not math.isfinite(time) or (self._life.frame and time <= self._time):
+            raise ValueError(f"time: expected more than the previous frame's {self._time} s, got {time} s")
+        else:
+            dt = (time - self._time) * self._frame_rate if self._life.frame else 1.0
+            if abs(dt - 1.0) < 0.01:  # timestamps are rounded, to 1 ms in many containers
+                dt = 1.0
+        self._time = time
+        self._life.advance(time)
+        return dt
+
+    def _usable(self, detections: Detections) -> tuple[Int, Detections]:
+        scores, latents = detections.scores, detections.latents
+        finite = math.isfinite(sum(scores.tolist())) and (latents is None or np.isfinite(latents).all())
+        if finite and geometry.all_valid(detections.boxes) and self.config.min_score is None:
+            return np.arange(len(scores)), detections
+        ok = geometry.valid(detections.boxes) & np.isfinite(scores)
+        if latents is not None:
+            ok &= np.isfinite(latents).all(axis=1)
+        if not ok.all():
+            if not self.dropped:
+                log.warning(
+                    "frame %d: %d of %d detections are not boxes (NaN, infinite, no area or beyond %.0e pixels); "
+                    "they are left out, and counted from here on",
+                    *(self._life.frame, int((~ok).sum()), len(ok), geometry.LARGEST),
+                )
+            self.dropped += int((~ok).sum())
+        if self.config.min_score is not None:
+            ok &= scores >= self.config.min_score
+        rows = ok.nonzero()[0]
+        return rows, detections[rows]
+
+    def _check_latents(self, detections: Detections) -> None:
+        if len(detections):
+            given = detections.latents is not None
+            if self._latents is not None and self._latents != given:
+                raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
+            self._latents = given
+
+    def _pose(self, detections: Detections) -> Problem:
+        motion, life = self._motion, self._life
+        distance = None
+        if detections.latents is not None and len(life):
+            distance = self._gallery.distance(detections.latents)
+        return Problem(
+            detections=detections,
+            motion=motion,
+            state=self._state,
+            measured=motion.measure(detections.boxes),
+            boxes=motion.boxes(self._state),
+            ids=life.ids,
+            frame=life.frame,
+            last=life.last,
+            classes=life.classes,
+            latent_distance=distance,
+        )
+
+    def _correct(self, matches: Matches, problem: Problem, inputs: Int) -> None:
+        rows, cols, detections = matches.rows, matches.cols, problem.detections
+        measured = problem.measured.take(cols, axis=1)
+        if len(matches.free_rows):
+            state = self._state.copy()  # the prediction stays as it is, for explanations
+            state[:, :, rows] = self._motion.correct(state.take(rows, axis=2), measured)
+            self._state = state
+        else:  # every track, in order
+            self._state = self._motion.correct(self._state, measured)
+        self._life.match(rows, inputs[cols], detections.scores[cols], detections.classes[cols])
+        if detections.latents is not None:
+            self._gallery.add(rows, detections.latents[cols])
+
+    def _bury(self) -> None:
+        """Drop the tracks that have outlived their time."""
+        alive = self._life.alive()
+        if len(alive) < len(self._life):
+            self._state = self._state.take(alive, axis=2)
+            self._life.keep(alive)
+            if self._latents:
+                self._gallery.keep(alive)
+
+    def _start(self, free: Int, problem: Problem, inputs: Int) -> None:
+        """Start tracks at those of the ``free`` detections that are sure enough."""
+        detections, least = problem.detections, self.config.lifecycle.birth_score
+        if least is not None:
+            free = free[detections.scores[free] >= least]
+        born = self._motion.start(problem.measured.take(free, axis=1))
+        self._state = np.concatenate([self._state, born], axis=2)
+        self._life.start(inputs[free], detections.scores[free], detections.classes[free])
+        if detections.latents is not None:
+            self._gallery.start(detections.latents[free])
+
+    def _report(self) -> Tracks:
+        life = self._life
+        rows = life.report()
+        boxes = self._motion.boxes(self._state.take(rows, axis=2))
+        if life.config.report_missed:  # only a predicted box can have lost its size
+            ok = geometry.valid(boxes)
+            rows, boxes = rows[ok], boxes[ok]
+        return Tracks(life.ids[rows], boxes, life.scores[rows], life.classes[rows], life.source[rows])
