@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -101,6 +102,7 @@ def shrink(canvas: Image) -> Image:
     return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
+@lru_cache(4096)
 def tint(colour: Colour, factor: float) -> Colour:
     """Brighter or darker colour."""
     red, green, blue = colour

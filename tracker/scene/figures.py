@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from cmath import exp
 from dataclasses import dataclass
-from itertools import pairwise
 from math import cos, hypot, pi, sin
 
 import cv2
@@ -122,7 +121,9 @@ def _limb(start: complex, end: complex, wide: float, narrow: float) -> list[comp
 
 
 def _bar(start: complex, end: complex, wide: float, narrow: float, colour: Colour) -> list[Shape]:
-    """Limb in two tones, lit from the left."""
+    """Limb in two tones, lit from the left; in one where it is too thin to show them."""
+    if wide < 2.0:
+        return [(_limb(start, end, wide, narrow), tint(colour, 0.9))]
     light = -0.28 * narrow
     inner = _limb(start + light, end + light, 0.66 * wide, 0.62 * narrow)
     return [(_limb(start, end, wide, narrow), tint(colour, DARK)), (inner, colour)]
@@ -130,6 +131,11 @@ def _bar(start: complex, end: complex, wide: float, narrow: float, colour: Colou
 
 def _oval(centre: complex, across: float, along: float, colour: Colour) -> Shape:
     return [centre + complex(across * c.real, along * c.imag) for c in _CIRCLE], colour
+
+
+def _strip(rows: list[tuple[complex, float]], low: float, high: float) -> list[complex]:
+    """Outline of rows of (middle, half width) between two shares of the half width."""
+    return [middle + low * half for middle, half in rows] + [middle + high * half for middle, half in rows[::-1]]
 
 
 class _Body:
@@ -147,21 +153,22 @@ class _Body:
 
     def girth(self, row: float) -> tuple[complex, float]:
         """Middle and half width of the trunk at a height."""
-        (high, wide, deep), (low, wide2, deep2) = next(
-            (a, b) for a, b in pairwise(_TRUNK) if row >= b[0] or b is _TRUNK[-1]
-        )
+        index = 0
+        while index < len(_TRUNK) - 2 and row < _HEIGHTS[index + 1]:
+            index += 1
+        (high, wide, deep), (low, wide2, deep2) = _TRUNK[index : index + 2]
         t = (high - row) / (high - low)
         half = hypot((wide + t * (wide2 - wide)) * self.sin, (deep + t * (deep2 - deep)) * self.cos)
         return self.joints[0] + row * (self.joints[1] - self.joints[0]), self.thick * half
 
-    def band(self, rows: list[float], low: float = -1.0, high: float = 1.0) -> list[complex]:
+    def band(self, rows: list[float], low: float, high: float) -> list[complex]:
         """Outline of the trunk along ``rows``, between two shares of its half width."""
-        sides = [self.girth(row) for row in rows]
-        return [m + low * half for m, half in sides] + [m + high * half for m, half in reversed(sides)]
+        return _strip([self.girth(row) for row in rows], low, high)
 
     def cloth(self, rows: list[float], colour: Colour) -> list[Shape]:
         """Part of the top, lit from the left."""
-        return [(self.band(rows), tint(colour, DARK)), (self.band(rows, -0.88, 0.42), colour)]
+        sides = [self.girth(row) for row in rows]
+        return [(_strip(sides, -1.0, 1.0), tint(colour, DARK)), (_strip(sides, -0.88, 0.42), colour)]
 
     def legs(self) -> list[Shape]:
         look, b = self.look, self.thick
@@ -206,7 +213,7 @@ class _Body:
             shift, gap = 0.75 * self.cos, 0.3 * (front + 0.25)
             shapes.append((self.band(_HEIGHTS[1:], max(shift - gap, -1), min(shift + gap, 1)), look.top2))
         if look.legs != "coat":
-            shapes.append((self.band([-0.06, -0.12]), tint(look.bottom, 0.7)))
+            shapes.append((self.band([-0.06, -0.12], -1.0, 1.0), tint(look.bottom, 0.7)))
         return shapes
 
     def arm(self, first: int) -> list[Shape]:
@@ -252,10 +259,9 @@ class _Body:
             (self.girth(row)[0] + shift, share * wide)
             for row, share in ((0.92, 0.75), (0.85, 1), (0.35, 1.05), (0.2, 0.85))
         ]
-
-        def strip(low: float, high: float, start: int = 0) -> list[complex]:
-            part = rows[start:]
-            return [m + low * half for m, half in part] + [m + high * half for m, half in reversed(part)]
-
         bag = self.look.bag
-        return [(strip(-1, 1), tint(bag, 0.7)), (strip(-0.8, 0.3), bag), (strip(-0.6, 0.6, 2), tint(bag, 0.82))]
+        return [
+            (_strip(rows, -1, 1), tint(bag, 0.7)),
+            (_strip(rows, -0.8, 0.3), bag),
+            (_strip(rows[2:], -0.6, 0.6), tint(bag, 0.82)),
+        ]

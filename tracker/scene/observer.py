@@ -43,7 +43,7 @@ class SceneConfig:
         Mean number of false detections a frame.
     """
 
-    people: int = 14
+    people: int = 12
     frames: int = 300
     fps: float = 25.0
     width: int = 768

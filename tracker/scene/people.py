@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import cos, pi, sin
 
 import numpy as np
 
@@ -126,28 +127,29 @@ def skeleton(look: Look, pose: Pose) -> Float:
 
     Pelvis, neck, head, then for the left and the right side hip, knee, ankle, toe, shoulder, elbow, hand.
     """
-    joints = np.zeros((17, 3))
-    joints[1] = 0.02 * pose.stride, 0, 0.31
-    joints[2] = 0.035 * pose.stride, 0, 0.415
-    for first, side in ((3, -1.0), (10, 1.0)):
-        phase = pose.phase + (0.0 if side < 0 else np.pi)
-        thigh = pose.stride * 0.44 * np.sin(phase) + 0.02
-        shank = thigh - 0.05 - pose.stride * (0.95 * max(np.cos(phase), 0.0) ** 1.5 + 0.08)
-        hip = np.array([0, 0.05 * side, 0])
-        knee = hip + 0.25 * np.array([np.sin(thigh), 0, -np.cos(thigh)])
-        ankle = knee + 0.24 * np.array([np.sin(shank), 0, -np.cos(shank)])
+    stride, build = pose.stride, look.build
+    joints = [(0.0, 0.0, 0.0), (0.02 * stride, 0.0, 0.31), (0.035 * stride, 0.0, 0.415)]
+    for side in (-1.0, 1.0):
+        phase = pose.phase + (0.0 if side < 0 else pi)
+        thigh = 0.44 * stride * sin(phase) + 0.02
+        shank = thigh - 0.05 - stride * (0.95 * max(cos(phase), 0.0) ** 1.5 + 0.08)
         tilt = 0.5 * (thigh + shank) - 0.12
-        toe = ankle + 0.105 * np.array([np.cos(tilt), 0.12 * side, np.sin(tilt) - 0.1])
-        swing = -pose.stride * 0.5 * np.sin(phase) + 0.03
-        shoulder = joints[1] + np.array([0, 0.098 * look.build * side, -0.038])
-        elbow = shoulder + 0.155 * np.array([np.sin(swing), 0.14 * side, -np.cos(swing)])
-        bend = swing + 0.22 + 0.3 * pose.stride
-        hand = elbow + 0.15 * np.array([np.sin(bend), 0.02 * side, -np.cos(bend)])
-        joints[first : first + 7] = hip, knee, ankle, toe, shoulder, elbow, hand
-    joints[:, 2] += 0.035 - min(joints[5, 2], joints[12, 2])
-    joints *= look.height
-    cos, sin = np.cos(pose.heading), np.sin(pose.heading)
-    ahead, aside = joints[:, 0].copy(), joints[:, 1].copy()
-    joints[:, 0] = pose.right + ahead * cos + aside * sin
-    joints[:, 1] = pose.away + ahead * sin - aside * cos
-    return joints
+        knee = (0.25 * sin(thigh), -0.25 * cos(thigh))
+        ankle = (knee[0] + 0.24 * sin(shank), knee[1] - 0.24 * cos(shank))
+        toe = (ankle[0] + 0.105 * cos(tilt), ankle[1] + 0.105 * (sin(tilt) - 0.1))
+        joints += [(0.0, 0.05 * side, 0.0), (knee[0], 0.05 * side, knee[1])]
+        joints += [(ankle[0], 0.05 * side, ankle[1]), (toe[0], 0.063 * side, toe[1])]
+        swing = 0.03 - 0.5 * stride * sin(phase)
+        bend = swing + 0.22 + 0.3 * stride
+        elbow = (0.02 * stride + 0.155 * sin(swing), 0.272 - 0.155 * cos(swing))
+        wide = 0.098 * build * side
+        joints += [(0.02 * stride, wide, 0.272), (elbow[0], wide + 0.022 * side, elbow[1])]
+        joints.append((elbow[0] + 0.15 * sin(bend), wide + 0.025 * side, elbow[1] - 0.15 * cos(bend)))
+    ground = min(joints[5][2], joints[12][2]) - 0.035
+    ahead, aside = look.height * cos(pose.heading), look.height * sin(pose.heading)
+    return np.array(
+        [
+            (pose.right + f * ahead + s * aside, pose.away + f * aside - s * ahead, look.height * (u - ground))
+            for f, s, u in joints
+        ]
+    )

@@ -35,6 +35,8 @@ def background(view: View, generator: np.random.Generator) -> Image:
     canvas[base:] = _pavement(fine, base, generator)
     _houses(canvas, fine, generator)
     _shade(canvas, fine, base, generator)
+    for k in range(-6, 7):
+        _bollard(canvas, fine, 2.9 * k + 0.2, 25.4)
     small = shrink(canvas).astype(np.float64)
     across = np.linspace(-1, 1, view.width) ** 2
     along = np.linspace(-1, 1, view.height)[:, None] ** 2
@@ -154,12 +156,11 @@ def _shade(canvas: Image, view: View, base: int, generator: np.random.Generator)
 
 
 def things(view: View, generator: np.random.Generator) -> list[Thing]:
-    """Trees, a lamp, an advertising column and bollards."""
+    """Trees, a lamp and an advertising column."""
     fine = View(view.width * FINE, view.height * FINE)
     made = [_thing(fine, right, away, partial(_tree, generator, size)) for right, away, size in _TREES]
     made.append(_thing(fine, *_POLES[2][:2], _lamp))
     made.append(_thing(fine, *_POLES[3][:2], _column))
-    made += [_thing(fine, 2.9 * k + 0.2, 25.4, _bollard) for k in range(-6, 7)]
     return [thing for thing in made if thing.sprite.pixels.size]
 
 

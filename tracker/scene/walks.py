@@ -11,7 +11,7 @@ from tracker.scene.canvas import View
 from tracker.scene.people import CYCLE, Pose
 from tracker.types import Bool, Float
 
-NEAR, FAR = 4.2, 27.5
+NEAR, FAR = 4.2, 24.8
 """Metres from the camera between which people are drawn."""
 APART = 0.75
 """Metres that people keep from each other and from things."""
@@ -77,9 +77,9 @@ def walks(
 
 
 def _gap(walk: Walk, others: Sequence[Float], view: View) -> float:
-    """Smallest distance in metres to any of the others while in the picture; −1 for a way into the houses."""
+    """Smallest distance in metres to any of the others while in the picture; −1 for a way behind the bollards."""
     seen = walk.seen(view)
-    if not seen.any() or (walk.places[:, 1].max() > FAR):
+    if not seen.any() or walk.places[:, 1].max() > FAR:
         return -1.0
     gaps = [np.linalg.norm(walk.places[seen] - other[seen], axis=1).min() for other in others]
     return float(min(gaps, default=np.inf))
