@@ -1,0 +1,79 @@
+"""Why pairs were matched or not: gathered while a source is tracked, written and printed afterwards."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from tabulate import tabulate
+
+from tracker.association.explain import Pair
+from tracker.io.files import write_text
+from tracker.sort import SortTracker
+from tracker.types import FrameResult
+
+NEAREST = 3
+"""Detections a track that are printed; the file has all."""
+
+
+class Explainer:
+    """Gathers the pairs of one frame, or of one track in all frames.
+
+    Parameters
+    ----------
+    what : str or None
+        "57" or "frame:57": all pairs of that frame. "id:3": the pairs of track 3 since it was confirmed.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+
+    def __init__(self, what: str | None) -> None:
+        self.wanted = what is not None
+        kind, _, number = (what or "").rpartition(":")
+        if self.wanted and (kind not in ("", "frame", "id") or not number.isdecimal()):
+            raise ValueError(f"--explain: expected a frame (57) or a track (id:3), got {what!r}")
+        self._number = int(number) if self.wanted else 0
+        self._by_id = kind == "id"
+        self._pairs: list[Pair] = []
+
+    def look(self, result: FrameResult, tracker: SortTracker) -> None:
+        """Take what is wanted of the frame that the tracker has just done."""
+        if not self.wanted:
+            return
+        if self._by_id:
+            self._pairs += tracker.explain().of_track(self._number)
+        elif result.frame.index == self._number:
+            self._pairs += tracker.explain().pairs
+
+    def write(self, path: Path) -> None:
+        """Write all pairs as CSV."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [f.name for f in fields(Pair)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(pair) for pair in self._pairs)
+        write_text(path, text.getvalue())
+
+    def text(self) -> str:
+        """A table of each track's nearest detections."""
+        what = f"track {self._number}" if self._by_id else f"frame {self._number}"
+        if not self._pairs:
+            return f"{what}: no pair of a track and a detection to explain"
+        shown: list[Pair] = []
+        by_track: dict[tuple[int, int], list[Pair]] = {}
+        for pair in self._pairs:
+            by_track.setdefault((pair.frame, pair.serial), []).append(pair)
+        for pairs in by_track.values():
+            shown += sorted(pairs, key=lambda p: (not p.matched, p.stage == "", p.cost))[:NEAREST]
+        rows = [
+            (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.cost, p.limit, p.reason)
+            for p in shown
+        ]
+        head = ("frame", "track", "detection", "stage", "cost", "limit", "why")
+        rest = len(self._pairs) - len(shown)
+        more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
+        return tabulate(rows, head, floatfmt=".3f") + more

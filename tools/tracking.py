@@ -1,0 +1,207 @@
+"""One source, from opening to written results: what ``flatsort track`` and ``flatsort demo`` run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from tools.cli import progress
+from tools.explaining import Explainer
+from tracker.config import dump, part
+from tracker.detectors import DETECTORS
+from tracker.detectors.background import BackgroundConfig
+from tracker.detectors.mot_file import MotFileConfig
+from tracker.draw import Painter
+from tracker.io.files import write_text
+from tracker.io.live import LiveSource
+from tracker.io.results import Boxes, CropSink, CsvSink, JsonSink, MotSink, ShowSink, StopShow, VideoSink
+from tracker.io.video import open_source
+from tracker.pipeline import at_rate, detect, smoothed, track
+from tracker.protocols import Detector, FrameSource, Sink
+from tracker.registry import PartConfig
+from tracker.sort import SortConfig, SortTracker
+from tracker.types import FrameResult
+
+
+@dataclass(frozen=True)
+class TrackConfig(SortConfig):
+    """A tracker and the detector that feeds it."""
+
+    detector: PartConfig = part(DETECTORS, MotFileConfig())
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run shall leave behind, beside the MOTChallenge rows."""
+
+    out: Path
+    csv: bool = False
+    json: bool = False
+    video: bool = False
+    crops: bool = False
+    show: bool = False
+    boxes: Boxes = "filter"
+    smooth: bool = False
+    max_gap: int | None = None
+    explain: str | None = None
+    frames: int | None = None
+
+    @property
+    def images(self) -> bool:
+        """Whether any of it needs the pictures."""
+        return self.video or self.crops or self.show
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source with the detector and the tracker for it; ``note`` is a choice that the user should know of."""
+
+    source: FrameSource
+    detector: Detector
+    config: TrackConfig
+    note: str = ""
+
+
+@dataclass
+class Report:
+    """What came of a source."""
+
+    path: Path
+    frames: int = 0
+    seconds: float = 0.0
+    dropped: int = 0
+    ids: set[int] = field(default_factory=set)
+    explanation: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """One line for the user."""
+        rate = self.frames / max(self.seconds, 1e-9)
+        bad = f", {self.dropped} bad detections left out" if self.dropped else ""
+        count = f"{self.frames} frames, {len(self.ids)} tracks{bad}"
+        return f"{self.path}: {count}, {self.seconds:.1f} s ({rate:,.0f} frames/s)"
+
+
+def prepare(text: str, config: TrackConfig, fps: float | None, images: bool) -> Job:
+    """Open a source and build its detector.
+
+    Where the config names none, that is the detections which the source brings, or background subtraction.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the source, its detections or the weights cannot be used.
+    """
+    detector_config, note = _detector(text, config.detector)
+    config = replace(config, detector=detector_config)
+    detector = DETECTORS.build(detector_config)
+    images = images or detector.needs_image or config.camera.method != "none"
+    length = None if detector.needs_image else getattr(detector, "length", None)
+    source = open_source(text, images=images, fps=fps, length=length)
+    return Job(source, detector, config, note)
+
+
+def track_source(job: Job, name: str, wanted: Wanted) -> Report:
+    """Track a source and write its results as ``wanted.out/name.*``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C in a file; what was tracked so far is then in ``name.partial.*``. A live source just ends.
+    """
+    source, start = job.source, time.perf_counter()
+    live = isinstance(source, LiveSource)
+    if live and wanted.smooth:
+        raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
+    config = at_rate(job.config, source.fps)
+    tracker = SortTracker(config)
+    explainer = Explainer(wanted.explain)
+    report = Report(wanted.out / f"{name}.txt")
+    with ExitStack() as stack:
+        if isinstance(source, LiveSource):
+            stack.enter_context(closing(source))
+        sinks = [stack.enter_context(sink()) for sink in _sinks(job, name, wanted)]
+        frames = progress(islice(source, wanted.frames), source.length, name)
+        results: Iterable[FrameResult] = track(detect(frames, job.detector), tracker)
+        try:
+            if wanted.smooth:
+                results = _smoothed(_explained(results, tracker, explainer), source, wanted)
+            else:
+                results = _explained(results, tracker, explainer)
+            for result in results:
+                for sink in sinks:
+                    sink.write(result)
+                report.frames += 1
+                report.ids.update(result.tracks.ids.tolist())
+        except StopShow:
+            pass
+        except KeyboardInterrupt:
+            if not live:
+                raise
+    report.dropped = tracker.dropped
+    report.seconds = time.perf_counter() - start
+    write_text(wanted.out / f"{name}.config.yaml", dump(config))
+    if explainer.wanted:
+        explainer.write(wanted.out / f"{name}.explain.csv")
+        report.explanation = explainer.text()
+    return report
+
+
+def _detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
+    if not isinstance(config, MotFileConfig) or config.path:
+        return config, ""
+    path = Path(text)
+    own = path / "det" / "det.txt" if path.is_dir() else path
+    if own.is_file() and own.suffix == ".txt":
+        return replace(config, path=str(own)), ""
+    if config != MotFileConfig():
+        raise ValueError(f"{text}: expected detections in {own} for the detector mot, found no such file")
+    note = (
+        f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
+        "before a fixed camera (others: --detector onnx or torchvision)"
+    )
+    return BackgroundConfig(), note
+
+
+def _sinks(job: Job, name: str, wanted: Wanted) -> Iterator[Callable[[], AbstractContextManager[Sink]]]:
+    """Makers of the sinks, so that each is opened only once the earlier ones are safely on the stack."""
+    source, out, boxes = job.source, wanted.out, wanted.boxes
+    if wanted.show:  # first: without a display nothing else should begin
+        yield lambda: ShowSink(name, Painter(job.detector.class_names), boxes=boxes)
+    yield lambda: MotSink(out / f"{name}.txt", boxes=boxes)
+    if wanted.csv:
+        yield lambda: CsvSink(out / f"{name}.csv", boxes=boxes)
+    if wanted.json:
+        yield lambda: JsonSink(out / f"{name}.json", source=name, fps=source.fps, boxes=boxes)
+    if wanted.video:
+        size = source.size
+        if size is None:
+            raise ValueError(f"{name}: --video needs a source with pictures")
+        painter = Painter(job.detector.class_names)
+        yield lambda: VideoSink(out / f"{name}.mp4", painter, size=size, fps=source.fps, boxes=boxes)
+    if wanted.crops:
+        yield lambda: CropSink(out / f"{name}.crops", boxes=boxes)
+
+
+def _explained(
+    results: Iterable[FrameResult], tracker: SortTracker, explainer: Explainer
+) -> Iterator[FrameResult]:
+    for result in results:
+        explainer.look(result, tracker)
+        yield result
+
+
+def _smoothed(results: Iterable[FrameResult], source: FrameSource, wanted: Wanted) -> Iterator[FrameResult]:
+    """The whole source tracked and smoothed, then its pictures once more where they are wanted."""
+    done: Sequence[FrameResult] = [replace(r, frame=replace(r.frame, image=None)) for r in results]
+    done = smoothed(done, wanted.max_gap)
+    if not wanted.images:
+        yield from done
+        return
+    frames = progress(islice(source, wanted.frames), source.length, "writing")
+    for frame, result in zip(frames, done, strict=False):  # a file that ends earlier the second time ends the run
+        yield replace(result, frame=frame)
