@@ -132,7 +132,7 @@ def read_detections(path: str | Path) -> dict[int, Detections]:
 
 
 def format_rows(frame: int, tracks: Tracks) -> str:
-    """Result lines ``frame,id,x,y,w,h,score,-1,-1,-1`` of one frame, each with its line end; empty without tracks.
+    """Write the tracks of a frame as lines ``frame,id,x,y,w,h,score,-1,-1,-1``; an empty text without tracks.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def _numbers_line_by_line(path: Path, lines: list[str]) -> Float:
 
 
 def _whole(path: Path, rows: Float, column: int, name: str, least: int = -(2**53)) -> Int:
-    """A column as int64 [n]."""
+    """Return a column as int64 [n]."""
     values = rows[:, column]
     bad = ~((values == np.floor(values)) & (values >= least) & (values <= 2**53))
     if bad.any():

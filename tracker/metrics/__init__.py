@@ -1,1 +1,28 @@
-"""How good tracks are: the measures of MOTChallenge."""
+"""Measures of tracking: the MOT16 table (CLEAR, identity) and HOTA.
+
+>>> from tracker.metrics import evaluate
+>>> evaluate("MOT17/train", "runs/sort").overall.idf1
+"""
+
+from tracker.metrics.evaluation import (
+    Evaluation,
+    Scores,
+    SequenceResult,
+    evaluate,
+    evaluate_pair,
+    evaluate_tables,
+    pool,
+)
+from tracker.metrics.pairs import Pair, find_pairs
+
+__all__ = [
+    "Evaluation",
+    "Pair",
+    "Scores",
+    "SequenceResult",
+    "evaluate",
+    "evaluate_pair",
+    "evaluate_tables",
+    "find_pairs",
+    "pool",
+]

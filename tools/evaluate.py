@@ -1,0 +1,114 @@
+"""``flatsort evaluate``: the MOT16 table and HOTA of tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.cli import progress, run
+
+if TYPE_CHECKING:
+    from tracker.metrics import Evaluation, SequenceResult
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--gt",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PATH",
+    help="Ground truth: a gt.txt, a sequence folder (NAME/gt/gt.txt), or a folder of sequences.",
+)
+@click.option(
+    "--pred",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PATH",
+    help="Tracks: a NAME.txt, or a folder of them; names are the sequences'.",
+)
+@click.option(
+    "--format",
+    "benchmark",
+    type=click.Choice(["auto", "mot15", "mot16", "mot17", "mot20"]),
+    default="auto",
+    show_default=True,
+    help="Format of the ground truth; auto tells mot15 from mot17 by the columns.",
+)
+@click.option("--allow-missing", is_flag=True, help="Score only the sequences that have tracks, instead of refusing.")
+@click.option("--json", "json_file", type=FILE, help="Write the scores as JSON.")
+@click.option("--csv", "csv_file", type=FILE, help="Write the scores as CSV.")
+@click.option("--markdown", "markdown_file", type=FILE, help="Write the table as Markdown.")
+@click.option("--latex", "latex_file", type=FILE, help="Write the table as LaTeX (booktabs).")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="DIR|NAME.png",
+    help="Write hota.png and a timeline of identities for each sequence into this folder; NAME.png: HOTA only.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Sequences scored at a time.")
+def main(
+    gt: Path,
+    pred: Path,
+    benchmark: str,
+    allow_missing: bool,
+    json_file: Path | None,
+    csv_file: Path | None,
+    markdown_file: Path | None,
+    latex_file: Path | None,
+    plot: Path | None,
+    jobs: int,
+) -> None:
+    """Score tracks against ground truth: CLEAR MOT, identity (IDF1) and HOTA, as the MOTChallenge does.
+
+    Prints a row for each sequence and OVERALL, of the pooled counts.
+
+    \b
+    flatsort evaluate --gt MOT17/train --pred runs/sort
+    flatsort evaluate --gt MOT17/train/MOT17-09-FRCNN --pred tracks.txt
+    flatsort evaluate --gt gt.txt --pred tracks.txt --format mot20 --json scores.json --plot plots/
+    """  # noqa: D301
+    from tracker.io.files import write_text
+    from tracker.metrics import evaluate, report
+
+    def shown(results: Iterator[SequenceResult], total: int) -> Iterable[SequenceResult]:
+        return progress(results, total, "evaluate", "sequence")
+
+    evaluation = evaluate(
+        gt,
+        pred,
+        benchmark=None if benchmark == "auto" else benchmark,  # type: ignore[arg-type]  # click has checked it
+        allow_missing=allow_missing,
+        jobs=jobs,
+        progress=shown,
+    )
+    for file, text in (
+        (json_file, report.to_json(evaluation)),
+        (csv_file, report.to_csv(evaluation)),
+        (markdown_file, report.table(evaluation, "markdown") + "\n"),
+        (latex_file, report.table(evaluation, "latex") + "\n"),
+    ):
+        if file is not None:
+            write_text(file, text)
+    if plot is not None:
+        _plot(evaluation, plot)
+    click.echo(report.table(evaluation))
+
+
+def _plot(evaluation: Evaluation, path: Path) -> None:
+    from tracker.metrics import plots
+
+    if path.suffix.lower() == ".png":
+        plots.save(plots.hota_curves(evaluation), path)
+        return
+    plots.save(plots.hota_curves(evaluation), path / "hota.png")
+    for name, result in evaluation.sequences.items():
+        plots.save(plots.identity_timeline(result), path / f"timeline-{name}.png")
+
+
+if __name__ == "__main__":
+    run(main)
