@@ -264,6 +264,8 @@ class SortTracker:
         detections, least = problem.detections, self.config.lifecycle.birth_score
         if least is not None:
             free = free[detections.scores[free] >= least]
+            if not len(free):
+                return
         born = self._motion.start(problem.measured.take(free, axis=1))
         self._state = np.concatenate([self._state, born], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])

@@ -1,0 +1,330 @@
+"""The tracker's promises."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracker.association.stages import StageConfig
+from tracker.config import find, load
+from tracker.lifecycle import LifecycleConfig
+from tracker.sort import SortConfig, SortTracker
+from tracker.types import Detections, Float, Int, Tracks
+
+NAMES = ("sort", "sort_long", "bytetrack")
+EAGER = SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=5))
+
+
+def tracker_of(name: str) -> SortTracker:
+    return SortTracker(load(SortConfig, find("track", name)))
+
+
+def world(seed: int, frames: int = 40, people: int = 6, misses: float = 0.2) -> list[Detections]:
+    """People who walk straight on, seen by a detector that misses some and shuffles the rest."""
+    generator = np.random.default_rng(seed)
+    start, speed = generator.uniform(0, 600, (people, 2)), generator.normal(0, 4, (people, 2))
+    result = []
+    for frame in range(frames):
+        corner = start + frame * speed + generator.normal(0, 1, (people, 2))
+        rows = generator.permutation(people)[generator.random(people) > misses]
+        boxes = np.concatenate([corner, corner + [40, 100]], axis=1)[rows]
+        result.append(Detections.of(boxes, generator.uniform(0.5, 1, len(rows)), generator.integers(0, 3, len(rows))))
+    return result
+
+
+def rows_of(tracks: Tracks) -> list[tuple[float, ...]]:
+    return [tuple(row) for row in np.column_stack([tracks.ids, tracks.boxes, tracks.scores, tracks.classes]).tolist()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(seed=st.integers(0, 10_000))
+def test_ids_start_at_1_without_gaps_and_are_never_reused(name: str, seed: int) -> None:
+    tracker = tracker_of(name)
+    latest = 0
+    last_seen: dict[int, int] = {}
+    for frame, detections in enumerate(world(seed)):
+        ids = tracker.step(detections).ids.tolist()
+        assert len(set(ids)) == len(ids)
+        for new in sorted(i for i in ids if i not in last_seen):
+            assert new == latest + 1
+            latest = new
+        for i in ids:
+            assert frame - last_seen.get(i, frame) <= 31
+            last_seen[i] = frame
+    assert latest > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(seed=st.integers(0, 10_000))
+def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: int) -> None:
+    plain, permuted = tracker_of(name), tracker_of(name)
+    generator = np.random.default_rng(seed)
+    for detections in world(seed):
+        order = generator.permutation(len(detections))
+        a, b = plain.step(detections), permuted.step(detections[order])
+        by_box_a = sorted((*row[1:], s) for row, s in zip(rows_of(a), a.source.tolist(), strict=True))
+        by_box_b = sorted((*row[1:], int(order[s])) for row, s in zip(rows_of(b), b.source.tolist(), strict=True))
+        np.testing.assert_allclose(by_box_a, by_box_b, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_trackers_side_by_side_are_each_alone(name: str) -> None:
+    one, two = world(1), world(2)
+    alone = [[rows_of(t.step(d)) for d in w] for w in (one, two) for t in [tracker_of(name)]]
+    first, second = tracker_of(name), tracker_of(name)
+    side_by_side = [(rows_of(first.step(a)), rows_of(second.step(b))) for a, b in zip(one, two, strict=True)]
+    assert [a for a, _ in side_by_side] == alone[0]
+    assert [b for _, b in side_by_side] == alone[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reset_starts_again(name: str) -> None:
+    tracker = tracker_of(name)
+    first = [rows_of(tracker.step(d)) for d in world(3)]
+    tracker.reset()
+    assert [rows_of(tracker.step(d)) for d in world(3)] == first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_source_names_the_row_whose_box_corrected_the_track(name: str) -> None:
+    tracker = tracker_of(name)
+    for detections in world(4, misses=0.0):
+        tracks = tracker.step(detections)
+        seen = tracks.source >= 0
+        assert np.abs(tracks.boxes[seen] - detections.boxes[tracks.source[seen]]).max(initial=0) < 30
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_empty_frames_and_empty_streams(name: str) -> None:
+    tracker = tracker_of(name)
+    assert all(len(tracker.step(Detections.empty())) == 0 for _ in range(50))
+    assert len(tracker.explain().pairs) == 0
+    for detections in world(5, frames=20):
+        tracker.step(detections)
+    assert all(len(tracker.step(Detections.empty())) == 0 for _ in range(40))
+
+
+def test_a_gap_of_40_frames_ends_a_track_unless_its_life_is_longer() -> None:
+    box = Detections.of([[10, 10, 50, 110]])
+    for max_age, ids in ((30, [1, 2]), (41, [1])):
+        tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=max_age)))
+        seen = set()
+        for frame in range(60):
+            seen |= set(tracker.step(Detections.empty() if 10 <= frame < 50 else box).ids.tolist())
+        assert sorted(seen) == ids
+
+
+BAD_ROWS = [
+    [np.nan, 0, 10, 10],
+    [0, 0, np.inf, 10],
+    [-np.inf, 0, np.inf, 10],
+    [5, 5, 5, 50],
+    [50, 50, 10, 10],
+    [0, 0, 1e9, 1e9],
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bad", BAD_ROWS)
+def test_bad_boxes_are_left_out_counted_and_said_once(
+    name: str, bad: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    clean, dirty = tracker_of(name), tracker_of(name)
+    for detections in world(6):
+        with_bad = Detections.of(
+            np.vstack([[bad], detections.boxes]),
+            np.concatenate([[0.9], detections.scores]),
+            np.concatenate([[0], detections.classes]),
+        )
+        a, b = clean.step(detections), dirty.step(with_bad)
+        assert rows_of(a) == rows_of(b)
+        assert (b.source - 1).tolist() == a.source.tolist()
+        assert np.isfinite(b.boxes).all()
+    assert dirty.dropped == 40
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
+
+
+def test_bad_scores_and_latents_are_left_out_too() -> None:
+    tracker = SortTracker(EAGER)
+    boxes, latents = np.array([[0.0, 0, 10, 20], [50, 0, 60, 20]]), np.ones((2, 3))
+    assert tracker.update(boxes, [np.nan, 0.5], latents=latents).tolist() == [-1, 1]
+    latents[1, 2] = np.inf
+    assert tracker.update(boxes, [0.5, 0.5], latents=latents).tolist() == [2, -1]
+    assert tracker.dropped == 2
+
+
+@given(st.lists(st.lists(st.floats(width=64), min_size=4, max_size=4), max_size=8), st.integers(0, 2))
+def test_no_number_that_is_not_finite_ever_leaves(rows: list[list[float]], which: int) -> None:
+    logging.disable(logging.WARNING)
+    tracker = tracker_of(NAMES[which])
+    for _ in range(4):
+        tracks = tracker.step(Detections.of(rows))
+        assert np.isfinite(tracks.boxes).all()
+        assert np.isfinite(tracks.scores).all()
+    logging.disable(logging.NOTSET)
+
+
+def test_duplicates_get_ids_of_their_own() -> None:
+    tracker = SortTracker(EAGER)
+    for _ in range(5):
+        assert sorted(tracker.update([[0, 0, 10, 20]] * 3).tolist()) == [1, 2, 3]
+
+
+def test_update_gives_one_id_a_row_in_input_order() -> None:
+    tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=2, warm_up=False)))
+    a, b = [0, 0, 10, 20], [100, 0, 110, 20]
+    assert tracker.update([a, b], [0.9, 0.8]).tolist() == [-1, -1]
+    assert tracker.update([b, a], [0.8, 0.9]).tolist() == [-1, -1]
+    ids = tracker.update([a, b], [0.9, 0.8]).tolist()
+    assert sorted(ids) == [1, 2]
+    assert tracker.update([b, [300, 0, 310, 20], a]).tolist() == [ids[1], -1, ids[0]]
+    assert tracker.update([]).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"boxes": [[1, 2, 3]]}, r"boxes: expected shape \[n 4\] \(xyxy\), got \[1, 3\]"),
+        ({"boxes": [[0, 0, 1, 1]], "scores": [1, 2]}, r"scores: expected shape \[1\] like boxes, got \[2\]"),
+        ({"boxes": [[0, 0, 1, 1]], "latents": [1.0]}, r"latents: expected shape \[1 d\] like boxes, got \[1\]"),
+        ({"boxes": [], "time": float("nan")}, "time: expected more than the previous frame's"),
+    ],
+)
+def test_input_of_the_wrong_shape_is_refused(arguments: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        SortTracker().update(**arguments)  # type: ignore[arg-type]
+
+
+def test_time_must_advance() -> None:
+    tracker = SortTracker()
+    tracker.step(Detections.empty(), time=1.0)
+    with pytest.raises(ValueError, match=r"time: expected more than the previous frame's 1\.0 s, got 1\.0 s"):
+        tracker.step(Detections.empty(), time=1.0)
+
+
+def moving(frame: float) -> list[list[float]]:
+    return [[100 + 8 * frame, 50, 140 + 8 * frame, 150]]
+
+
+def test_timestamps_bridge_dropped_frames() -> None:
+    kept = [f for f in range(60) if f % 7 < 3 or f > 55]
+    timed, untimed = (SortTracker(SortConfig(frame_rate=25.0)) for _ in range(2))
+    with_time = {int(i) for f in kept for i in timed.update(moving(f), time=f / 25)}
+    without = {int(i) for f in kept for i in untimed.update(moving(f))}
+    assert with_time == {1}
+    assert len(without - {-1}) > 1
+
+
+def test_lives_in_seconds_follow_the_clock_and_lives_in_frames_the_frames() -> None:
+    for max_age, lives in (("1s", False), ("3s", True), (1, False), (2, True)):
+        tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=max_age), frame_rate=10))
+        box = [[100, 50, 140, 150]]
+        for f in range(5):
+            tracker.update(box, time=f / 10)
+        for time in (1.4, 2.4):  # two frames without it, a second apart
+            tracker.update([], time=time)
+        assert tracker.update(box, time=2.5).tolist() == [1 if lives else 2]
+
+
+def test_camera_motion_carries_tracks_along() -> None:
+    pan = np.array([[1.0, 0.0, -60.0], [0.0, 1.0, 0.0]])
+    for camera, ids in ((pan, {1}), (None, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})):
+        tracker, seen = SortTracker(EAGER), set()
+        for frame in range(10):
+            x = 500 - 60 * frame
+            detections = Detections.of([[x, 50, x + 40, 150]])
+            seen |= set(tracker.step(detections, camera=camera if frame else None).ids.tolist())
+        assert seen == ids
+
+
+def crossing(classes: tuple[int, int]) -> tuple[Float, Int]:
+    return np.array([[0.0, 0, 40, 100], [4, 0, 44, 100]]), np.array(classes)
+
+
+def test_per_class_never_mixes_classes() -> None:
+    for per_class, same in ((True, False), (False, True)):
+        tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=9), per_class=per_class))
+        first = tracker.update([[0, 0, 40, 100]], classes=[1])
+        second = tracker.update([[0, 0, 40, 100]], classes=[2])
+        assert (first.tolist() == second.tolist()) is same
+
+
+def test_the_class_of_a_track_is_the_majority() -> None:
+    tracker = SortTracker(EAGER)
+    classes = [tracker.step(Detections.of([[0, 0, 40, 100]], classes=[c])).classes.item() for c in (7, 3, 3, 7, 3, 5)]
+    assert classes == [7, 3, 3, 3, 3, 3]
+
+
+def test_the_gallery_decides_where_boxes_cannot() -> None:
+    stages = {"looks": StageConfig(cost="latent", limit=0.5)}
+    tracker = SortTracker(SortConfig(stages=stages, lifecycle=LifecycleConfig(min_hits=0, max_age=9)))
+    red, blue = [1.0, 0.0], [0.0, 1.0]
+    boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]
+    assert tracker.update(boxes, latents=[red, blue]).tolist() == [1, 2]
+    assert tracker.update(boxes, latents=[blue, red]).tolist() == [2, 1]
+    with pytest.raises(ValueError, match="latents: expected some as in earlier frames"):
+        tracker.update(boxes)
+    with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
+        tracker.update(boxes, latents=np.zeros((2, 3)))
+
+
+def test_a_cost_on_latents_needs_latents() -> None:
+    tracker = SortTracker(SortConfig(stages={"looks": StageConfig(cost="latent")}))
+    tracker.update([[0, 0, 40, 100]])
+    with pytest.raises(ValueError, match="cost 'latent': expected detections with latents, got none"):
+        tracker.update([[0, 0, 40, 100]])
+
+
+def test_predicted_boxes_are_reported_on_request() -> None:
+    life = LifecycleConfig(min_hits=0, max_age=9, streak=False, report_missed=2)
+    tracker = SortTracker(SortConfig(lifecycle=life))
+    tracker.step(Detections.of(moving(0)))
+    tracker.step(Detections.of(moving(1)))
+    missed = [tracker.step(Detections.empty()) for _ in range(3)]
+    assert [len(t) for t in missed] == [1, 1, 0]
+    assert missed[0].source.tolist() == [-1]
+    assert missed[1].boxes[0, 0] > missed[0].boxes[0, 0]
+
+
+def test_explanations_name_what_stood_against_a_pair() -> None:
+    stage = StageConfig(limit=0.5, gates=("mahalanobis",))
+    config = SortConfig(stages={"iou": stage}, lifecycle=LifecycleConfig(min_hits=0, max_age=9))
+    tracker = SortTracker(config)
+    with pytest.raises(ValueError, match="explain: expected at least one step before"):
+        tracker.explain()
+    for _ in range(12):
+        tracker.update([[0, 0, 40, 100], [60, 0, 100, 100]])
+    tracker.update([[0, 0, 40, 100], [3, 0, 43, 100], [300, 0, 340, 100], [60, 0, 100, 100]])
+    why = {(p.track, p.detection): p.reason for p in tracker.explain().pairs}
+    assert why[1, 0] == "matched"
+    assert why[2, 3] == "matched"
+    assert why[1, 1] == "the track took detection 0"
+    assert why[1, 2].startswith("gate mahalanobis")
+    assert why[2, 0].startswith(("gate mahalanobis", "cost 1.000 above limit 0.500"))
+    assert len(why) == 8
+
+
+def test_explanations_of_stages_say_why_none_looked() -> None:
+    tracker = tracker_of("bytetrack")
+    boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]
+    for _ in range(3):
+        tracker.update(boxes, [0.9, 0.9])
+    tracker.update(boxes, [0.9, 0.05])
+    reasons = {(p.track, p.detection, p.stage): p.reason for p in tracker.explain().pairs}
+    assert reasons[1, 0, "high"] == "matched"
+    assert reasons[2, 0, "high"].startswith("cost 1.000 above limit")
+    assert reasons[2, 1, ""] == "no stage takes both this track and this detection"
+    assert reasons[1, 1, ""] == "the track was matched in stage high"
+
+
+def test_unconfirmed_tracks_die_at_once_where_the_config_says_so() -> None:
+    tracker = tracker_of("bytetrack")
+    tracker.update([])
+    tracker.update([[0, 0, 40, 100]], [0.9])
+    tracker.update([])
+    tracker.update([[0, 0, 40, 100]], [0.9])
+    assert tracker.update([[0, 0, 40, 100]], [0.9]).tolist() == [1]
