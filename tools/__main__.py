@@ -27,8 +27,7 @@ class Verbs(click.Group):
         """Return the command of a verb, None if there is no such verb."""
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"tools.{cmd_name}").main
-        assert isinstance(command, click.Command)  # noqa: S101
+        command: click.Command = importlib.import_module(f"tools.{cmd_name}").main
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -40,7 +39,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(importlib.metadata.version("flatsort"), prog_name="flatsort")
 def group() -> None:
-    """Multi-object tracking by position and by appearance that is learned without labels.
+    r"""Multi-object tracking by position and by appearance that is learned without labels.
 
     \b
     flatsort demo                         a rendered scene, tracked and scored

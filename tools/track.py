@@ -35,12 +35,11 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--crops", is_flag=True, help="Write NAME.crops/ID/FRAME.jpg.")
 @click.option("--show", is_flag=True, help="Show a live window (q or Esc ends).")
 @click.option("--boxes", type=click.Choice(["filter", "detector"]), default="filter", show_default=True)
-@click.option("--smooth", is_flag=True, help="Smooth finished tracks and fill their gaps.")
-@click.option("--max-gap", type=click.IntRange(0), help="Longest gap that --smooth fills, in frames.")
+@click.option("--smooth", is_flag=True, help="Smooth finished tracks and fill gaps of up to smooth.max_gap frames.")
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options: Any) -> None:
-    """Track the objects of SOURCEs.
+    r"""Track the objects of SOURCEs.
 
     A SOURCE is a video, a folder or glob of images, a MOTChallenge sequence folder, a detection file, a camera's index,
     or an rtsp:// or http:// address. Without --detector or --detections a sequence's own det/det.txt is used, and
@@ -108,7 +107,7 @@ def _run_all(sources: Sequence[str], config: TrackConfig, fps: float | None, wan
     done: list[Path] = []
     used: set[str] = set()
     for text in sources:
-        job = prepare(text, config, fps, wanted.images)
+        job = prepare(text, config, fps=fps, images=wanted.images)
         if job.note:
             click.echo(job.note, err=True)
         name = unique(job.source.name, used)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from tracker.detectors.background import BackgroundConfig
+from tracker.draw import Painter
+
 from tools.cli import progress
 from tools.explaining import Explainer
 from tracker.config import dump, part
 from tracker.detectors import DETECTORS
-from tracker.detectors.background import BackgroundConfig
 from tracker.detectors.mot_file import MotFileConfig
-from tracker.draw import Painter
 from tracker.io.files import write_text
 from tracker.io.live import LiveSource
 from tracker.io.results import Boxes, CropSink, CsvSink, JsonSink, MotSink, ShowSink, StopShow, VideoSink
@@ -23,6 +24,7 @@ from tracker.io.video import open_source
 from tracker.pipeline import at_rate, detect, smoothed, track
 from tracker.protocols import Detector, FrameSource, Sink
 from tracker.registry import PartConfig
+from tracker.smoothing import SmoothConfig
 from tracker.sort import SortConfig, SortTracker
 from tracker.types import FrameResult
 
@@ -32,6 +34,8 @@ class TrackConfig(SortConfig):
     """A tracker and the detector that feeds it."""
 
     detector: PartConfig = part(DETECTORS, MotFileConfig())
+    smooth: SmoothConfig = SmoothConfig()
+    """Used where smoothing is asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,6 @@ class Wanted:
     show: bool = False
     boxes: Boxes = "filter"
     smooth: bool = False
-    max_gap: int | None = None
     explain: str | None = None
     frames: int | None = None
 
@@ -86,10 +89,13 @@ class Report:
         return f"{self.path}: {count}, {self.seconds:.1f} s ({rate:,.0f} frames/s)"
 
 
-def prepare(text: str, config: TrackConfig, fps: float | None, images: bool) -> Job:
+def prepare(
+    text: str, config: TrackConfig, *, fps: float | None = None, images: bool = False, source: FrameSource | None = None
+) -> Job:
     """Open a source and build its detector.
 
-    Where the config names none, that is the detections which the source brings, or background subtraction.
+    Where the config names none, that is the detections which the source brings, or background subtraction. With
+    ``source`` only the detections are looked for in ``text``.
 
     Raises
     ------
@@ -101,7 +107,7 @@ def prepare(text: str, config: TrackConfig, fps: float | None, images: bool) -> 
     detector = DETECTORS.build(detector_config)
     images = images or detector.needs_image or config.camera.method != "none"
     length = None if detector.needs_image else getattr(detector, "length", None)
-    source = open_source(text, images=images, fps=fps, length=length)
+    source = source or open_source(text, images=images, fps=fps, length=length)
     return Job(source, detector, config, note)
 
 
@@ -129,7 +135,7 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
         results: Iterable[FrameResult] = track(detect(frames, job.detector), tracker)
         try:
             if wanted.smooth:
-                results = _smoothed(_explained(results, tracker, explainer), source, wanted)
+                results = _smoothed(_explained(results, tracker, explainer), job, wanted)
             else:
                 results = _explained(results, tracker, explainer)
             for result in results:
@@ -187,21 +193,19 @@ def _sinks(job: Job, name: str, wanted: Wanted) -> Iterator[Callable[[], Abstrac
         yield lambda: CropSink(out / f"{name}.crops", boxes=boxes)
 
 
-def _explained(
-    results: Iterable[FrameResult], tracker: SortTracker, explainer: Explainer
-) -> Iterator[FrameResult]:
+def _explained(results: Iterable[FrameResult], tracker: SortTracker, explainer: Explainer) -> Iterator[FrameResult]:
     for result in results:
         explainer.look(result, tracker)
         yield result
 
 
-def _smoothed(results: Iterable[FrameResult], source: FrameSource, wanted: Wanted) -> Iterator[FrameResult]:
+def _smoothed(results: Iterable[FrameResult], job: Job, wanted: Wanted) -> Iterator[FrameResult]:
     """The whole source tracked and smoothed, then its pictures once more where they are wanted."""
     done: Sequence[FrameResult] = [replace(r, frame=replace(r.frame, image=None)) for r in results]
-    done = smoothed(done, wanted.max_gap)
+    done = smoothed(done, job.config.smooth)
     if not wanted.images:
         yield from done
         return
-    frames = progress(islice(source, wanted.frames), source.length, "writing")
+    frames = progress(islice(job.source, wanted.frames), job.source.length, "writing")
     for frame, result in zip(frames, done, strict=False):  # a file that ends earlier the second time ends the run
         yield replace(result, frame=frame)

@@ -39,7 +39,7 @@ def valid(boxes: Float) -> Bool:
     """Which boxes [n 4] are finite, within ±`LARGEST` pixels and at least `SMALLEST` pixels wide and high; [n]."""
     inside = np.abs(boxes) < LARGEST  # NaN and infinity compare false
     size = np.where(inside, boxes, 0.0)
-    ok: Bool = inside.all(axis=1) & (size[:, 2:] - size[:, :2] >= SMALLEST).all(axis=1)
+    ok: Bool = np.all(inside, axis=1) & np.all(size[:, 2:] - size[:, :2] >= SMALLEST, axis=1)
     return ok
 
 

@@ -137,7 +137,7 @@ def _sentence(error: Exception) -> str:
     text = str(error).split("\n", maxsplit=1)[0]
     if isinstance(error, ConfigKeyError) and error.full_key:
         hint = text.partition("Did you mean")[2]
-        known = f"; did you mean{hint}" if hint else f" (known: {', '.join(map(str, error.parent_node or ()))})"
+        known = f"; did you mean{hint}" if hint else f" (known: {', '.join(str(k) for k in error.parent_node or ())})"
         return f"unknown key '{error.full_key}'{known}"
     key = getattr(error, "full_key", None)
     return f"{key}: {text}" if key else text

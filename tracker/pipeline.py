@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from tracker.io.results import with_detector_boxes
 from tracker.motion.camera import CameraMotion
 from tracker.protocols import Detector
-from tracker.smoothing import smooth
+from tracker.smoothing import SmoothConfig, smooth
 from tracker.sort import SortConfig, SortTracker
-from tracker.types import Detections, Frame, FrameResult, Tracks
+from tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
 
 
 def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame, Detections]]:
@@ -35,39 +36,22 @@ def at_rate(config: SortConfig, fps: float) -> SortConfig:
     return config if config.frame_rate is not None else replace(config, frame_rate=fps)
 
 
-def smoothed(results: Sequence[FrameResult], max_gap: int | None = None) -> list[FrameResult]:
-    """The results with their tracks smoothed and gaps filled, once a whole source is tracked.
+def smoothed(results: Sequence[FrameResult], config: SmoothConfig) -> list[FrameResult]:
+    """The results of a whole source with their tracks smoothed and gaps filled: one row an id and frame.
 
-    Parameters
-    ----------
-    results : sequence of FrameResult
-        Every frame in order.
-    max_gap : int, optional
-        Longest run of missing frames inside a track that is filled; None: any.
+    The boxes of the matched detections are smoothed. A filled row takes score and class of the row before the gap.
     """
-    boxes, frames = [], []
-    for number, result in enumerate(results):
-        own = result.tracks.boxes.copy()
-        measured = result.tracks.source >= 0
-        own[measured] = result.detections.boxes[result.tracks.source[measured]]
-        boxes.append(own)
-        frames.append(np.full(len(own), number))
-    tracks = [result.tracks for result in results]
-    if not any(len(t) for t in tracks):
-        return list(results)
-    ids = np.concatenate([t.ids for t in tracks])
-    scores, classes, source = (np.concatenate([getattr(t, k) for t in tracks]) for k in ("scores", "classes", "source"))
-    frame = np.concatenate(frames)
-    rows = smooth(frame, ids, np.concatenate(boxes), source >= 0, max_gap=max_gap)
+    tracks = [with_detector_boxes(result).tracks for result in results]
+    counts = [len(t) for t in tracks]
+    frames = np.repeat(np.arange(len(results)), counts)
+    every = concatenate(tracks)
+    rows = smooth(frames, every.ids, every.boxes, every.source >= 0, config)
 
-    # A filled row takes score and class from the latest row of its track.
-    order = np.lexsort((frame, ids))
-    key = ids[order] * (len(results) + 1) + frame[order]
-    origin = order[np.searchsorted(key, rows.ids * (len(results) + 1) + rows.frames, side="right") - 1]
-    exact = frame[origin] == rows.frames
-    merged = Tracks(rows.ids, rows.boxes, scores[origin], classes[origin], np.where(exact, source[origin], -1))
-    starts = np.searchsorted(rows.frames, np.arange(len(results) + 1))
-    return [
-        replace(result, tracks=merged[slice(a, b)])
-        for result, a, b in zip(results, starts[:-1], starts[1:], strict=True)
-    ]
+    before = np.lexsort((frames, every.ids))
+    stride = len(results) + 1
+    place = np.searchsorted((every.ids * stride + frames)[before], rows.ids * stride + rows.frames, side="right") - 1
+    origin = before[place]
+    source = np.where(rows.source >= 0, every.source[origin], -1)
+    merged = Tracks(rows.ids, rows.boxes, every.scores[origin], every.classes[origin], source)
+    starts = np.searchsorted(rows.frames, np.arange(stride))
+    return [replace(r, tracks=merged[a:b]) for r, a, b in zip(results, starts[:-1], starts[1:], strict=True)]

@@ -18,14 +18,25 @@ SinkT = TypeVar("SinkT", bound="Sink")
 class FrameSource(Protocol):
     """Frames in order; iterating a second time starts again where the source allows it."""
 
-    name: str
-    """Names the results of this source."""
-    fps: float
-    """Nominal frames per second."""
-    size: tuple[int, int] | None
-    """Width and height in pixels, None where no image is read."""
-    length: int | None
-    """Number of frames, None for a live stream."""
+    @property
+    def name(self) -> str:
+        """Names the results of this source."""
+        ...
+
+    @property
+    def fps(self) -> float:
+        """Nominal frames per second."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels, None where no image is read."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames, None for a live stream."""
+        ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -34,12 +45,19 @@ class FrameSource(Protocol):
 class Detector(Protocol):
     """Finds boxes in one frame. Frames come in order; a detector may remember earlier ones."""
 
-    class_names: Sequence[str]
-    """Name of each class index that ``detect`` can return."""
-    needs_image: bool
-    """Whether ``detect`` looks at ``frame.image``."""
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Name of each class index that ``detect`` can return."""
+        ...
 
-    def detect(self, frame: Frame) -> Detections: ...
+    @property
+    def needs_image(self) -> bool:
+        """Whether ``detect`` looks at ``frame.image``."""
+        ...
+
+    def detect(self, frame: Frame) -> Detections:
+        """What is seen in the frame."""
+        ...
 
 
 @runtime_checkable
@@ -90,7 +108,9 @@ class MotionModel(Protocol):
 class Sink(Protocol):
     """Takes results one frame at a time. Leaving the context without an error completes what it wrote."""
 
-    def write(self, result: FrameResult) -> None: ...
+    def write(self, result: FrameResult) -> None:
+        """Take the next frame."""
+        ...
 
     def __enter__(self: SinkT) -> SinkT: ...
 

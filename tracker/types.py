@@ -6,7 +6,7 @@ RGB uint8. Zero rows are an ordinary case everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -150,6 +150,13 @@ class Tracks:
         """The tracks of these rows (indices, mask or slice), as a new struct."""
         columns: dict[str, Any] = {f.name: getattr(self, f.name)[rows] for f in fields(self)}
         return Tracks(**columns)
+
+
+def concatenate(parts: Sequence[Tracks]) -> Tracks:
+    """All rows of the parts, in order."""
+    parts = parts or [Tracks.empty()]
+    columns: dict[str, Any] = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Tracks)}
+    return Tracks(**columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -81,9 +81,7 @@ def explain(
     def add(stage: str, row: int, col: int, cost: float, limit: float, reason: str) -> None:
         serial = int(serials[row])
         matched = reason == "matched"
-        pairs.append(
-            Pair(frame, stage, ids.get(serial, 0), serial, int(inputs[col]), cost, limit, matched, reason)
-        )
+        pairs.append(Pair(frame, stage, ids.get(serial, 0), serial, int(inputs[col]), cost, limit, matched, reason))
 
     for trace in traces:
         seen[np.ix_(trace.rows, trace.cols)] = True
@@ -116,9 +114,7 @@ def _refusal(trace: Trace, i: int, j: int) -> str:
     return ""
 
 
-def _contest(
-    j: int | None, i: int | None, trace: Trace, inputs: Int, serials: Int, ids: Mapping[int, int]
-) -> str:
+def _contest(j: int | None, i: int | None, trace: Trace, inputs: Int, serials: Int, ids: Mapping[int, int]) -> str:
     """What a pair within its limits lost to: the partners that its track and its detection took instead."""
     lost = []
     if j is not None:

@@ -53,7 +53,9 @@ class StageConfig:
         if not math.isfinite(self.limit):
             raise ValueError(f"stage limit: expected a finite number, got {self.limit}")
         if self.compete is not None and not self.limit <= self.compete < math.inf:
-            raise ValueError(f"stage compete: expected a finite number of at least limit {self.limit}, got {self.compete}")
+            raise ValueError(
+                f"stage compete: expected a finite number of at least limit {self.limit}, got {self.compete}"
+            )
 
 
 @dataclass(slots=True, eq=False)
@@ -144,9 +146,9 @@ def _match(stage: StageConfig, cost: Float, allowed: Bool | None) -> Matches:
     within = cost <= stage.limit
     if allowed is not None:
         within &= allowed
-    pairs = within.nonzero()
-    if one_to_one(*pairs):  # nobody contends for a pair
-        return matches(*pairs, *cost.shape)
+    rows, cols = within.nonzero()
+    if one_to_one(rows, cols):  # nobody contends for a pair
+        return matches(rows, cols, *cost.shape)
     if stage.compete is None:
         return assign(cost, within, bound=float(np.nextafter(stage.limit, np.inf)))
     found = assign(cost, cost < stage.compete if allowed is None else allowed, bound=stage.compete)

@@ -1,0 +1,107 @@
+"""``flatsort demo``: a rendered scene, tracked and scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.cli import run
+
+if TYPE_CHECKING:
+    from tracker.scene import Scene
+
+STILL = 150
+"""Frame of the still picture."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True)
+@click.option("--tracker", default="sort", show_default=True, help="Name under configs/track, or FILE.yaml.")
+@click.option("--frames", type=click.IntRange(1), default=300, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the scene and of the detector's errors.")
+def main(out: Path, tracker: str, frames: int, seed: int) -> None:
+    r"""Track a scene that needs no data: people who walk, cross and hide each other, drawn by the project.
+
+    The detector is imperfect on purpose: noisy boxes, misses, false alarms. What is true is known, so the tracks are
+    scored as well.
+
+    \b
+    flatsort demo
+    flatsort demo --tracker bytetrack --seed 3
+    """
+    from tools.tracking import TrackConfig, Wanted, prepare, track_source
+    from tracker.config import find, load
+    from tracker.io.files import write_text
+    from tracker.metrics import evaluate
+    from tracker.metrics.report import table, to_json
+    from tracker.scene import Scene, SceneConfig
+
+    config = load(TrackConfig, find("track", tracker))
+    scene = Scene(SceneConfig(frames=frames, seed=seed))
+    folder = out / "scene"
+    write_sequence(scene, folder)
+    report = track_source(prepare(str(folder), config, source=scene), "demo", Wanted(out=out, video=True))
+    _write_still(out, min(STILL, frames))
+    result = evaluate(folder, report.path)
+    text = table(result)
+    write_text(out / "metrics.json", to_json(result))
+    write_text(out / "metrics.txt", text + "\n")
+    click.echo(f"{report.sentence}\n\n{text}\n")
+    click.echo(f"video    {out / 'demo.mp4'}  (a still: {out / 'still.png'})")
+    click.echo(f"tracks   {report.path}")
+    click.echo(f"metrics  {out / 'metrics.json'}")
+    click.echo(f"scene    {folder}  (a MOTChallenge sequence: try `flatsort track {folder} --tracker sort_long`)")
+
+
+def write_sequence(scene: Scene, folder: Path) -> None:
+    """Write truth and detections of the scene as a MOTChallenge sequence, without pictures."""
+    import numpy as np
+
+    from tracker.boxes import xyxy_to_xywh
+    from tracker.io.files import write_text
+    from tracker.io.mot import format_rows
+    from tracker.types import Tracks
+
+    truth = scene.truth()
+    rows = zip(
+        truth.frames.tolist(), truth.ids.tolist(), xyxy_to_xywh(truth.boxes).tolist(), truth.visibility, strict=True
+    )
+    gt = "".join(f"{f},{i},{x:.3f},{y:.3f},{w:.3f},{h:.3f},1,1,{v:.3f}\n" for f, i, (x, y, w, h), v in rows)
+    det = ""
+    for frame, seen in scene.detections(scene.config.seed).items():
+        none = np.full(len(seen), -1)
+        det += format_rows(frame, Tracks(none, seen.boxes, seen.scores, none, none))
+    width, height = scene.size
+    info = {
+        "name": "demo",
+        "imDir": "img1",
+        "frameRate": f"{scene.fps:g}",
+        "seqLength": scene.length,
+        "imWidth": width,
+        "imHeight": height,
+        "imExt": ".jpg",
+    }
+    write_text(folder / "gt" / "gt.txt", gt)
+    write_text(folder / "det" / "det.txt", det)
+    write_text(folder / "seqinfo.ini", "[Sequence]\n" + "".join(f"{k}={v}\n" for k, v in info.items()))
+
+
+def _write_still(out: Path, index: int) -> None:
+    """Save one frame of the annotated video as a picture."""
+    import cv2
+
+    from tracker.io.files import replacing
+
+    capture = cv2.VideoCapture(str(out / "demo.mp4"))
+    for _ in range(index):
+        ok, picture = capture.read()
+    capture.release()
+    if ok:
+        with replacing(out / "still.png") as temporary:
+            temporary.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+
+
+if __name__ == "__main__":
+    run(main)
