@@ -124,7 +124,7 @@ def read_detections(path: str | Path) -> dict[int, Detections]:
     boxes = xywh_to_xyxy(rows[:, 2:6])
     scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
     numbers, starts = np.unique(frames, return_index=True)
-    ends = np.append(starts[1:], len(rows))
+    ends = starts + np.diff(starts, append=len(rows))
     return {
         int(frame): Detections.of(boxes[start:end], scores[start:end])
         for frame, start, end in zip(numbers, starts, ends, strict=True)

@@ -14,7 +14,8 @@ from tracker.types import Int
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = 20
+COLOURS = (0, 1, 2, 3, 4, 5, 6, 8, 9)
+"""Of matplotlib's cycle, without its grey: grey is a miss."""
 
 
 def hota_curves(evaluation: Evaluation) -> Figure:
@@ -38,7 +39,7 @@ def hota_curves(evaluation: Evaluation) -> Figure:
 def identity_timeline(result: SequenceResult) -> Figure:
     """Draw one line a ground truth identity: the colour is the predicted id that covers it, grey is a miss.
 
-    A black tick is an identity switch. Twenty colours serve all ids, so that only a change of colour means something.
+    A black tick is an identity switch. A few colours serve all ids: only a change of colour means something.
     """
     from matplotlib.colors import to_rgba
     from matplotlib.figure import Figure
@@ -47,13 +48,13 @@ def identity_timeline(result: SequenceResult) -> Figure:
     first, last, gt, pred = _segments(timeline.frames, timeline.gt, timeline.pred)
     figure = Figure(figsize=(10.0, float(np.clip(0.14 * len(result.gt_labels) + 1.0, 2.0, 40.0))), layout="constrained")
     axes = figure.subplots()
-    palette = np.array([to_rgba(f"C{i}") for i in range(10)])
+    palette = np.array([to_rgba(f"C{i}") for i in COLOURS])
     palette = np.concatenate([palette, 0.5 + 0.5 * palette])
-    colours = np.where(pred[:, None] < 0, to_rgba("0.85"), palette[pred % COLOURS])
+    colours = np.where(pred[:, None] < 0, to_rgba("0.85"), palette[pred % len(palette)])
     axes.hlines(gt, first - 0.5, last + 0.5, colors=list(colours), linewidths=5, capstyle="butt")
     axes.plot(timeline.frames[timeline.switch], timeline.gt[timeline.switch], "k|", markersize=7)
     axes.set_yticks(np.arange(len(result.gt_labels)), [str(label) for label in result.gt_labels], fontsize=6)
-    axes.set_ylim(len(result.gt_labels) - 0.5, -0.5)
+    axes.set_ylim(max(len(result.gt_labels), 1) - 0.5, -0.5)
     axes.set(xlabel="frame", ylabel="ground truth identity", title=f"{result.name}: {result.scores.ids} switches")
     return figure
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tracker.metrics.pairs import find_pairs
+
+
+def touch(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    touch(*(tmp_path / "gt" / name / "gt" / "gt.txt" for name in "ab"))
+    touch(*(tmp_path / "pred" / f"{name}.txt" for name in "abc"))
+    touch(tmp_path / "gt" / "notes.txt", tmp_path / "pred" / "config.yaml", tmp_path / "alone" / "x.txt")
+    return tmp_path
+
+
+def names(gt: Path, pred: Path, *, allow_missing: bool = False) -> list[tuple[str, str, str]]:
+    pairs, _ = find_pairs(gt, pred, allow_missing=allow_missing)
+    return [(pair.name, pair.gt.name, pair.pred.name) for pair in pairs]
+
+
+def test_folders_by_name(folder: Path) -> None:
+    pairs, unpaired = find_pairs(folder / "gt", folder / "pred")
+    assert [(pair.name, pair.gt, pair.pred) for pair in pairs] == [
+        (name, folder / "gt" / name / "gt" / "gt.txt", folder / "pred" / f"{name}.txt") for name in "ab"
+    ]
+    assert unpaired == ["c"]
+
+
+def test_a_sequence_folder_finds_its_file(folder: Path) -> None:
+    assert names(folder / "gt" / "b", folder / "pred") == [("b", "gt.txt", "b.txt")]
+    assert names(folder / "gt" / "b" / "gt" / "gt.txt", folder / "pred") == [("b", "gt.txt", "b.txt")]
+
+
+def test_a_file_needs_no_matching_name(folder: Path) -> None:
+    other = folder / "alone" / "x.txt"
+    assert names(folder / "gt" / "b", other) == [("b", "gt.txt", "x.txt")]
+    assert names(other, folder / "pred" / "c.txt") == [("x", "x.txt", "c.txt")]
+    assert names(other, folder / "gt" / "a") == [("x", "x.txt", "gt.txt")]
+
+
+def test_flat_folder_of_ground_truth(folder: Path) -> None:
+    assert names(folder / "pred", folder / "gt", allow_missing=True) == [
+        ("a", "a.txt", "gt.txt"),
+        ("b", "b.txt", "gt.txt"),
+    ]
+
+
+def test_the_current_folder_has_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "gt" / "a")
+    assert names(Path(), folder / "pred") == [("a", "gt.txt", "a.txt")]
+
+
+def test_a_missing_prediction_is_named(folder: Path) -> None:
+    (folder / "pred" / "b.txt").unlink()
+    with pytest.raises(ValueError, match=r"pred: no prediction for b; expected files such as b\.txt"):
+        find_pairs(folder / "gt", folder / "pred")
+    pairs, unpaired = find_pairs(folder / "gt", folder / "pred", allow_missing=True)
+    assert ([pair.name for pair in pairs], unpaired) == (["a"], ["b", "c"])
+
+
+def test_nothing_in_common(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"alone: expected predictions of a, b, got those of x"):
+        find_pairs(folder / "gt", folder / "alone", allow_missing=True)
+
+
+def test_paths_that_do_not_exist_or_hold_nothing(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere: no such file or folder"):
+        find_pairs(folder / "nowhere", folder / "pred")
+    (folder / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"empty: no sequences, expected files NAME.txt"):
+        find_pairs(folder / "gt", folder / "empty")
+
+
+def test_a_long_list_is_cut(tmp_path: Path) -> None:
+    touch(*(tmp_path / "gt" / f"s{i:02}" / "gt" / "gt.txt" for i in range(12)), tmp_path / "pred" / "s00.txt")
+    with pytest.raises(ValueError, match=r"s08 and 3 more; expected"):
+        find_pairs(tmp_path / "gt", tmp_path / "pred")
