@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import cv2
-import numpy as np
 
+from tracker.io.images import rgb
 from tracker.types import Frame, Image
 
 URL = re.compile(r"(rtsps?|rtmps?|rtp|https?|udp|tcp|srt)://", re.IGNORECASE)
@@ -246,4 +246,4 @@ def _read(capture: Capture) -> Image | None:
         ok, picture = capture.read()
     except cv2.error:
         return None
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8) if ok else None
+    return rgb(picture) if ok else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import cv2
-import numpy as np
 
+from tracker.io.images import SUFFIXES, images_of, numbered, read_image, rgb
 from tracker.io.live import URL, open_live, stream_name
 from tracker.io.mot import read_detections, read_seqinfo
 from tracker.protocols import FrameSource
@@ -26,7 +25,6 @@ T = TypeVar("T")
 Picture = tuple[Image | None, float]
 """A picture, None where it could not be read, and its time in seconds."""
 
-IMAGES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 TABLES = {".csv", ".txt"}
 FPS = 30.0
@@ -109,7 +107,7 @@ def open_source(
     if path.is_file():
         if path.suffix.lower() in TABLES:
             return _open_table(path, images, fps, length)
-        if path.suffix.lower() in IMAGES:
+        if path.suffix.lower() in SUFFIXES:
             return _open_images([path], path.stem, images, fps)
         return _open_video(source, path.stem, images, fps, None, length)
     if URL.match(source) and Path(source.partition("?")[0]).suffix.lower() in VIDEOS:
@@ -120,7 +118,7 @@ def open_source(
         return open_live(source, fps=fps)
     if any(mark in source for mark in "*?["):
         root = Path(path.anchor)
-        paths = _pictures_of(root.glob(str(path.relative_to(root))))
+        paths = images_of(root.glob(str(path.relative_to(root))))
         if not paths:
             raise FileNotFoundError(f"{source}: expected images, no file matches")
         folder = paths[0].resolve().parent
@@ -156,17 +154,17 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
     if folder.resolve().name == "img1" and (parent / "seqinfo.ini").is_file():
         folder = parent
     info = read_seqinfo(folder)
-    paths = _pictures_of(folder.iterdir())
+    paths = images_of(folder.iterdir())
     if info is None and paths and not (folder / "img1").is_dir():
         return _open_images(paths, folder.resolve().name, images, fps)
     name = folder.resolve().name if info is None else info.name.replace("/", "_")
     announced = length if info is None else info.length
     rate = fps or (info.fps if info else None)
     inside = info.image_dir if info else folder / "img1"
-    paths = _pictures_of(inside.iterdir()) if inside.is_dir() else []
+    paths = images_of(inside.iterdir()) if inside.is_dir() else []
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
     if paths:
-        return _open_images(_numbered(paths, announced or 0), name, images, rate, info.size if info else None)
+        return _open_images(numbered(paths, announced or 0), name, images, rate, info.size if info else None)
     if not images and announced and (info or not videos):
         return FileSource(name, rate or FPS, info.size if info else None, announced)
     if len(videos) == 1:
@@ -247,7 +245,7 @@ def _read_video(path: str, fps: float, pace: float) -> Generator[Picture]:
             else:
                 seconds = (stamp - start) * pace
                 time = seconds if time < seconds < math.inf else time + 1.0 / fps
-            yield (_rgb(picture) if ok else None), time
+            yield (rgb(picture) if ok else None), time
     finally:
         capture.release()
 
@@ -258,43 +256,3 @@ def _capture(path: str) -> cv2.VideoCapture:
         capture.release()
         raise ValueError(f"{path}: expected a video or an image, got a file that OpenCV cannot open")
     return capture
-
-
-def read_image(path: Path) -> Image | None:
-    """Read an image file as RGB uint8 [h w 3]; None if it is absent, broken or cut short."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    # some decoders would fill what is missing with grey
-    jpeg_cut = data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    png_cut = data.startswith(b"\x89PNG") and b"IEND" not in data
-    if not data or jpeg_cut or png_cut:
-        return None
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    return None if picture is None else _rgb(picture)
-
-
-def _rgb(picture: cv2.typing.MatLike) -> Image:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def _pictures_of(paths: Iterable[Path]) -> list[Path]:
-    """Pick the images among some paths, in natural order."""
-    found = [path for path in paths if path.suffix.lower() in IMAGES and not path.name.startswith(".")]
-    return sorted(found, key=lambda path: [int(t) if t.isdigit() else t for t in re.split("([0-9]+)", str(path))])
-
-
-def _numbered(paths: list[Path], announced: int) -> list[Path | None]:
-    """Images at the place of their number, None between; in their order where the numbers are no frame numbers."""
-    digits = [re.findall("[0-9]+", path.stem) for path in paths]
-    numbers = [int(found[-1]) for found in digits if found]
-    shift = 1 if 0 in numbers else 0  # some count from 0
-    highest = max(numbers, default=0) + shift
-    # beyond that they are time stamps or a camera's counter
-    if len(set(numbers)) < len(paths) or highest > max(announced, 10 * len(paths)):
-        return list(paths)
-    places: list[Path | None] = [None] * max(announced, highest)
-    for number, path in zip(numbers, paths, strict=True):
-        places[number + shift - 1] = path
-    return places

@@ -1,0 +1,70 @@
+"""Boxes of a frame → pictures; the same for training and for running."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from tracker.types import Float, Image
+
+
+def crop(image: Image, boxes: Float, size: tuple[int, int] = (32, 64)) -> Image:
+    """Cut boxes out of an image and bring them to one size.
+
+    Parameters
+    ----------
+    image : uint8 [h w 3]
+        RGB; left as it is.
+    boxes : float64 [n 4]
+        xyxy, pixels. What lies outside of the image is cut off; see `cut`.
+    size : tuple of int
+        Width and height of the crops in pixels. The aspect ratio of a box is not kept.
+
+    Returns
+    -------
+    uint8 [n height width 3]
+        Each crop is averaged over areas along the axes where it shrinks, linear along those where it grows.
+
+    Raises
+    ------
+    ValueError
+        If the image has no pixel or is not uint8 [h w 3].
+    """
+    width, height = size
+    out = np.empty((len(boxes), height, width, 3), np.uint8)
+    for row, (left, top, right, bottom) in enumerate(_pixels(image, boxes).tolist()):
+        piece = image[top:bottom, left:right]
+        # OpenCV averages areas only where both axes shrink, so that each kind of axis gets a step of its own
+        least = (min(width, right - left), min(height, bottom - top))
+        if least != (right - left, bottom - top):
+            piece = cv2.resize(piece, least, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        if least != size:
+            piece = cv2.resize(piece, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+        out[row] = piece
+    return out
+
+
+def cut(image: Image, box: Float) -> Image:
+    """Cut one box [4] (xyxy, pixels) out of an image, as a view of it, uint8 [h w 3] with at least one pixel.
+
+    Every pixel that the box touches belongs to it. What lies outside of the image is cut off; of a box that lies
+    outside as a whole, or has no area, the nearest pixels remain; a coordinate that is not finite counts as 0.
+
+    Raises
+    ------
+    ValueError
+        If the image has no pixel or is not uint8 [h w 3].
+    """
+    left, top, right, bottom = _pixels(image, np.asarray(box, np.float64)[None])[0].tolist()
+    return image[top:bottom, left:right]
+
+
+def _pixels(image: Image, boxes: Float) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Half-open pixel ranges [n 4] of boxes inside the image, none empty."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image: expected uint8 [h w 3] with pixels, got {image.dtype} {list(image.shape)}")
+    limits = np.array([image.shape[1], image.shape[0]])
+    finite = np.nan_to_num(boxes, nan=0.0, posinf=0.0, neginf=0.0)
+    low = np.clip(np.floor(finite[:, :2]), 0, limits - 1)
+    high = np.clip(np.ceil(finite[:, 2:]), low + 1, limits)
+    return np.concatenate([low, high], axis=1).astype(np.int64)

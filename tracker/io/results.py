@@ -1,0 +1,185 @@
+"""Result files of a run: they appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, TypeVar
+
+import numpy as np
+
+from tracker.boxes import xyxy_to_xywh
+from tracker.io.files import replacing
+from tracker.io.mot import format_rows
+from tracker.types import FrameResult
+
+Boxes = Literal["filter", "detector"]
+SinkT = TypeVar("SinkT", bound="FileSink")
+
+HEADER = "frame,id,left,top,width,height,score,class,source,time\n"
+
+log = logging.getLogger(__name__)
+
+
+def with_detector_boxes(result: FrameResult) -> FrameResult:
+    """Give the result with the matched detections' boxes in place of the filter's; predicted boxes stay."""
+    tracks = result.tracks
+    boxes = tracks.boxes.copy()
+    seen = tracks.source >= 0
+    boxes[seen] = result.detections.boxes[tracks.source[seen]]
+    return replace(result, tracks=replace(tracks, boxes=boxes))
+
+
+class FileSink:
+    """What all sinks that write to disk share: the name appears when the context is left.
+
+    Entering opens a temporary file beside the final name. Leaving without an error gives it its name; leaving by Ctrl-C
+    keeps what was written as ``NAME.partial.SUFFIX``; leaving by any other error removes it. Boxes that are not finite
+    are left out and counted in a warning.
+
+    Parameters
+    ----------
+    path : str or Path
+        The final name; parent folders are created.
+    boxes : "filter" or "detector"
+        Boxes of the tracks, or of the detections that were matched to them.
+
+    Attributes
+    ----------
+    path : Path
+        After leaving: where the result is.
+
+    Raises
+    ------
+    OSError
+        On entering, if nothing can be written there.
+    """
+
+    def __init__(self, path: str | Path, *, boxes: Boxes = "filter") -> None:
+        if boxes not in ("filter", "detector"):
+            raise ValueError(f'boxes: expected "filter" or "detector", got {boxes!r}')
+        self.path = Path(path)
+        self._boxes = boxes
+        self._temporary = Path()
+        self._stack = ExitStack()
+        self._odd = 0
+
+    def __enter__(self: SinkT) -> SinkT:
+        with ExitStack() as stack:
+            self._temporary = stack.enter_context(self._replacing(self.path))
+            self._open(self._temporary)
+            stack.push(self._finish)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, result: FrameResult) -> None:
+        """Add a frame."""
+        if self._boxes == "detector":
+            result = with_detector_boxes(result)
+        tracks = result.tracks
+        finite = np.isfinite(tracks.boxes).all(axis=1) & np.isfinite(tracks.scores)
+        if not finite.all():
+            self._odd += int((~finite).sum())
+            result = replace(result, tracks=tracks[finite])
+        self._add(result)
+
+    def _finish(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self._close()
+        if self._odd:
+            log.warning("%s: %d boxes that are not finite were left out", self.path.name, self._odd)
+        if isinstance(error, KeyboardInterrupt):
+            self.path = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+            with self._replacing(self.path) as other:
+                self._temporary.replace(other)
+
+    def _replacing(self, path: Path) -> AbstractContextManager[Path]:
+        return replacing(path)
+
+    def _open(self, temporary: Path) -> None:
+        raise NotImplementedError
+
+    def _add(self, result: FrameResult) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        """Complete what was written and let it go."""
+
+
+class TextSink(FileSink):
+    """A UTF-8 file that grows with every frame, so that memory does not; see `FileSink`."""
+
+    _file: IO[str]
+
+    def _open(self, temporary: Path) -> None:
+        self._file = temporary.open("w", encoding="utf-8", newline="\n")
+
+    def _close(self) -> None:
+        self._file.close()
+
+
+class MotSink(TextSink):
+    """MOTChallenge rows; see `tracker.io.mot.format_rows`."""
+
+    def _add(self, result: FrameResult) -> None:
+        self._file.write(format_rows(result.frame.index, result.tracks))
+
+
+class CsvSink(TextSink):
+    """A table with a header; pixels from 0, time in seconds, ``source`` is the detection's row in its frame or −1."""
+
+    def _open(self, temporary: Path) -> None:
+        super()._open(temporary)
+        self._file.write(HEADER)
+
+    def _add(self, result: FrameResult) -> None:
+        frame, tracks = result.frame, result.tracks
+        rows = zip(
+            tracks.ids.tolist(),
+            xyxy_to_xywh(tracks.boxes).tolist(),
+            tracks.scores.tolist(),
+            tracks.classes.tolist(),
+            tracks.source.tolist(),
+            strict=True,
+        )
+        for track, (x, y, w, h), score, kind, source in rows:
+            box = f"{x:.3f},{y:.3f},{w:.3f},{h:.3f}"
+            self._file.write(f"{frame.index},{track},{box},{score:.4f},{kind},{source},{frame.time:.6f}\n")
+
+
+class JsonSink(TextSink):
+    """One JSON document: the source's name, its fps, and all frames with their tracks (``box`` is xyxy)."""
+
+    def __init__(self, path: str | Path, *, source: str, fps: float, boxes: Boxes = "filter") -> None:
+        super().__init__(path, boxes=boxes)
+        self._head = f'{{"source": {json.dumps(source)}, "fps": {json.dumps(fps, allow_nan=False)}, "frames": ['
+        self._separator = "\n"
+
+    def _open(self, temporary: Path) -> None:
+        super()._open(temporary)
+        self._file.write(self._head)
+
+    def _add(self, result: FrameResult) -> None:
+        frame, tracks = result.frame, result.tracks
+        columns = (tracks.ids, tracks.boxes.round(3), tracks.scores.round(4), tracks.classes, tracks.source)
+        keys = ("id", "box", "score", "class", "detection")
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        entry = {
+            "frame": frame.index,
+            "time": round(frame.time, 6),
+            "tracks": [dict(zip(keys, row, strict=True)) for row in rows],
+        }
+        self._file.write(self._separator + json.dumps(entry, allow_nan=False))
+        self._separator = ",\n"
+
+    def _close(self) -> None:
+        self._file.write("\n]}\n")
+        super()._close()
