@@ -31,7 +31,7 @@ def world(seed: int, frames: int = 40, people: int = 6, misses: float = 0.2) -> 
     for frame in range(frames):
         corner = start + frame * speed + generator.normal(0, 1, (people, 2))
         rows = generator.permutation(people)[generator.random(people) > misses]
-        boxes = np.concatenate([corner, corner + (40, 100)], axis=1)[rows]
+        boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)[rows]
         result.append(Detections.of(boxes, generator.uniform(0.5, 1, len(rows)), generator.integers(0, 3, len(rows))))
     return result
 

@@ -16,10 +16,14 @@ SMALLEST = 1e-3
 """Boxes narrower or lower than this many pixels have no area worth the name."""
 
 
+DENSE = 2500
+"""Up to this many pairs are all looked at; with more it pays to find those that can overlap."""
+
 TINY = 1e-300
 """Keeps 0 / 0 at 0."""
 
 _TO_CENTRE = np.array([[0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5], [-1, 0, 1, 0], [0, -1, 0, 1]])
+_OUTWARDS = np.array([[-1.0], [-1.0], [1.0], [1.0]])
 _TO_CORNERS = np.linalg.inv(_TO_CENTRE)
 
 
@@ -55,7 +59,7 @@ def xywh_to_xyxy(boxes: Float) -> Float:
 
 def xyxy_to_xysr(boxes: Float) -> Float:
     """Centre x, centre y, area and aspect ratio w/h, [4 n], of xyxy boxes [n 4] (the state of SORT)."""
-    out: Float = _TO_CENTRE @ boxes.T
+    out: Float = _TO_CENTRE.dot(boxes.T)
     size = out[2:].copy()
     np.multiply(size[0], size[1], out=out[2])
     np.divide(size[0], size[1], out=out[3])
@@ -67,12 +71,12 @@ def xysr_to_xyxy(values: Float) -> Float:
     centred = values.copy()
     np.sqrt(values[2] * values[3], out=centred[2])
     np.divide(values[2], centred[2], out=centred[3])
-    return (_TO_CORNERS @ centred).T
+    return _TO_CORNERS.dot(centred).T
 
 
 def xyxy_to_xyah(boxes: Float) -> Float:
     """Centre x, centre y, aspect ratio w/h and height, [4 n], of xyxy boxes [n 4] (the state of DeepSORT)."""
-    out: Float = _TO_CENTRE @ boxes.T
+    out: Float = _TO_CENTRE.dot(boxes.T)
     out[2] /= out[3]
     return out
 
@@ -82,7 +86,7 @@ def xyah_to_xyxy(values: Float) -> Float:
     centred = values.copy()
     np.maximum(centred[2:], 0.0, out=centred[2:])
     centred[2] *= centred[3]
-    return (_TO_CORNERS @ centred).T
+    return _TO_CORNERS.dot(centred).T
 
 
 def clip(boxes: Float, width: int, height: int) -> Float:
@@ -99,17 +103,37 @@ def iou(a: Float, b: Float) -> Float:
     b : [m 4]
         xyxy, pixels. A box without area overlaps nothing.
     """
+    if len(a) * len(b) > DENSE:
+        return _iou_of_neighbours(a, b)
     n = len(a)
-    xyxy = np.concatenate([a, b]).T.copy()  # a coordinate at a time, in contiguous rows
-    low, high = xyxy[:2], xyxy[2:]
-    size = high - low
+    # Rows −left, −top, right, bottom: the smaller of each pair gives the overlap, and a sum its size.
+    edges = np.concatenate([a, b]).T * _OUTWARDS
+    size = edges[:2] + edges[2:]
     areas = size[0] * size[1]
     areas += TINY
-    size = np.minimum(high[:, :n, None], high[:, None, n:])
-    size -= np.maximum(low[:, :n, None], low[:, None, n:])
+    inner = np.minimum(edges[:, :n, None], edges[:, None, n:])
+    size = inner[:2] + inner[2:]
     np.maximum(size, 0.0, out=size)
     overlap: Float = size[0] * size[1]
     union = areas[:n, None] + areas[n:]
     union -= overlap
     overlap /= union
     return overlap
+
+
+def _iou_of_neighbours(a: Float, b: Float) -> Float:
+    """The same for many boxes: only pairs that can overlap along x are looked at."""
+    order = b[:, 0].argsort()
+    left = b[order, 0]
+    first = np.searchsorted(left, a[:, 0] - (b[:, 2] - b[:, 0]).max(), side="left")
+    count = np.maximum(np.searchsorted(left, a[:, 2], side="right") - first, 0)
+    rows = np.arange(len(a)).repeat(count)
+    cols = order[np.arange(len(rows)) + (first - count.cumsum() + count).repeat(count)]
+    one, two = a.T[:, rows], b.T[:, cols]
+    size = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
+    np.maximum(size, 0.0, out=size)
+    overlap = size[0] * size[1]
+    union = (one[2] - one[0]) * (one[3] - one[1]) + (two[2] - two[0]) * (two[3] - two[1]) - overlap
+    out = np.zeros((len(a), len(b)))
+    out[rows, cols] = overlap / (union + TINY)
+    return out

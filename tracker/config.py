@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -137,7 +137,8 @@ def _sentence(error: Exception) -> str:
     text = str(error).split("\n", maxsplit=1)[0]
     if isinstance(error, ConfigKeyError) and error.full_key:
         hint = text.partition("Did you mean")[2]
-        known = f"; did you mean{hint}" if hint else f" (known: {', '.join(str(k) for k in error.parent_node or ())})"
+        keys = [] if error.parent_node is None else [str(key) for key in cast("dict[str, Any]", error.parent_node)]
+        known = f"; did you mean{hint}" if hint else f" (known: {', '.join(keys)})"
         return f"unknown key '{error.full_key}'{known}"
     key = getattr(error, "full_key", None)
     return f"{key}: {text}" if key else text

@@ -213,7 +213,7 @@ class SortTracker:
         return rows, detections[rows]
 
     def _check_latents(self, detections: Detections) -> None:
-        if len(detections):
+        if (detections.latents is not None or self._latents) and len(detections):
             given = detections.latents is not None
             if self._latents is not None and self._latents != given:
                 raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
@@ -275,7 +275,8 @@ class SortTracker:
     def _report(self) -> Tracks:
         life = self._life
         rows = life.report()
-        boxes = self._motion.boxes(self._state.take(rows, axis=2))
+        state = self._state if len(rows) == len(life) else self._state.take(rows, axis=2)
+        boxes = self._motion.boxes(state)
         if life.config.report_missed:  # only a predicted box can have lost its size
             ok = geometry.valid(boxes)
             rows, boxes = rows[ok], boxes[ok]

@@ -11,8 +11,11 @@ from scipy.sparse.csgraph import connected_components
 
 from tracker.types import Bool, Float, Int, Matches
 
-SMALL = 2500
+SMALL = 250_000
 """Up to this many pairs the Hungarian algorithm is faster than finding the connected components first."""
+
+BLOCK = 64
+"""Components are solved together in blocks of about this many rows and columns: a call costs more than a small one."""
 
 
 def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
@@ -47,8 +50,8 @@ def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
     pairs = [(rows[alone], cols[alone])]
     pairs += [
         (r[i], c[j])
-        for r, c in _components(rows[~alone], cols[~alone], cost.shape)
-        for i, j in [_hungarian(cost[np.ix_(r, c)], feasible[np.ix_(r, c)], bound)]
+        for r, c in _blocks(rows[~alone], cols[~alone], cost.shape)
+        for i, j in [_hungarian(cost[r[:, None], c], feasible[r[:, None], c], bound)]
     ]
     return matches(*sorted_pairs(pairs), *cost.shape)
 
@@ -95,12 +98,13 @@ def _hungarian(cost: Float, feasible: Bool, bound: float) -> tuple[Int, Int]:
     return rows[kept], cols[kept]
 
 
-def _components(rows: Int, cols: Int, shape: tuple[int, ...]) -> list[tuple[Int, Int]]:
-    """Rows and columns of each connected component of the pairs."""
+def _blocks(rows: Int, cols: Int, shape: tuple[int, ...]) -> list[tuple[Int, Int]]:
+    """Rows and columns of the connected components of the pairs, small components together in blocks."""
     n, m = shape
     graph = csr_array((np.ones(len(rows), np.int8), (rows, cols + n)), shape=(n + m, n + m))
-    _, label = connected_components(graph, directed=False)
+    label = connected_components(graph, directed=False)[1]
     nodes = np.concatenate([np.unique(rows), np.unique(cols) + n])
     nodes = nodes[np.argsort(label[nodes], kind="stable")]
-    starts = np.flatnonzero(np.diff(label[nodes])) + 1
-    return [(part[part < n], part[part >= n] - n) for part in np.split(nodes, starts)] if len(nodes) else []
+    first_of_component = np.searchsorted(label[nodes], label[nodes])
+    starts = np.flatnonzero(np.diff(first_of_component // BLOCK)) + 1
+    return [(part[part < n], part[part >= n] - n) for part in np.split(nodes, starts) if len(part)]

@@ -33,7 +33,7 @@ def start(values: Float, variance: Float, velocity_variance: Float) -> State:
 def predict(state: State, dt: float, noise: Float) -> State:
     """State ``dt`` frames later, with the `process_noise` of that time."""
     # Every entry of the next state is a sum over the five entries of this one: one small product for all tracks.
-    out: State = (_transition(dt) @ state.reshape(5, -1)).reshape(state.shape)
+    out: State = _transition(dt).dot(state.reshape(5, -1)).reshape(state.shape)
     out += noise
     return out
 

@@ -8,6 +8,7 @@ Bewley et al., "Simple online and realtime tracking", ICIP 2016, section 3.2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from tracker.motion import MOTION, constant_velocity
 from tracker.protocols import State
 from tracker.registry import PartConfig
 from tracker.types import Float
+
+CACHED = 32
+"""Noises that are kept, by the number of tracks."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,16 @@ class Xysr:
 
     def __init__(self, config: XysrConfig) -> None:
         c = config
-        self._measurement = _column(c.measurement, c.measurement, c.measurement_shape, c.measurement_shape)
-        self._measurement_each = self._measurement  # one column a track
+        measurement = _column(c.measurement, c.measurement, c.measurement_shape, c.measurement_shape)
+        process = _column(c.process, c.process, c.process, c.process)
+        process_velocity = _column(c.process_velocity, c.process_velocity, c.process_velocity_area, 0.0)
         self._start = _column(c.start, c.start, c.start, c.start)
         self._start_velocity = _column(c.start_velocity, c.start_velocity, c.start_velocity, 0.0)
-        self._process = _column(c.process, c.process, c.process, c.process)
-        self._process_velocity = _column(c.process_velocity, c.process_velocity, c.process_velocity_area, 0.0)
-        self._noise_dt = 0.0
-        self._noise = constant_velocity.process_noise(0.0, self._process, self._process_velocity)
+        # A column a track: broadcasting a single one costs more than the arithmetic.
+        self._measurement = lru_cache(CACHED)(lambda tracks: measurement.repeat(tracks, axis=1))
+        self._process = lru_cache(CACHED)(
+            lambda dt, tracks: constant_velocity.process_noise(dt, process, process_velocity).repeat(tracks, axis=2)
+        )
 
     def measure(self, boxes: Float) -> Float:
         """Coordinates [4 n] of ``boxes`` [n 4]."""
@@ -72,11 +78,8 @@ class Xysr:
 
     def predict(self, state: State, dt: float) -> State:
         """State ``dt`` frames later; an area that would vanish stops shrinking."""
-        if dt != self._noise_dt:
-            self._noise = constant_velocity.process_noise(dt, self._process, self._process_velocity)
-            self._noise_dt = dt
-        out = constant_velocity.predict(state, dt, self._noise)
-        if (out[0, 2] <= 0.0).any():
+        out = constant_velocity.predict(state, dt, self._process(dt, state.shape[2]))
+        if min(out[0, 2].tolist(), default=1.0) <= 0.0:
             vanishing = out[0, 2] <= 0.0
             out[0, 2, vanishing] = state[0, 2, vanishing]
             out[1, 2, vanishing] = 0.0
@@ -84,9 +87,7 @@ class Xysr:
 
     def correct(self, state: State, measured: Float) -> State:
         """State after measuring ``measured`` [4 t]."""
-        if self._measurement_each.shape[1] != state.shape[2]:
-            self._measurement_each = self._measurement.repeat(state.shape[2], axis=1)
-        return constant_velocity.correct(state, measured, self._measurement_each)
+        return constant_velocity.correct(state, measured, self._measurement(state.shape[2]))
 
     def boxes(self, state: State) -> Float:
         """Boxes xyxy [t 4] of a state."""
@@ -94,7 +95,7 @@ class Xysr:
 
     def squared_mahalanobis(self, state: State, measured: Float) -> Float:
         """Squared Mahalanobis distance [t n] of ``measured`` [4 n] to each predicted track."""
-        return constant_velocity.squared_mahalanobis(state, measured, self._measurement)
+        return constant_velocity.squared_mahalanobis(state, measured, self._measurement(state.shape[2]))
 
     def warp(self, state: State, affine: Float) -> State:
         """State in the pixels of a camera that moved by ``affine`` [2 3]."""
