@@ -156,11 +156,13 @@ def _filter(length: int, seen: Int, values: Float, config: SmoothConfig) -> Floa
     tall = np.interp(np.arange(length), seen, values[:, 3])
     kalman.P = np.eye(8) * (_DIFFUSE * tall[0]) ** 2
     noise = np.diag(np.repeat([config.position, config.velocity], 4) ** 2)
-    measurements: list[Float | None] = [None] * length
-    for index, value in zip(seen.tolist(), values, strict=True):
-        measurements[index] = value
+    known = dict(zip(seen.tolist(), values, strict=True))
     steps = [noise * h * h for h in tall.tolist()]
-    errors = [config.measured**2 * h * h * eye for h in tall.tolist()]
-    means, covariances, _, _ = kalman.batch_filter(measurements, Qs=steps, Rs=errors)
+    means, covariances = np.empty((length, 8)), np.empty((length, 8, 8))
+    for row in range(length):  # not batch_filter, whose older versions fail on missing measurements with numpy 2
+        kalman.predict(Q=steps[row])
+        if row in known:
+            kalman.update(known[row], R=eye * (config.measured * tall[row]) ** 2)
+        means[row], covariances[row] = kalman.x, kalman.P
     smoothed: Float = kalman.rts_smoother(means, covariances, Qs=steps)[0]
     return smoothed[:, :4]
