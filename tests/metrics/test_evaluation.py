@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mot_tables import table, track
 
@@ -46,6 +46,7 @@ def close(a: Scores, b: Scores) -> None:
     np.testing.assert_allclose(dataclasses.astuple(a), dataclasses.astuple(b), rtol=1e-9, atol=1e-9)
 
 
+@settings(max_examples=30)
 @given(tables(least=1))
 def test_the_truth_scores_100(gt: MotTable) -> None:
     # boxes of different ids may coincide; then more than one assignment is perfect but not every one
@@ -56,6 +57,7 @@ def test_the_truth_scores_100(gt: MotTable) -> None:
     assert scores.mt == scores.gt == len(set(gt.ids.tolist()))
 
 
+@settings(max_examples=30)
 @given(tables(), tables(), st.permutations(range(1, 6)))
 def test_names_of_predictions_do_not_matter(gt: MotTable, pred: MotTable, names: list[int]) -> None:
     renamed = dataclasses.replace(pred, ids=1000 * np.array([0, *names])[pred.ids])
@@ -64,6 +66,7 @@ def test_names_of_predictions_do_not_matter(gt: MotTable, pred: MotTable, names:
     close(evaluate_tables("a", gt, spread).scores, evaluate_tables("a", gt, renamed).scores)
 
 
+@settings(max_examples=30)
 @given(tables(), tables(), st.integers(0, 2**32))
 def test_the_order_of_rows_does_not_matter(gt: MotTable, pred: MotTable, seed: int) -> None:
     gt = dataclasses.replace(gt, boxes=gt.boxes + 0.0137 * gt.ids[:, None] * [1, 0, 1, 0])
@@ -73,6 +76,7 @@ def test_the_order_of_rows_does_not_matter(gt: MotTable, pred: MotTable, seed: i
     close(evaluate_tables("a", gt, pred).scores, evaluate_tables("a", other_gt, other_pred).scores)
 
 
+@settings(max_examples=30)
 @given(tables(), tables())
 def test_all_scores_are_finite_numbers(gt: MotTable, pred: MotTable) -> None:
     evaluation = pool([evaluate_tables("a", gt, pred)])

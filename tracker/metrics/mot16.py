@@ -121,10 +121,11 @@ def prepare(
     frames = np.union1d(gt.frames, pred.frames)
     usable = valid(pred.boxes)
     pred_boxes = np.where(usable[:, None], pred.boxes, 0.0)
+    wanted, distractor = _roles(gt, benchmark)
     kept_gt, kept_pred, similarity = [], [], []
     for g, p in zip(_by_frame(gt.frames, frames), _by_frame(pred.frames, frames), strict=True):
         overlap = iou(gt.boxes[g], pred_boxes[p])
-        rows, cols = _compared(overlap, gt.classes[g], gt.scores[g], benchmark)
+        rows, cols = wanted[g], _undistracted(overlap, distractor[g])
         kept_gt.append(gt.ids[g][rows])
         kept_pred.append(pred.ids[p][cols])
         similarity.append(overlap[np.ix_(rows, cols)])
@@ -143,17 +144,21 @@ def prepare(
     )
 
 
-def _compared(overlap: Float, classes: Int, consider: Float, benchmark: Benchmark) -> tuple[Bool, Bool]:
-    """Which ground truth [n] and which predictions [m] of a frame are compared."""
-    considered = np.abs(consider) >= 1  # the benchmark reads the flag as a whole number
-    compared = np.ones(overlap.shape[1], bool)
+def _roles(gt: MotTable, benchmark: Benchmark) -> tuple[Bool, Bool]:
+    """Which ground truth boxes [n] are to be found, and which are distractors."""
+    considered = np.abs(gt.scores) >= 1  # the benchmark reads the flag as a whole number
     if benchmark == "mot15":
-        return considered, compared
-    distractor = np.isin(classes, DISTRACTORS[benchmark])
-    if distractor.any() and compared.any():
+        return considered, np.zeros(len(gt), bool)
+    return considered & np.isin(gt.classes, (PEDESTRIAN, UNKNOWN)), np.isin(gt.classes, DISTRACTORS[benchmark])
+
+
+def _undistracted(overlap: Float, distractor: Bool) -> Bool:
+    """Which predictions [m] of a frame are not matched with a distractor [n]."""
+    kept = np.ones(overlap.shape[1], bool)
+    if distractor.any() and len(kept):
         pairs = assign(-overlap, feasible(overlap), bound=0.0)
-        compared[pairs.cols[distractor[pairs.rows]]] = False
-    return considered & np.isin(classes, (PEDESTRIAN, UNKNOWN)), compared
+        kept[pairs.cols[distractor[pairs.rows]]] = False
+    return kept
 
 
 def _by_frame(column: Int, frames: Int) -> Iterator[Int]:
