@@ -268,6 +268,12 @@ def test_the_gallery_decides_where_boxes_cannot() -> None:
     assert tracker.update(boxes, latents=[blue, red]).tolist() == [2, 1]
     with pytest.raises(ValueError, match="latents: expected some as in earlier frames"):
         tracker.update(boxes)
+    tracker.reset()
+    tracker.update(boxes)
+    with pytest.raises(ValueError, match="latents: expected none as in earlier frames"):
+        tracker.update(boxes, latents=[red, blue])
+    tracker.reset()
+    tracker.update(boxes, latents=[red, blue])
     with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
         tracker.update(boxes, latents=np.zeros((2, 3)))
 

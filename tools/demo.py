@@ -18,7 +18,7 @@ STILL = 150
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True)
-@click.option("--tracker", default="sort", show_default=True, help="Name under configs/track, or FILE.yaml.")
+@click.option("--tracker", default="sort_long", show_default=True, help="Name under configs/track, or FILE.yaml.")
 @click.option("--frames", type=click.IntRange(1), default=300, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the scene and of the detector's errors.")
 def main(out: Path, tracker: str, frames: int, seed: int) -> None:
@@ -52,7 +52,7 @@ def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     click.echo(f"video    {out / 'demo.mp4'}  (a still: {out / 'still.png'})")
     click.echo(f"tracks   {report.path}")
     click.echo(f"metrics  {out / 'metrics.json'}")
-    click.echo(f"scene    {folder}  (a MOTChallenge sequence: try `flatsort track {folder} --tracker sort_long`)")
+    click.echo(f"scene    {folder}  (a MOTChallenge sequence: try `flatsort track {folder} --tracker sort`)")
 
 
 def write_sequence(scene: Scene, folder: Path) -> None:

@@ -19,7 +19,7 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("arguments", nargs=-1, metavar="SOURCE... [KEY=VALUE]...")
-@click.option("--tracker", default="sort", show_default=True, help="Name under configs/track, or FILE.yaml.")
+@click.option("--tracker", default="sort_long", show_default=True, help="Name under configs/track, or FILE.yaml.")
 @click.option("--detections", metavar="FILE", help="Detections in the MOTChallenge layout, in any order of frames.")
 @click.option("--detector", metavar="NAME", help="mot, background, onnx or torchvision; see below for the default.")
 @click.option("--weights", metavar="FILE", help="Weights of the detector.")

@@ -19,7 +19,8 @@ from tracker.detectors import DETECTORS
 from tracker.detectors.mot_file import MotFileConfig
 from tracker.io.files import write_text
 from tracker.io.live import LiveSource
-from tracker.io.results import Boxes, CropSink, CsvSink, JsonSink, MotSink, ShowSink, StopShow, VideoSink
+from tracker.io.pictures import CropSink, ShowSink, VideoSink
+from tracker.io.results import Boxes, CsvSink, JsonSink, MotSink
 from tracker.io.video import open_source
 from tracker.pipeline import at_rate, detect, smoothed, track
 from tracker.protocols import Detector, FrameSource, Sink
@@ -143,8 +144,6 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
                     sink.write(result)
                 report.frames += 1
                 report.ids.update(result.tracks.ids.tolist())
-        except StopShow:
-            pass
         except KeyboardInterrupt:
             if not live:
                 raise

@@ -213,9 +213,9 @@ class SortTracker:
         return rows, detections[rows]
 
     def _check_latents(self, detections: Detections) -> None:
-        if (detections.latents is not None or self._latents) and len(detections):
-            given = detections.latents is not None
-            if self._latents is not None and self._latents != given:
+        given = detections.latents is not None
+        if given is not self._latents and len(detections):
+            if self._latents is not None:
                 raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
             self._latents = given
 

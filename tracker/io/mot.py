@@ -144,7 +144,7 @@ def format_rows(frame: int, tracks: Tracks) -> str:
     if bad.any():
         raise ValueError(f"frame {frame}, track {tracks.ids[bad][0]}: expected finite numbers, got {values[bad][0]}")
     return "".join(
-        f"{frame},{track},{x:.3f},{y:.3f},{w:.3f},{h:.3f},{score:.4f},-1,-1,-1\n"
+        f"{frame},{track},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{score:.4f},-1,-1,-1\n"
         for track, (x, y, w, h, score) in zip(tracks.ids.tolist(), values.tolist(), strict=True)
     )
 
