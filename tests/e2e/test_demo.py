@@ -1,0 +1,88 @@
+"""``flatsort demo`` and the frame of the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from tests.e2e.conftest import Flatsort
+
+KEYS = "idf1 idp idr recall precision far gt mt pt ml fp fn ids fm mota motp motal hota deta assa loca".split()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A short demo and what it printed."""
+    out = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "tools.demo", "--frames", "60", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return out, done.stdout
+
+
+def test_the_demo_tracks_scores_and_says_where(demo: tuple[Path, str]) -> None:
+    out, text = demo
+    for name in ("demo.mp4", "demo.txt", "metrics.json", "still.png", "scene"):
+        assert str(out / name) in text
+        assert (out / name).exists()
+    scores = json.loads((out / "metrics.json").read_text())["overall"]
+    assert list(scores) == KEYS
+    assert scores["idf1"] > 60
+    assert scores["gt"] >= 5
+    assert "HOTA" in text
+    capture = cv2.VideoCapture(str(out / "demo.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 60
+    capture.release()
+
+
+def test_the_demo_is_deterministic(demo: tuple[Path, str], flatsort: Flatsort, tmp_path: Path) -> None:
+    assert flatsort("demo", "--frames", "60", "--out", tmp_path).code == 0
+    for name in ("demo.txt", "metrics.json", "scene/gt/gt.txt", "scene/det/det.txt"):
+        assert (tmp_path / name).read_text() == (demo[0] / name).read_text()
+
+
+def test_the_scene_is_a_sequence_for_the_other_verbs(demo: tuple[Path, str], flatsort: Flatsort, tmp_path: Path) -> None:
+    scene = demo[0] / "scene"
+    assert flatsort("track", scene, "--out", tmp_path).code == 0
+    assert (tmp_path / "demo.txt").read_text() == (demo[0] / "demo.txt").read_text()
+    assert flatsort("evaluate", "--gt", scene, "--pred", tmp_path / "demo.txt").code == 0
+
+
+def test_help_is_light_and_lists_the_verbs() -> None:
+    code = (
+        "import sys; sys.argv = ['flatsort', '--help']\n"
+        "from tools.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'torch', 'cv2', 'numpy', 'pandas'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(verb in done.stdout for verb in ("demo", "track", "evaluate"))
+
+
+@pytest.mark.parametrize("verb", ["demo", "track", "evaluate"])
+def test_every_verb_is_a_module_with_examples_in_its_help(verb: str) -> None:
+    done = subprocess.run([sys.executable, "-m", f"tools.{verb}", "--help"], capture_output=True, text=True, check=True)
+    assert f"flatsort {verb}" in done.stdout
+
+
+def test_shell_completion_knows_the_verbs() -> None:
+    program = Path(sys.executable).parent / "flatsort"
+    environment = {**os.environ, "_FLATSORT_COMPLETE": "bash_complete", "COMP_WORDS": "flatsort tr", "COMP_CWORD": "1"}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    assert "plain,track" in done.stdout
+    source = subprocess.run(
+        [program], env={**os.environ, "_FLATSORT_COMPLETE": "bash_source"}, capture_output=True, text=True, check=True
+    )
+    assert "complete -o nosort" in source.stdout
+
+
+def test_unknown_verbs_and_options(flatsort: Flatsort) -> None:
+    assert "No such command 'trakc'" in flatsort("trakc").sentence
+    assert flatsort("--version").out.startswith("flatsort, version ")
