@@ -175,9 +175,10 @@ def _box(out: Image, box: Sequence[int], shade: Colour, thickness: int, *, dashe
 def _label(out: Image, box: Sequence[int], text: str, shade: Colour, unit: int) -> None:
     """Write on a filled ground above the box, or inside of it where there is no room above."""
     (width, height), below = cv2.getTextSize(text, FONT, 0.45 * unit, unit)
-    left, high = max(box[0], 0), height + below + 2 * unit
+    wide, high = width + 2 * unit, height + below + 2 * unit
+    left = max(0, min(box[0], out.shape[1] - wide))
     top = box[1] - high if box[1] >= high else max(box[1], 0)
-    cv2.rectangle(out, (left, top), (left + width + 2 * unit, top + high), shade, cv2.FILLED)
+    cv2.rectangle(out, (left, top), (left + wide, top + high), shade, cv2.FILLED)
     light = 0.299 * shade[0] + 0.587 * shade[1] + 0.114 * shade[2]
     ink = (0, 0, 0) if light > 128 else (255, 255, 255)
     origin = (left + unit, top + high - below - unit)
