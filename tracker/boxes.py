@@ -23,7 +23,6 @@ TINY = 1e-300
 """Keeps 0 / 0 at 0."""
 
 _TO_CENTRE = np.array([[0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5], [-1, 0, 1, 0], [0, -1, 0, 1]])
-_OUTWARDS = np.array([[-1.0], [-1.0], [1.0], [1.0]])
 _TO_CORNERS = np.linalg.inv(_TO_CENTRE)
 
 
@@ -106,13 +105,13 @@ def iou(a: Float, b: Float) -> Float:
     if len(a) * len(b) > DENSE:
         return _iou_of_neighbours(a, b)
     n = len(a)
-    # Rows −left, −top, right, bottom: the smaller of each pair gives the overlap, and a sum its size.
-    edges = np.concatenate([a, b]).T * _OUTWARDS
-    size = edges[:2] + edges[2:]
+    xyxy = np.concatenate([a, b]).T.copy()  # a coordinate at a time, in contiguous rows
+    low, high = xyxy[:2], xyxy[2:]
+    size = high - low
     areas = size[0] * size[1]
     areas += TINY
-    inner = np.minimum(edges[:, :n, None], edges[:, None, n:])
-    size = inner[:2] + inner[2:]
+    size = np.minimum(high[:, :n, None], high[:, None, n:])
+    size -= np.maximum(low[:, :n, None], low[:, None, n:])
     np.maximum(size, 0.0, out=size)
     overlap: Float = size[0] * size[1]
     union = areas[:n, None] + areas[n:]
