@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -334,3 +335,18 @@ def test_unconfirmed_tracks_die_at_once_where_the_config_says_so() -> None:
     tracker.update([])
     tracker.update([[0, 0, 40, 100]], [0.9])
     assert tracker.update([[0, 0, 40, 100]], [0.9]).tolist() == [1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_does_not_grow_with_the_stream(name: str) -> None:
+    tracker, frames = tracker_of(name), [d for seed in range(5) for d in world(seed)]
+    for detections in frames:
+        tracker.step(detections)
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for _ in range(5):
+        for detections in frames:
+            tracker.step(detections)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 50_000
