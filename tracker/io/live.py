@@ -129,9 +129,10 @@ class LiveSource:
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
-        thread, self._thread = self._thread, None
+        thread = self._thread
         if thread is not None:
             thread.join()
+            self._thread = None
         self._release()
 
     def _take(self) -> Frame | None:
