@@ -31,6 +31,8 @@ def test_a_part_brings_its_own_keys(tmp_path: Path) -> None:
     c = config(tmp_path, "motion: xyah", "motion.position=0.1")
     assert c.motion == XyahConfig(position=0.1)
     assert config(tmp_path, "motion: {name: xyah}", "motion.name=xysr").motion == XysrConfig()
+    for overrides in (("motion=xyah", "motion.position=0.1"), ("motion.position=0.1", "motion=xyah")):
+        assert config(tmp_path, "", *overrides).motion == XyahConfig(position=0.1)
 
 
 def test_stages_of_a_file_replace_the_default_ones(tmp_path: Path) -> None:

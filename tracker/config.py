@@ -111,6 +111,11 @@ def _parse(overrides: Sequence[str]) -> DictConfig:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ValueError(f"override {item!r}: expected key=value, for example lifecycle.max_age=30")
+        head, dot, _ = key.partition(".")
+        if dot and isinstance(values.get(head), str):  # "motion=xyah motion.position=0.1", in either order
+            values[head] = {"name": values[head]}
+        elif not dot and isinstance(values.get(key), DictConfig):
+            key = f"{key}.name"
         try:
             OmegaConf.update(values, key, yaml.safe_load(value), force_add=True)
         except (yaml.YAMLError, OmegaConfBaseException) as error:
