@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rendered import SIZE, greys, write_images, write_seqinfo
 
+from tests.io.rendered import SIZE, greys, write_images, write_seqinfo
 from tracker.io.images import read_image
 from tracker.io.video import open_source
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rendered import SIZE, greys, picture, write_images, write_seqinfo, write_video
 
+from tests.io.rendered import SIZE, greys, picture, write_images, write_seqinfo, write_video
 from tracker.io.video import open_source, prefetch
 from tracker.protocols import FrameSource
 from tracker.types import Image

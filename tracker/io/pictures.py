@@ -171,8 +171,8 @@ def check_display() -> None:
 @contextmanager
 def _replacing_folder(target: Path) -> Iterator[Path]:
     """Give a path that does not exist yet; the folder made there takes the name ``target`` when the block ends."""
-    if target.exists() and not all(path.name.isdecimal() and path.is_dir() for path in target.iterdir()):
-        raise FileExistsError(f"{target}: expected a folder of crops to replace or none, found other files in it")
+    if target.exists() and not _is_crops(target):
+        raise FileExistsError(f"{target}: expected a folder of crops to replace or nothing, found something else")
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     old, new = beside / "old", beside / "new"
@@ -187,6 +187,10 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _is_crops(path: Path) -> bool:
+    return path.is_dir() and all(each.name.isdecimal() and each.is_dir() for each in path.iterdir())
 
 
 def _bgr(image: Image) -> Image:
