@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from tracker.detectors.background import BackgroundConfig
-from tracker.draw import Painter
-
 from tools.cli import progress
 from tools.explaining import Explainer
 from tracker.config import dump, part
 from tracker.detectors import DETECTORS
+from tracker.detectors.background import BackgroundConfig
 from tracker.detectors.mot_file import MotFileConfig
+from tracker.draw import Painter
 from tracker.io.files import write_text
 from tracker.io.live import LiveSource
 from tracker.io.pictures import CropSink, ShowSink, VideoSink

@@ -70,7 +70,8 @@ def xysr_to_xyxy(values: Float) -> Float:
     centred = values.copy()
     np.sqrt(values[2] * values[3], out=centred[2])
     np.divide(values[2], centred[2], out=centred[3])
-    return _TO_CORNERS.dot(centred).T
+    corners: Float = _TO_CORNERS.dot(centred)
+    return corners.T
 
 
 def xyxy_to_xyah(boxes: Float) -> Float:
@@ -85,7 +86,8 @@ def xyah_to_xyxy(values: Float) -> Float:
     centred = values.copy()
     np.maximum(centred[2:], 0.0, out=centred[2:])
     centred[2] *= centred[3]
-    return _TO_CORNERS.dot(centred).T
+    corners: Float = _TO_CORNERS.dot(centred)
+    return corners.T
 
 
 def clip(boxes: Float, width: int, height: int) -> Float:

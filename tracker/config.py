@@ -135,7 +135,7 @@ def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: 
 def _refuse_new(known: DictConfig, given: Any, where: str) -> None:
     for name in given if isinstance(given, DictConfig) else ():
         if name not in known:
-            raise ValueError(f"unknown key '{where}.{name}'{suggest(str(name), map(str, known))}")
+            raise ValueError(f"unknown key '{where}.{name}'{suggest(str(name), cast('dict[str, Any]', known))}")
 
 
 def _sentence(error: Exception) -> str:

@@ -75,7 +75,7 @@ def synthetic(people: int, frames: int = 100) -> list[Detections]:
     for frame in range(frames):
         seen = generator.random(people) > 0.05
         corner = (start + frame * speed)[seen]
-        stream.append(Detections.of(np.concatenate([corner, corner + [30.0, 70.0]], axis=1)))
+        stream.append(Detections.of(np.concatenate([corner, corner + np.array([30.0, 70.0])], axis=1)))
     return stream
 
 

@@ -27,7 +27,7 @@ def stream(frames: int, people: int = 10, seed: int = 0) -> Iterator[Detections]
         place[gone] = generator.uniform(0, 1000, (int(gone.sum()), 2))
         seen = place[generator.random(people) > 0.1] + generator.normal(0, 1)
         corner = np.concatenate([seen, generator.uniform(0, 1000, (generator.poisson(0.2), 2))])
-        yield Detections.of(np.concatenate([corner, corner + [40.0, 90.0]], axis=1))
+        yield Detections.of(np.concatenate([corner, corner + np.array([40.0, 90.0])], axis=1))
 
 
 @click.command()

@@ -13,7 +13,10 @@ import pytest
 
 from tests.e2e.conftest import Flatsort
 
-KEYS = "idf1 idp idr recall precision far gt mt pt ml fp fn ids fm mota motp motal hota deta assa loca".split()
+KEYS = [
+    *("idf1", "idp", "idr", "recall", "precision", "far", "gt", "mt", "pt", "ml", "fp", "fn", "ids", "fm"),
+    *("mota", "motp", "motal", "hota", "deta", "assa", "loca"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,9 @@ def test_the_demo_is_deterministic(demo: tuple[Path, str], flatsort: Flatsort, t
         assert (tmp_path / name).read_text() == (demo[0] / name).read_text()
 
 
-def test_the_scene_is_a_sequence_for_the_other_verbs(demo: tuple[Path, str], flatsort: Flatsort, tmp_path: Path) -> None:
+def test_the_scene_is_a_sequence_for_the_other_verbs(
+    demo: tuple[Path, str], flatsort: Flatsort, tmp_path: Path
+) -> None:
     scene = demo[0] / "scene"
     assert flatsort("track", scene, "--out", tmp_path).code == 0
     assert (tmp_path / "demo.txt").read_text() == (demo[0] / "demo.txt").read_text()

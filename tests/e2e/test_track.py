@@ -127,7 +127,8 @@ def test_explain_a_frame_and_a_track(flatsort: Flatsort, sequence: Path, tmp_pat
     done = flatsort("track", sequence, "--explain", "id:1", "--out", tmp_path)
     with (tmp_path / "demo.explain.csv").open() as file:
         assert {p["track"] for p in csv.DictReader(file)} == {"1"}
-    assert "expected a frame (57) or a track (id:3), got 'x:1'" in flatsort("track", sequence, "--explain", "x:1").sentence
+    wrong = flatsort("track", sequence, "--explain", "x:1").sentence
+    assert "expected a frame (57) or a track (id:3), got 'x:1'" in wrong
 
 
 def test_images_of_the_background_detector_and_camera_motion(flatsort: Flatsort, video: Path, tmp_path: Path) -> None:
@@ -270,8 +271,8 @@ def test_a_sequence_with_a_few_unreadable_images(
 def test_ctrl_c_keeps_what_is_finished_and_names_it(sequence: Path, video: Path, tmp_path: Path) -> None:
     long = tmp_path / "long"
     shutil.copytree(sequence, long)
-    info = (long / "seqinfo.ini").read_text().replace("seqLength=60", "seqLength=3000000").replace("name=demo", "name=long")
-    (long / "seqinfo.ini").write_text(info)
+    info = (long / "seqinfo.ini").read_text().replace("seqLength=60", "seqLength=3000000")
+    (long / "seqinfo.ini").write_text(info.replace("name=demo", "name=long"))
     command = [sys.executable, "-m", "tools.track", str(sequence), str(long), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

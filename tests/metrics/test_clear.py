@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from mot_tables import HALF, table, track
 
+from tests.metrics.mot_tables import HALF, table, track
 from tracker.metrics.clear import Counts, Timeline, clear
 from tracker.metrics.mot16 import prepare
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mot_tables import table, track
 
+from tests.metrics.mot_tables import table, track
 from tracker.io.mot import MotTable
 from tracker.metrics import Evaluation, Scores, SequenceResult, evaluate, evaluate_tables, pool
 from tracker.metrics.hota import pooled

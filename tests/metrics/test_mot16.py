@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from mot_tables import HALF, table, track
 
+from tests.metrics.mot_tables import HALF, table, track
 from tracker.metrics.mot16 import Benchmark, benchmark_of, prepare
 
 PEDESTRIAN, NON_MOT_VEHICLE = 1, 6

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mot_tables import table, track
 
+from tests.metrics.mot_tables import table, track
 from tracker.metrics import Evaluation, Scores, evaluate_tables, pool
 from tracker.metrics.plots import hota_curves, identity_timeline, save
 from tracker.metrics.report import HEADS, to_csv, to_json
