@@ -12,7 +12,7 @@ import pytest
 
 from tests.io.results_made import nothing, result
 from tracker.io import pictures
-from tracker.io.pictures import CropSink, ShowSink, StopShow, VideoSink
+from tracker.io.pictures import CropSink, ShowSink, VideoSink
 from tracker.io.video import open_source
 from tracker.types import FrameResult, Image
 
@@ -175,7 +175,6 @@ def test_the_window_shows_painted_frames_in_opencvs_order_and_closes(monkeypatch
 @pytest.mark.parametrize(("key", "visible"), [(ord("q"), 1.0), (27, 1.0), (-1, 0.0)], ids=["q", "Esc", "closed"])
 def test_the_user_can_end_the_run_in_the_window(monkeypatch: pytest.MonkeyPatch, key: int, visible: float) -> None:
     window = Window(monkeypatch, key, visible)
-    with pytest.raises(StopShow), ShowSink("cam", plain) as sink:
+    with pytest.raises(KeyboardInterrupt), ShowSink("cam", plain) as sink:
         sink.write(result(1, grey(0)))
     assert window.closed == 1
-    assert issubclass(StopShow, KeyboardInterrupt)  # so that files which nobody completes are kept as partial

@@ -23,10 +23,6 @@ Paint = Callable[[FrameResult], Image]
 """Draws a result on a copy of its frame's picture; see `tracker.draw.Painter`."""
 
 
-class StopShow(KeyboardInterrupt):
-    """The user has ended the run in the window."""
-
-
 class VideoSink(FileSink):
     """An MP4 of the painted frames. Frames without a picture, and those that a live source dropped, repeat the last.
 
@@ -108,7 +104,7 @@ class CropSink(FileSink):
 
 
 class ShowSink:
-    """A window with the painted frames; q, Esc or closing it raises `StopShow`.
+    """A window with the painted frames; q, Esc or closing it interrupts the run as Ctrl-C does.
 
     Parameters
     ----------
@@ -148,7 +144,7 @@ class ShowSink:
             cv2.imshow(self._name, _bgr(self._paint(result)))
         key = cv2.waitKey(1) & 0xFF
         if key in (27, ord("q")) or cv2.getWindowProperty(self._name, cv2.WND_PROP_VISIBLE) < 1:
-            raise StopShow
+            raise KeyboardInterrupt
 
 
 def check_display() -> None:
