@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.association.stages import StageConfig
@@ -42,6 +42,7 @@ def rows_of(tracks: Tracks) -> list[tuple[float, ...]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_ids_start_at_1_without_gaps_and_are_never_reused(name: str, seed: int) -> None:
     tracker = tracker_of(name)
@@ -60,6 +61,7 @@ def test_ids_start_at_1_without_gaps_and_are_never_reused(name: str, seed: int) 
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: int) -> None:
     plain, permuted = tracker_of(name), tracker_of(name)

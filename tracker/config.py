@@ -133,9 +133,10 @@ def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: 
 
 
 def _refuse_new(known: DictConfig, given: Any, where: str) -> None:
-    for name in given if isinstance(given, DictConfig) else ():
-        if name not in known:
-            raise ValueError(f"unknown key '{where}.{name}'{suggest(str(name), cast('dict[str, Any]', known))}")
+    old, new = cast("dict[str, Any]", known), cast("dict[str, Any]", given)
+    for name in new if isinstance(given, DictConfig) else ():
+        if name not in old:
+            raise ValueError(f"unknown key '{where}.{name}'{suggest(name, old)}")
 
 
 def _sentence(error: Exception) -> str:
