@@ -261,10 +261,13 @@ def test_prefetch_hands_errors_on_after_the_items_before() -> None:
 
 def test_prefetch_closes_its_source_when_the_consumer_stops() -> None:
     closed = threading.Event()
+    read = []
 
     def numbers() -> Iterator[int]:
         try:
-            yield from range(1000)
+            for number in range(1000):
+                read.append(number)
+                yield number
         finally:
             closed.set()
 
@@ -273,6 +276,7 @@ def test_prefetch_closes_its_source_when_the_consumer_stops() -> None:
     with pytest.raises(KeyboardInterrupt):
         items.throw(KeyboardInterrupt)
     assert closed.is_set()
+    assert len(read) <= 1 + 2 + 1
     assert no_threads_left()
 
 
