@@ -20,6 +20,9 @@ def run(command: click.Command) -> NoReturn:
     """Run a verb and leave the process: 0, 2 with one line on stderr for a user's error, 130 after Ctrl-C."""
     debug = "--debug" in sys.argv
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    if not debug:  # OpenCV and FFmpeg would add lines of their own to our one sentence
+        os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     for noisy in ("matplotlib", "PIL"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

@@ -1,0 +1,41 @@
+"""Explanations of the latest frame."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.test_sort import tracker_of
+from tracker.association.stages import StageConfig
+from tracker.lifecycle import LifecycleConfig
+from tracker.sort import SortConfig, SortTracker
+
+
+def test_explanations_name_what_stood_against_a_pair() -> None:
+    stage = StageConfig(limit=0.5, gates=("mahalanobis",))
+    config = SortConfig(stages={"iou": stage}, lifecycle=LifecycleConfig(min_hits=0, max_age=9))
+    tracker = SortTracker(config)
+    with pytest.raises(ValueError, match="explain: expected at least one step before"):
+        tracker.explain()
+    for _ in range(12):
+        tracker.update([[0, 0, 40, 100], [60, 0, 100, 100]])
+    tracker.update([[0, 0, 40, 100], [3, 0, 43, 100], [300, 0, 340, 100], [60, 0, 100, 100]])
+    why = {(p.track, p.detection): p.reason for p in tracker.explain().pairs}
+    assert why[1, 0] == "matched"
+    assert why[2, 3] == "matched"
+    assert why[1, 1] == "the track took detection 0"
+    assert why[1, 2].startswith("gate mahalanobis")
+    assert why[2, 0].startswith(("gate mahalanobis", "cost 1.000 above limit 0.500"))
+    assert len(why) == 8
+
+
+def test_explanations_of_stages_say_why_none_looked() -> None:
+    tracker = tracker_of("bytetrack")
+    boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]
+    for _ in range(3):
+        tracker.update(boxes, [0.9, 0.9])
+    tracker.update(boxes, [0.9, 0.05])
+    reasons = {(p.track, p.detection, p.stage): p.reason for p in tracker.explain().pairs}
+    assert reasons[1, 0, "high"] == "matched"
+    assert reasons[2, 0, "high"].startswith("cost 1.000 above limit")
+    assert reasons[2, 1, ""] == "no stage takes both this track and this detection"
+    assert reasons[1, 1, ""] == "the track was matched in stage high"
