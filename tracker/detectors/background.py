@@ -2,8 +2,7 @@
 
 References
 ----------
-Zivkovic and van der Heijden, "Efficient adaptive density estimation per image pixel for the task of background
-subtraction", Pattern Recognition Letters 2006 (the nearest-neighbour model of OpenCV).
+Zivkovic, "Improved adaptive Gaussian mixture model for background subtraction", ICPR 2004 (OpenCV's MOG2).
 """
 
 from __future__ import annotations
@@ -23,6 +22,9 @@ from tracker.types import Detections, Float, Frame, Image
 FOREGROUND = 255
 """Value of a moving pixel in OpenCV's mask; shadows have another one."""
 
+BACKGROUND_RATIO = 0.7
+"""Share of its time for which a pixel must have shown a colour to make it background."""
+
 RELEARN = 20
 """Frames between two fits of the perspective."""
 
@@ -32,10 +34,10 @@ class BackgroundConfig(PartConfig):
     """How much a pixel must change, and how large and how solid an object must be."""
 
     name: str = "background"
-    threshold: float = 250.0
-    """Squared distance of colours (0..255 a channel) from which on a pixel is not background."""
+    threshold: float = 12.0
+    """Squared distance from the background, in units of the pixel's own variance, from which on a pixel is moving."""
     history: int = 1000
-    """Frames that the background remembers; what stands still for longer becomes part of it."""
+    """Frames that the background remembers; what stands still for a third of them becomes part of it."""
     work_size: int = 400
     """The image is shrunk by a whole number so that its longer side comes near this many pixels."""
     min_height: float = 0.03
@@ -99,7 +101,9 @@ class BackgroundDetector:
     def _start(self, image: Image) -> None:
         config = self._config
         self._shape = image.shape
-        self._model = cv2.createBackgroundSubtractorKNN(config.history, config.threshold, True)
+        # Not the nearest-neighbour model, which is as good but draws from the process's global random numbers.
+        self._model = cv2.createBackgroundSubtractorMOG2(config.history, config.threshold, True)
+        self._model.setBackgroundRatio(BACKGROUND_RATIO)
         self._learner = PerspectiveLearner()
         self._cover = None
         self._seen = 0
