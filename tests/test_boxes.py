@@ -83,9 +83,3 @@ def test_what_is_no_box_is_found(box: list[float]) -> None:
 @given(some_boxes())
 def test_quick_and_full_check_agree(a: Float) -> None:
     assert boxes.all_valid(a) == bool(boxes.valid(a).all())
-
-
-@given(some_boxes())
-def test_clipped_boxes_lie_inside(a: Float) -> None:
-    inside = boxes.clip(a, 640, 480)
-    assert ((inside >= 0) & (inside <= [640, 480, 640, 480])).all()

@@ -39,7 +39,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(importlib.metadata.version("flatsort"), prog_name="flatsort")
 def group() -> None:
-    r"""Multi-object tracking by position and by appearance that is learned without labels.
+    """Multi-object tracking by position and by appearance that is learned without labels.
 
     \b
     flatsort demo                         a rendered scene, tracked and scored

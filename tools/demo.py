@@ -22,7 +22,7 @@ STILL = 150
 @click.option("--frames", type=click.IntRange(1), default=300, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the scene and of the detector's errors.")
 def main(out: Path, tracker: str, frames: int, seed: int) -> None:
-    r"""Track a scene that needs no data: people who walk, cross and hide each other, drawn by the project.
+    """Track a scene that needs no data: people who walk, cross and hide each other, drawn by the project.
 
     The detector is imperfect on purpose: noisy boxes, misses, false alarms. What is true is known, so the tracks are
     scored as well.

@@ -39,7 +39,7 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options: Any) -> None:
-    r"""Track the objects of SOURCEs.
+    """Track the objects of SOURCEs.
 
     A SOURCE is a video, a folder or glob of images, a MOTChallenge sequence folder, a detection file, a camera's index,
     or an rtsp:// or http:// address. Without --detector or --detections a sequence's own det/det.txt is used, and

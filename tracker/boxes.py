@@ -90,11 +90,6 @@ def xyah_to_xyxy(values: Float) -> Float:
     return corners.T
 
 
-def clip(boxes: Float, width: int, height: int) -> Float:
-    """Boxes [n 4] cut at the borders of an image."""
-    return np.clip(boxes, 0.0, [width, height, width, height])
-
-
 def iou(a: Float, b: Float) -> Float:
     """Intersection over union of every pair, [n m] in 0..1.
 

@@ -6,7 +6,7 @@ that its ``name`` key names, so every part brings its own keys.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -47,7 +47,9 @@ def find(kind: str, name: str | Path) -> Path:
     return known[str(name)]
 
 
-def load(cls: type[C], path: Path | None = None, overrides: Sequence[str] = ()) -> C:
+def load(
+    cls: type[C], path: Path | None = None, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
+) -> C:
     """A checked instance of ``cls``.
 
     Parameters
@@ -57,7 +59,9 @@ def load(cls: type[C], path: Path | None = None, overrides: Sequence[str] = ()) 
     path : Path, optional
         YAML with differences from the defaults. A mapping of named parts in it (``stages``) replaces the default one.
     overrides : sequence of str
-        ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last.
+        ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last; the value is read as YAML.
+    values : mapping, optional
+        Dotted key → value that is taken as it is, applied before ``overrides``.
 
     Raises
     ------
@@ -65,7 +69,7 @@ def load(cls: type[C], path: Path | None = None, overrides: Sequence[str] = ()) 
         If the YAML does not parse (the sentence names file and line), a key is unknown or a value does not fit.
     """
     from_file = _read(path) if path is not None else OmegaConf.create()
-    from_user = _parse(overrides)
+    from_user = _parse(overrides, values or {})
     config = OmegaConf.structured(cls)
     OmegaConf.set_readonly(config, False)
     for origin, values in ((str(path), from_file), ("command line", from_user)):
@@ -84,7 +88,7 @@ def load(cls: type[C], path: Path | None = None, overrides: Sequence[str] = ()) 
     try:
         return OmegaConf.to_object(config)  # type: ignore[return-value]
     except (OmegaConfBaseException, ValueError) as error:
-        raise ValueError(f"{path or 'config'}: {_sentence(error)}") from error
+        raise ValueError(f"config: {_sentence(error)}") from error
 
 
 def dump(config: Any) -> str:
@@ -105,22 +109,28 @@ def _read(path: Path) -> DictConfig:
     return values
 
 
-def _parse(overrides: Sequence[str]) -> DictConfig:
-    values = OmegaConf.create()
+def _parse(overrides: Sequence[str], values: Mapping[str, Any]) -> DictConfig:
+    parsed = OmegaConf.create()
+    for key, value in values.items():
+        _set(parsed, key, value.replace("${", r"\${") if isinstance(value, str) else value)
     for item in overrides:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
+        key, equals, text = item.partition("=")
+        if not equals or not all(key.split(".")):
             raise ValueError(f"override {item!r}: expected key=value, for example lifecycle.max_age=30")
-        head, dot, _ = key.partition(".")
-        if dot and isinstance(values.get(head), str):  # "motion=xyah motion.position=0.1", in either order
-            values[head] = {"name": values[head]}
-        elif not dot and isinstance(values.get(key), DictConfig):
-            key = f"{key}.name"
         try:
-            OmegaConf.update(values, key, yaml.safe_load(value), force_add=True)
+            _set(parsed, key, yaml.safe_load(text))
         except (yaml.YAMLError, OmegaConfBaseException) as error:
             raise ValueError(f"override {item!r}: {_sentence(error)}") from error
-    return values
+    return parsed
+
+
+def _set(values: DictConfig, key: str, value: Any) -> None:
+    head, dot, _ = key.partition(".")
+    if dot and isinstance(values.get(head), str):  # "motion=xyah motion.position=0.1", in either order
+        values[head] = {"name": values[head]}
+    elif not dot and isinstance(values.get(key), DictConfig):
+        key = f"{key}.name"
+    OmegaConf.update(values, key, value, force_add=True)
 
 
 def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: DictConfig) -> None:

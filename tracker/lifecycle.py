@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class LifecycleConfig:
         for key in ("min_hits", "report_missed"):
             if getattr(self, key) < 0:
                 raise ValueError(f"lifecycle.{key}: expected 0 or more, got {getattr(self, key)}")
+        if not math.isfinite(self.birth_score or 0.0):
+            raise ValueError(f"lifecycle.birth_score: expected a finite number, got {self.birth_score}")
         for key in ("max_age", "tentative_max_age"):
             if getattr(self, key) is not None:
                 Life(getattr(self, key), f"lifecycle.{key}")

@@ -20,6 +20,7 @@ from tracker.lifecycle import Lifecycle, LifecycleConfig
 from tracker.motion import MOTION
 from tracker.motion.camera import CameraConfig
 from tracker.motion.xysr import XysrConfig
+from tracker.protocols import State
 from tracker.registry import PartConfig
 from tracker.types import Detections, Float, Int, Matches, Tracks
 
@@ -52,6 +53,8 @@ class SortConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("stages: expected at least one, got none")
+        if self.min_score is not None and not math.isfinite(self.min_score):
+            raise ValueError(f"min_score: expected a finite number, got {self.min_score}")
         if self.frame_rate is not None and not 0 < self.frame_rate < math.inf:
             raise ValueError(f"frame_rate: expected a positive number, got {self.frame_rate}")
 
@@ -95,7 +98,7 @@ class SortTracker:
         self._latents: bool | None = None
         self._problem: Problem | None = None
         self._traces: list[Trace] = []
-        self._serials = self._ids_before = np.empty(0, np.int64)
+        self._serials = np.empty(0, np.int64)
         self._rows: Int = np.empty(0, np.int64)
 
     def step(self, detections: Detections, time: float | None = None, camera: Float | None = None) -> Tracks:
@@ -120,17 +123,22 @@ class SortTracker:
         ValueError
             If ``time`` does not advance, or latents come in some frames only.
         """
-        dt = self._advance_clock(time)
+        time, dt = self._clock(time)
         rows, detections = self._usable(detections)
         self._check_latents(detections)
-
         state = self._motion.predict(self._state, dt)
-        self._state = state if camera is None else self._motion.warp(state, camera)
+        if camera is not None:
+            state = self._motion.warp(state, camera)
+        problem = self._pose(state, detections)
+        matches, traces = associate(self._stages, problem)
 
-        problem = self._pose(detections)
-        matches, self._traces = associate(self._stages, problem)
-        self._problem, self._rows, self._serials = problem, rows, self._life.serials
-
+        # Whatever can be refused has been: from here on the tracker changes.
+        self._time, self._state = time, state
+        self._life.advance(time)
+        self._problem, self._traces, self._rows = problem, traces, rows
+        self._serials = self._life.serials
+        if len(detections):
+            self._latents = detections.latents is not None
         if len(matches.rows):
             self._correct(matches, problem, rows)
         if len(matches.free_rows):
@@ -149,6 +157,9 @@ class SortTracker:
         time: float | None = None,
     ) -> Int:
         """One id per input row, in input order; −1 where there is none (yet): unconfirmed, ignored or bad.
+
+        SORT's rule (``lifecycle.streak``) also keeps a track silent after a miss, until it has ``min_hits`` consecutive
+        matches again.
 
         Parameters
         ----------
@@ -174,22 +185,20 @@ class SortTracker:
         """Why each pair of a track and a detection of the latest frame was or was not matched."""
         if self._problem is None:
             raise ValueError("explain: expected at least one step before, got none")
-        ids = dict(zip(self._life.serials.tolist(), self._life.ids.tolist(), strict=True))
+        ids = dict(zip(self._serials.tolist(), self._problem.ids.tolist(), strict=True))  # with those that died
+        ids |= dict(zip(self._life.serials.tolist(), self._life.ids.tolist(), strict=True))
         return explain(self._life.frame, self._problem, self._traces, self._serials, ids, self._rows)
 
-    def _advance_clock(self, time: float | None) -> float:
-        """Count the frame; nominal frames since the previous one."""
+    def _clock(self, time: float | None) -> tuple[float, float]:
+        """Time of this frame and nominal frames since the previous one."""
+        first = self._life.frame == 0
         if time is None:
-            time, dt = self._time + 1.0 / self._frame_rate, 1.0
-        elif not math.isfinite(time) or (self._life.frame and time <= self._time):
+            return self._time + 1.0 / self._frame_rate, 1.0
+        if not math.isfinite(time) or (not first and time <= self._time):
             raise ValueError(f"time: expected more than the previous frame's {self._time} s, got {time} s")
-        else:
-            dt = (time - self._time) * self._frame_rate if self._life.frame else 1.0
-            if abs(dt - 1.0) < 0.01:  # timestamps are rounded, to 1 ms in many containers
-                dt = 1.0
-        self._time = time
-        self._life.advance(time)
-        return dt
+        dt = 1.0 if first else (time - self._time) * self._frame_rate
+        # timestamps are rounded, to 1 ms in many containers
+        return time, 1.0 if abs(dt - 1.0) < 0.01 else dt
 
     def _usable(self, detections: Detections) -> tuple[Int, Detections]:
         scores, latents = detections.scores, detections.latents
@@ -214,12 +223,10 @@ class SortTracker:
 
     def _check_latents(self, detections: Detections) -> None:
         given = detections.latents is not None
-        if given is not self._latents and len(detections):
-            if self._latents is not None:
-                raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
-            self._latents = given
+        if self._latents is not None and given is not self._latents and len(detections):
+            raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
 
-    def _pose(self, detections: Detections) -> Problem:
+    def _pose(self, state: State, detections: Detections) -> Problem:
         motion, life = self._motion, self._life
         distance = None
         if detections.latents is not None and len(life):
@@ -227,11 +234,11 @@ class SortTracker:
         return Problem(
             detections=detections,
             motion=motion,
-            state=self._state,
+            state=state,
             measured=motion.measure(detections.boxes),
-            boxes=motion.boxes(self._state),
+            boxes=motion.boxes(state),
             ids=life.ids,
-            frame=life.frame,
+            frame=life.frame + 1,
             last=life.last,
             classes=life.classes,
             latent_distance=distance,

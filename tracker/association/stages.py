@@ -50,8 +50,9 @@ class StageConfig:
                 raise ValueError(f"unknown gate {gate!r}{suggest(gate, GATES)}")
         if self.tracks not in WHICH:
             raise ValueError(f"stage tracks: expected one of {', '.join(WHICH)}, got {self.tracks!r}")
-        if not math.isfinite(self.limit):
-            raise ValueError(f"stage limit: expected a finite number, got {self.limit}")
+        for key in ("limit", "min_score", "max_score"):
+            if not math.isfinite(getattr(self, key) or 0.0):
+                raise ValueError(f"stage {key}: expected a finite number, got {getattr(self, key)}")
         if self.compete is not None and not self.limit <= self.compete < math.inf:
             raise ValueError(
                 f"stage compete: expected a finite number of at least limit {self.limit}, got {self.compete}"
