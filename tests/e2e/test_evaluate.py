@@ -113,6 +113,13 @@ def test_errors_are_one_sentence(folder: Path, spoil: object, sentence: str) -> 
     assert not (folder / "out.json").exists()
 
 
+def test_ground_truth_beside_the_tracks_is_not_scored_against_itself(folder: Path) -> None:
+    (folder / "truth" / "two.txt").write_text((folder / "tracks" / "two.txt").read_text())
+    output = invoke("--gt", folder / "truth" / "two", "--pred", folder / "truth").output
+    assert output == invoke("--gt", folder / "truth" / "two", "--pred", folder / "tracks" / "two.txt").output
+    assert output.splitlines()[2].split()[:2] == ["two", "50.0"]
+
+
 def test_allow_missing(folder: Path) -> None:
     (folder / "tracks" / "two.txt").unlink()
     done = module("tools.evaluate", "--gt", "truth", "--pred", "tracks", "--allow-missing", cwd=folder)

@@ -43,14 +43,38 @@ def test_a_file_needs_no_matching_name(folder: Path) -> None:
     other = folder / "alone" / "x.txt"
     assert names(folder / "gt" / "b", other) == [("b", "gt.txt", "x.txt")]
     assert names(other, folder / "pred" / "c.txt") == [("x", "x.txt", "c.txt")]
-    assert names(other, folder / "gt" / "a") == [("x", "x.txt", "gt.txt")]
+    assert names(other, folder / "gt" / "a" / "gt" / "gt.txt") == [("x", "x.txt", "gt.txt")]
 
 
 def test_flat_folder_of_ground_truth(folder: Path) -> None:
-    assert names(folder / "pred", folder / "gt", allow_missing=True) == [
-        ("a", "a.txt", "gt.txt"),
-        ("b", "b.txt", "gt.txt"),
-    ]
+    touch(folder / "other" / "b.txt")
+    assert names(folder / "pred", folder / "other", allow_missing=True) == [("b", "b.txt", "b.txt")]
+
+
+def test_ground_truth_below_the_predictions_is_no_prediction(folder: Path) -> None:
+    runs = folder / "runs"
+    touch(runs / "scene" / "gt" / "gt.txt", runs / "scene.txt", runs / "scene.csv", runs / "scene.config.yaml")
+    touch(runs / "scene.explain.csv", runs / "scene.partial.txt", runs / ".scene-x1.txt")
+    for gt in (runs / "scene", runs / "scene" / "gt" / "gt.txt", runs):
+        pairs, unpaired = find_pairs(gt, runs)
+        assert [(pair.name, pair.gt, pair.pred) for pair in pairs] == [
+            ("scene", runs / "scene" / "gt" / "gt.txt", runs / "scene.txt")
+        ]
+        assert unpaired == []
+    (runs / "scene.txt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"runs: no tracks, expected files NAME.txt"):
+        find_pairs(runs / "scene", runs)
+
+
+def test_a_prediction_that_is_its_ground_truth_is_refused(folder: Path) -> None:
+    gt = folder / "gt" / "a" / "gt" / "gt.txt"
+    (folder / "links").mkdir()
+    (folder / "links" / "a.txt").symlink_to(gt)
+    for pred in (gt, gt.parent, folder / "links"):
+        with pytest.raises(ValueError, match=r"txt: expected tracks, got the ground truth of a itself"):
+            find_pairs(folder / "gt" / "a" / "gt" / "gt.txt", pred)
+    with pytest.raises(ValueError, match=r"a\.txt: expected tracks, got the ground truth of a itself"):
+        find_pairs(folder / "pred", folder / "pred")
 
 
 def test_the_current_folder_has_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +99,10 @@ def test_paths_that_do_not_exist_or_hold_nothing(folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere: no such file or folder"):
         find_pairs(folder / "nowhere", folder / "pred")
     (folder / "empty").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"empty: no sequences, expected files NAME.txt"):
+    with pytest.raises(FileNotFoundError, match=r"empty: no tracks, expected files NAME.txt"):
         find_pairs(folder / "gt", folder / "empty")
+    with pytest.raises(FileNotFoundError, match=r"empty: no sequences, expected files NAME.txt or folders"):
+        find_pairs(folder / "empty", folder / "pred")
 
 
 def test_a_long_list_is_cut(tmp_path: Path) -> None:
