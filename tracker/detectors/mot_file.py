@@ -31,6 +31,11 @@ class MotFileDetector:
     ----------
     config : MotFileConfig
 
+    Attributes
+    ----------
+    length : int or None
+        Last frame that the file names, whatever the score; None if it names none.
+
     Raises
     ------
     OSError
@@ -46,6 +51,7 @@ class MotFileDetector:
         if not config.path:
             raise ValueError("detector.path: expected the FILE.txt of the detections, got nothing")
         found = read_detections(Path(config.path))
+        self.length: int | None = max(found, default=None)
         if config.min_score is not None:
             found = {index: some[some.scores >= config.min_score] for index, some in found.items()}
         self._found = found
