@@ -109,3 +109,56 @@ def test_a_long_list_is_cut(tmp_path: Path) -> None:
     touch(*(tmp_path / "gt" / f"s{i:02}" / "gt" / "gt.txt" for i in range(12)), tmp_path / "pred" / "s00.txt")
     with pytest.raises(ValueError, match=r"s08 and 3 more; expected"):
         find_pairs(tmp_path / "gt", tmp_path / "pred")
+
+
+def sequences(folder: Path, **named: str) -> Path:
+    """Folders, each with the name that its seqinfo.ini gives."""
+    for name, inside in named.items():
+        touch(folder / name / "gt" / "gt.txt")
+        ini = f"[Sequence]\nname={inside}\nframeRate=10\nseqLength=4\nimWidth=640\nimHeight=480\n"
+        (folder / name / "seqinfo.ini").write_text(ini)
+    return folder
+
+
+def test_the_name_in_seqinfo_finds_the_prediction_and_the_folder_names_the_row(tmp_path: Path) -> None:
+    gt = sequences(tmp_path / "gt", renamed="TUD-Campus", slash="a/b", own="own")
+    touch(*(tmp_path / "pred" / f"{name}.txt" for name in ("TUD-Campus", "a_b", "own", "extra")))
+    pairs, unpaired = find_pairs(gt, tmp_path / "pred")
+    assert [(pair.name, pair.pred.name) for pair in pairs] == [
+        ("own", "own.txt"),
+        ("renamed", "TUD-Campus.txt"),
+        ("slash", "a_b.txt"),
+    ]
+    assert unpaired == ["extra"]
+    assert names(gt / "renamed", tmp_path / "pred") == [("renamed", "gt.txt", "TUD-Campus.txt")]
+
+
+def test_the_name_of_the_folder_still_counts(tmp_path: Path) -> None:
+    gt = sequences(tmp_path / "gt", renamed="TUD-Campus")
+    touch(tmp_path / "pred" / "renamed.txt", tmp_path / "pred" / "other.txt")
+    assert names(gt, tmp_path / "pred") == [("renamed", "gt.txt", "renamed.txt")]
+
+
+def test_a_copy_leaves_the_original_its_prediction(tmp_path: Path) -> None:
+    gt = sequences(tmp_path / "gt", a="b", b="b")
+    touch(tmp_path / "pred" / "b.txt")
+    assert names(gt, tmp_path / "pred", allow_missing=True) == [("b", "gt.txt", "b.txt")]
+    with pytest.raises(ValueError, match=r"no prediction for a; expected files such as a\.txt"):
+        find_pairs(gt, tmp_path / "pred")
+    touch(tmp_path / "pred" / "a.txt")
+    assert names(gt, tmp_path / "pred") == [("a", "gt.txt", "a.txt"), ("b", "gt.txt", "b.txt")]
+
+
+@pytest.mark.parametrize(
+    ("named", "predicted", "sentence"),
+    [
+        ({"a": "x"}, "ax", r"a\.txt and x\.txt could both be of a, which seqinfo\.ini names x"),
+        ({"a": "b", "b": "a"}, "ab", r"a\.txt and b\.txt could both be of a"),
+        ({"a": "x", "b": "x"}, "x", r"pred: x\.txt could be of a or of b, by their names in seqinfo\.ini"),
+    ],
+)
+def test_ambiguous_names_are_refused(tmp_path: Path, named: dict[str, str], predicted: str, sentence: str) -> None:
+    gt = sequences(tmp_path / "gt", **named)
+    touch(*(tmp_path / "pred" / f"{name}.txt" for name in predicted))
+    with pytest.raises(ValueError, match=sentence):
+        find_pairs(gt, tmp_path / "pred", allow_missing=True)
