@@ -99,6 +99,10 @@ def test_the_format_can_be_forced(folder: Path) -> None:
             lambda folder: (folder / "tracks" / "two.txt").write_text(ROW.format(4, 1) * 2),
             "two.txt line 1: frame 4 has id 1 more than once",
         ),
+        (
+            lambda folder: (folder / "truth" / "two" / "gt" / "gt.txt").write_text("1,1,0,0,9,9,0.87,-1,-1,-1\n"),
+            "gt.txt line 1: column 7 of ground truth says whether to evaluate the box, expected 1 or 0, got 0.87",
+        ),
         (lambda folder: (folder / "tracks").rename(folder / "elsewhere"), "tracks: no such file or folder"),
     ],
 )

@@ -170,6 +170,25 @@ def test_unusable_predictions_are_reported_once(tmp_path: Path, caplog: pytest.L
     ]
 
 
+@pytest.mark.parametrize(("flag", "label", "warned"), [(0, 1, True), (1, 3, True), (1, 1, False), (1, -1, False)])
+def test_ground_truth_of_which_nothing_is_evaluated(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, flag: int, label: int, warned: bool
+) -> None:
+    for name in ("a", "b", "empty"):
+        text = "" if name == "empty" else f"1,1,0,0,30,30,{flag},{label},1\n2,1,0,0,30,30,{flag},{label},1\n"
+        (tmp_path / "gt").mkdir(exist_ok=True)
+        (tmp_path / "gt" / f"{name}.txt").write_text(text)
+        write(tmp_path / "pred" / f"{name}.txt", track(1, 0, (1, 2)))
+    with caplog.at_level(logging.WARNING):
+        evaluate(tmp_path / "gt", tmp_path / "pred")
+    sentence = (
+        "{}: none of the 2 ground truth boxes is evaluated, for that needs 1 in column 7, "
+        "and in column 8, if it is a class, 1 (pedestrian) or -1"
+    )
+    expected = [sentence.format(name) for name in ("a", "b")] if warned else []
+    assert [record.getMessage() for record in caplog.records] == expected
+
+
 def test_progress_sees_every_sequence(tmp_path: Path) -> None:
     example(tmp_path)
     seen: list[tuple[str, int]] = []

@@ -50,6 +50,12 @@ def test_ignored_pedestrians_leave_and_what_covers_them_stays() -> None:
     assert (sequence.gt_boxes, sequence.pred_boxes) == (0, 1)
 
 
+def test_ignored_ground_truth_is_counted() -> None:
+    gt = [(1, 1, 0, 0, 1), (1, 2, 50, 1, 3), (1, 3, 100)]
+    assert prepare("a", table(gt), table([]), "mot17").ignored == 2
+    assert prepare("a", table(gt), table([]), "mot15").ignored == 1
+
+
 def test_a_distractor_takes_the_prediction_that_fits_it_better() -> None:
     gt = table([(1, 1, 0), (1, 2, 20, 1, 8)])
     sequence = prepare("a", gt, table([(1, 5, 1), (1, 6, 19)]), "mot17")
@@ -126,6 +132,14 @@ class TestRefusals:
         gt.boxes[1, 0] = np.nan
         with pytest.raises(ValueError, match=r"line 3: frame 2, id 1: expected a finite box"):
             prepare("a", gt, table([]))
+
+    @pytest.mark.parametrize("benchmark", ["mot15", "mot16", "mot17", "mot20"])
+    @pytest.mark.parametrize("flag", [0.87, 1.5, -0.5, np.nan, np.inf])
+    def test_ground_truth_with_scores_in_place_of_flags(self, benchmark: Benchmark, flag: float) -> None:
+        rows = [(1, 1, 0, 1), (2, 1, 0, flag)]
+        with pytest.raises(ValueError, match=rf"line 3: column 7 of ground truth .* expected 1 or 0, got {flag:g}"):
+            prepare("a", table(rows), table([]), benchmark)
+        assert prepare("a", table([]), table(rows), benchmark).pred_boxes == 2
 
     def test_a_class_that_the_benchmark_does_not_know(self) -> None:
         with pytest.raises(ValueError, match=r"line 1: class 14, expected one of 1 to 13"):

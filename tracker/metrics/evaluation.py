@@ -64,6 +64,8 @@ class SequenceResult:
         Ids in the files, of the positions in ``timeline``.
     unusable : int
         Predictions that are not finite or have no area; they count as false positives.
+    ignored : int
+        Ground truth boxes that are not evaluated: their flag (column 7) is 0, or they are no pedestrians (column 8).
     """
 
     name: str
@@ -74,6 +76,7 @@ class SequenceResult:
     gt_labels: Int
     pred_labels: Int
     unusable: int
+    ignored: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,6 +169,7 @@ def evaluate_tables(
         gt_labels=sequence.gt_labels,
         pred_labels=sequence.pred_labels,
         unusable=sequence.unusable,
+        ignored=sequence.ignored,
     )
 
 
@@ -184,15 +188,26 @@ def pool(results: Iterable[SequenceResult]) -> Evaluation:
     if not sequences:
         raise ValueError("expected at least one sequence to evaluate, got none")
     for result in sequences.values():
-        if result.unusable:
-            logger.warning(
-                "%s: %d predictions are not finite or have no area; they count as false positives",
-                result.name,
-                result.unusable,
-            )
+        _warn(result)
     hota = pooled({name: result.hota for name, result in sequences.items()})
     counts = sum((result.counts for result in sequences.values()), Counts())
     return Evaluation(sequences, _scores(counts, hota), hota)
+
+
+def _warn(result: SequenceResult) -> None:
+    if result.ignored and not len(result.gt_labels):
+        logger.warning(
+            "%s: none of the %d ground truth boxes is evaluated, for that needs 1 in column 7, "
+            "and in column 8, if it is a class, 1 (pedestrian) or -1",
+            result.name,
+            result.ignored,
+        )
+    if result.unusable:
+        logger.warning(
+            "%s: %d predictions are not finite or have no area; they count as false positives",
+            result.name,
+            result.unusable,
+        )
 
 
 def _scores(counts: Counts, hota: Hota) -> Scores:

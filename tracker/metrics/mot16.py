@@ -53,6 +53,8 @@ class Sequence:
         Ids as the files write them.
     unusable : int
         Predictions that are not finite or have no area: they stay, and match nothing.
+    ignored : int
+        Ground truth boxes that are not evaluated: their flag is 0, or they are no pedestrians.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Sequence:
     gt_labels: Int
     pred_labels: Int
     unusable: int = 0
+    ignored: int = 0
 
     @property
     def gt_boxes(self) -> int:
@@ -113,8 +116,8 @@ def prepare(
     Raises
     ------
     ValueError
-        If an id occurs twice in a frame, a frame lies beyond ``length``, a ground truth box is not finite, or a class
-        is none of the benchmark's.
+        If an id occurs twice in a frame, a frame lies beyond ``length``, a ground truth box is not finite, its consider
+        flag is no whole number (a score, as results have it), or a class is none of the benchmark's.
     """
     benchmark = benchmark or benchmark_of(gt, name)
     _check(gt, pred, benchmark, length)
@@ -141,12 +144,13 @@ def prepare(
         gt_labels=gt_labels,
         pred_labels=pred_labels,
         unusable=int((~usable).sum()),
+        ignored=int((~wanted).sum()),
     )
 
 
 def _roles(gt: MotTable, benchmark: Benchmark) -> tuple[Bool, Bool]:
     """Which ground truth boxes [n] are to be found, and which are distractors."""
-    considered = np.abs(gt.scores) >= 1  # the benchmark reads the flag as a whole number
+    considered = gt.scores != 0
     if benchmark == "mot15":
         return considered, np.zeros(len(gt), bool)
     return considered & np.isin(gt.classes, (PEDESTRIAN, UNKNOWN)), np.isin(gt.classes, DISTRACTORS[benchmark])
@@ -185,6 +189,9 @@ def _check(gt: MotTable, pred: MotTable, benchmark: Benchmark, length: int | Non
         _refuse(table, again, "frame {0} has id {1} more than once")
     finite = np.isfinite(gt.boxes).all(axis=1)
     _refuse(gt, np.logical_not(finite), "frame {0}, id {1}: expected a finite box")
+    # the benchmark would cut the fraction off and ignore every box with a score below 1
+    flag = "column 7 of ground truth says whether to evaluate the box, expected 1 or 0, got {score:g}"
+    _refuse(gt, np.logical_not(np.isfinite(gt.scores) & (gt.scores == np.floor(gt.scores))), flag)
     if benchmark == "mot15":
         return
     if len(gt) and gt.columns < 8:
@@ -197,5 +204,6 @@ def _check(gt: MotTable, pred: MotTable, benchmark: Benchmark, length: int | Non
 def _refuse(table: MotTable, bad: Bool, sentence: str, length: int | None = None) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        text = sentence.format(table.frames[row], table.ids[row], table.classes[row], length=length)
+        values = table.frames[row], table.ids[row], table.classes[row]
+        text = sentence.format(*values, score=table.scores[row], length=length)
         raise ValueError(f"{table.path} line {line_of(table.path, row)}: {text}")
