@@ -130,6 +130,20 @@ def test_after_a_missing_image_the_whole_way_is_found(texture: Image, method: st
     assert corner_error(camera.estimate(seen(texture, truth)), truth) < 0.5
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", METHODS)
+def test_boxes_that_are_none_hide_nothing(texture: Image, method: str) -> None:
+    whole = [0.0, 0.0, WIDTH, HEIGHT]
+    odd = np.array([whole] * 6)
+    odd[0, 0], odd[1, 2], odd[2, 1], odd[3] = np.nan, np.inf, -np.inf, np.nan
+    odd[4], odd[5, 2:] = [200, 200, 100, 100], 1e300
+    camera, plain = CameraMotion(CameraConfig(method)), CameraMotion(CameraConfig(method))
+    for affine in (moved(), moved(shift=(4.0, -3.0))):
+        image = seen(texture, affine)
+        np.testing.assert_array_equal(camera.estimate(image, odd), plain.estimate(image))
+    assert camera.failures == 0
+
+
 def test_another_size_and_reset_start_anew(texture: Image) -> None:
     camera = CameraMotion(CameraConfig("sparse_flow"))
     camera.estimate(seen(texture, moved()))

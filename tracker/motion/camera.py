@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracker.boxes import valid
 from tracker.types import Float, Image
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,8 @@ class CameraMotion:
         image : uint8 [h w 3] or None
             None (a frame that could not be read) counts as a failure; the next one is compared with the last image.
         boxes : [n 4], optional
-            xyxy of objects that may move by themselves; their pixels are left out.
+            xyxy of objects that may move by themselves; their pixels are left out. Boxes that are not
+            `tracker.boxes.valid` hide nothing.
 
         Returns
         -------
@@ -127,7 +129,8 @@ class CameraMotion:
         mask = np.full(grey.shape, 255, np.uint8)
         factor = np.array([size[0] / width, size[1] / height] * 2)
         limits = np.array([size[0], size[1]] * 2)
-        for left, top, right, bottom in np.clip((boxes if boxes is not None else np.empty((0, 4))) * factor, 0, limits):
+        known = np.empty((0, 4)) if boxes is None else boxes[valid(boxes)]
+        for left, top, right, bottom in np.clip(known * factor, 0, limits):
             mask[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = 0
         return grey.astype(np.uint8, copy=False), mask
 
