@@ -89,6 +89,7 @@ def test_no_rows(file: Path, text: str) -> None:
         ("1,x,3,4,5,6,1,1,1", r"line 4: expected numbers, got '1,x,3,4,5,6,1,1,1'"),
         ("1,,3,4,5,6,1,1,1", r"line 4: expected numbers, got '1,,3"),
         ("0,2,3,4,5,6,1,1,1", r"line 4: frame 0, expected a whole number from 1"),
+        ("99999999999999,2,3,4,5,6,1,1,1", r"line 4: frame 99999999999999, expected a whole number from 1 to 10000000"),
         ("nan,2,3,4,5,6,1,1,1", r"line 4: frame nan, expected a whole number from 1"),
         ("1.5,2,3,4,5,6,1,1,1", r"line 4: frame 1.5, expected a whole number from 1"),
         ("1,2.5,3,4,5,6,1,1,1", r"line 4: id 2.5, expected a whole number"),
@@ -137,6 +138,14 @@ def test_bad_boxes_come_through(file: Path) -> None:
     assert np.isinf(detections.boxes[1, 2])
     np.testing.assert_array_equal(detections.boxes[3], [0, 0, -5, 4])
     assert np.isnan(detections.scores[3])
+
+
+def test_frames_of_detections_are_bounded_and_their_other_columns_free(file: Path) -> None:
+    file.write_text("10000000,nan,0,0,1,1,.1,1.5,inf\n")
+    assert list(read_detections(file)) == [10_000_000]
+    file.write_text("1,-1,0,0,1,1,.1\n10000001,-1,0,0,1,1,.1\n")
+    with pytest.raises(ValueError, match=r"gt.txt line 2: frame 10000001, expected a whole number from 1 to 10000000"):
+        read_detections(file)
 
 
 def tracks(ids: list[int], boxes: list[list[float]], scores: list[float]) -> Tracks:
@@ -201,6 +210,8 @@ def test_seqinfo_without_names(tmp_path: Path) -> None:
         ("[Other]\nname=A-1\n", r"seqinfo.ini: expected a section \[Sequence\], got \['Other'\]"),
         (INI.replace("seqLength=600\n", ""), r"seqinfo.ini: seqLength: expected a number above 0, got nothing"),
         (INI.replace("600", "many"), r"seqinfo.ini: seqLength: expected a number above 0, got many"),
+        (INI.replace("600", "1e14"), r"seqinfo.ini: seqLength: expected 1 to 10000000 frames, got 100000000000000"),
+        (INI.replace("29.97", "inf"), r"seqinfo.ini: frameRate: expected a number above 0, got inf"),
         (INI.replace("29.97", "0"), r"seqinfo.ini: frameRate: expected a number above 0, got 0"),
         (INI.replace("1920", "nan"), r"seqinfo.ini: imWidth: expected a number above 0, got nan"),
     ],

@@ -20,6 +20,9 @@ from tracker.types import Detections, Float, Int, Tracks
 LEAST = 6
 """Columns without which a row is not a box: frame, id, x, y, w, h."""
 
+LAST = 10_000_000
+"""No file speaks of later frames: days of video."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MotTable:
@@ -86,15 +89,15 @@ def read_table(path: str | Path) -> MotTable:
     Raises
     ------
     ValueError
-        If a row has too few columns, a text that is no number, a frame below 1, or a frame, id or class that is no
-        whole number; the sentence names file and line.
+        If a row has too few columns, a text that is no number, a frame outside 1..`LAST`, or a frame, id or class that
+        is no whole number; the sentence names file and line.
     """
     path = Path(path)
     rows = _numbers(path)
     n, columns = rows.shape
     return MotTable(
         path=path,
-        frames=_whole(path, rows, 0, "frame", least=1),
+        frames=_whole(path, rows, 0, "frame", 1, LAST),
         ids=_whole(path, rows, 1, "id"),
         boxes=xywh_to_xyxy(rows[:, 2:6]),
         scores=rows[:, 6] if columns > 6 else np.ones(n),
@@ -118,7 +121,7 @@ def read_detections(path: str | Path) -> dict[int, Detections]:
     """
     path = Path(path)
     rows = _numbers(path)
-    frames = _whole(path, rows, 0, "frame", least=1)
+    frames = _whole(path, rows, 0, "frame", 1, LAST)
     order = np.argsort(frames, kind="stable")
     rows, frames = rows[order], frames[order]
     boxes = xywh_to_xyxy(rows[:, 2:6])
@@ -180,10 +183,13 @@ def read_seqinfo(folder: str | Path) -> SeqInfo | None:
             raise ValueError(f"{path}: {key}: expected a number above 0, got {text}")
         return value
 
+    length = positive("seqLength")
+    if not (1 <= length <= LAST):
+        raise ValueError(f"{path}: seqLength: expected 1 to {LAST} frames, got {length:.15g}")
     return SeqInfo(
         name=entries.get("name", folder.resolve().name),
         fps=positive("frameRate"),
-        length=int(positive("seqLength")),
+        length=int(length),
         size=(int(positive("imWidth")), int(positive("imHeight"))),
         image_dir=folder / entries.get("imDir", "img1"),
     )
@@ -228,12 +234,12 @@ def _numbers_line_by_line(path: Path, lines: list[str]) -> Float:
     return np.array(rows)
 
 
-def _whole(path: Path, rows: Float, column: int, name: str, least: int = -(2**53)) -> Int:
+def _whole(path: Path, rows: Float, column: int, name: str, least: int = -(2**53), most: int = 2**53) -> Int:
     """Return a column as int64 [n]."""
     values = rows[:, column]
-    bad = ~((values == np.floor(values)) & (values >= least) & (values <= 2**53))
+    bad = ~((values == np.floor(values)) & (values >= least) & (values <= most))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        expected = "a whole number" + (f" from {least}" if least > 0 else "")
-        raise ValueError(f"{path} line {line_of(path, row)}: {name} {values[row]:g}, expected {expected}")
+        expected = "a whole number" + (f" from {least} to {most}" if least > 0 else "")
+        raise ValueError(f"{path} line {line_of(path, row)}: {name} {values[row]:.15g}, expected {expected}")
     return values.astype(np.int64)
