@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,18 @@ from tools.cli import progress, run
 if TYPE_CHECKING:
     from tracker.metrics import Evaluation, SequenceResult
 
-FILE = click.Path(dir_okay=False, path_type=Path)
+
+class Output(click.Path):
+    """A path to write to; not ``-``, because the table goes to stdout."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse ``-``."""
+        if str(value) == "-":
+            self.fail("expected a name to write to, got -, but the table is already on stdout", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = Output(dir_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,7 +40,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.Path(path_type=Path),
     required=True,
     metavar="PATH",
-    help="Tracks: a NAME.txt, or a folder of them; names are the sequences'.",
+    help="Tracks: a NAME.txt, or a folder of them; NAME is the sequence's folder or its name in seqinfo.ini.",
 )
 @click.option(
     "--format",
@@ -46,7 +57,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--latex", "latex_file", type=FILE, help="Write the table as LaTeX (booktabs).")
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=Output(path_type=Path),
     metavar="DIR|NAME.png",
     help="Write hota.png and a timeline of identities for each sequence into this folder; NAME.png: HOTA only.",
 )
@@ -71,7 +82,7 @@ def main(
     flatsort evaluate --gt MOT17/train --pred runs/sort
     flatsort evaluate --gt MOT17/train/MOT17-09-FRCNN --pred tracks.txt
     flatsort evaluate --gt gt.txt --pred tracks.txt --format mot20 --json scores.json --plot plots/
-    """  # noqa: D301
+    """
     from tracker.io.files import write_text
     from tracker.metrics import evaluate, report
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -122,6 +123,14 @@ def test_ground_truth_beside_the_tracks_is_not_scored_against_itself(folder: Pat
     output = invoke("--gt", folder / "truth" / "two", "--pred", folder / "truth").output
     assert output == invoke("--gt", folder / "truth" / "two", "--pred", folder / "tracks" / "two.txt").output
     assert output.splitlines()[2].split()[:2] == ["two", "50.0"]
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--markdown", "--latex", "--plot"])
+def test_no_file_is_named_dash(folder: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(click.BadParameter, match="expected a name to write to, got -, but the table is"):
+        main(["--gt", "truth", "--pred", "tracks", option, "-"], standalone_mode=False)
+    assert {file.name for file in folder.iterdir()} == {"truth", "tracks"}
 
 
 def test_allow_missing(folder: Path) -> None:
