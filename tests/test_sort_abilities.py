@@ -37,6 +37,15 @@ def test_input_of_the_wrong_shape_is_refused(arguments: dict[str, object], sente
         SortTracker().update(**arguments)  # type: ignore[arg-type]
 
 
+def test_a_refused_frame_changes_nothing() -> None:
+    tracker, box = SortTracker(EAGER), [[0, 0, 40, 100]]
+    tracker.update(box, latents=[[1.0, 2.0]])
+    for _ in range(10):
+        with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
+            tracker.update(box, latents=[[1.0, 2.0, 3.0]])
+    assert tracker.update(box, latents=[[1.0, 2.0]], time=1 / 30).tolist() == [1]
+
+
 def test_time_must_advance() -> None:
     tracker = SortTracker()
     tracker.step(Detections.empty(), time=1.0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn, TypeVar
 
 import click
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -43,6 +44,11 @@ def run(command: click.Command) -> NoReturn:
         click.echo(f"error: {_sentence(error)}", err=True)
         code = USER_ERROR
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def debug_option(command: F) -> F:
+    """Show ``--debug`` in the help of a verb; `run` has taken it before the verb sees it."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show the full trace of an error.")(command)
 
 
 def progress(items: Iterable[T], total: int | None, label: str, unit: str = "frame") -> Iterator[T]:

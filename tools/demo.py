@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import run
+from tools.cli import debug_option, run
 
 if TYPE_CHECKING:
     from tracker.scene import Scene
@@ -21,6 +21,7 @@ STILL = 150
 @click.option("--tracker", default="sort_long", show_default=True, help="Name under configs/track, or FILE.yaml.")
 @click.option("--frames", type=click.IntRange(1), default=300, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the scene and of the detector's errors.")
+@debug_option
 def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     """Track a scene that needs no data: people who walk, cross and hide each other, drawn by the project.
 
@@ -45,10 +46,8 @@ def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     report = track_source(prepare(str(folder), config, source=scene), "demo", Wanted(out=out, video=True))
     _write_still(out, min(STILL, frames))
     result = evaluate(folder, report.path)
-    text = table(result)
     write_text(out / "metrics.json", to_json(result))
-    write_text(out / "metrics.txt", text + "\n")
-    click.echo(f"{report.sentence}\n\n{text}\n")
+    click.echo(f"{report.sentence}\n\n{table(result)}\n")
     click.echo(f"video    {out / 'demo.mp4'}  (a still: {out / 'still.png'})")
     click.echo(f"tracks   {report.path}")
     click.echo(f"metrics  {out / 'metrics.json'}")

@@ -24,7 +24,7 @@ class Explainer:
     Parameters
     ----------
     what : str or None
-        "57" or "frame:57": all pairs of that frame. "id:3": the pairs of track 3 since it was confirmed.
+        "57" or "frame:57": all pairs of that frame. "id:3": the pairs of track 3 from its birth on.
 
     Raises
     ------
@@ -40,15 +40,24 @@ class Explainer:
         self._number = int(number) if self.wanted else 0
         self._by_id = kind == "id"
         self._pairs: list[Pair] = []
+        self._unconfirmed: dict[int, list[Pair]] = {}  # serial → pairs so far
 
     def look(self, result: FrameResult, tracker: SortTracker) -> None:
         """Take what is wanted of the frame that the tracker has just done."""
         if not self.wanted:
             return
-        if self._by_id:
-            self._pairs += tracker.explain().of_track(self._number)
-        elif result.frame.index == self._number:
-            self._pairs += tracker.explain().pairs
+        if not self._by_id:
+            if result.frame.index == self._number:
+                self._pairs += tracker.explain().pairs
+            return
+        waiting: dict[int, list[Pair]] = {}
+        for pair in tracker.explain().pairs:
+            if pair.track == 0:  # it may become the track
+                waiting.setdefault(pair.serial, self._unconfirmed.pop(pair.serial, [])).append(pair)
+            elif pair.track == self._number:
+                self._pairs += self._unconfirmed.pop(pair.serial, [])
+                self._pairs.append(pair)
+        self._unconfirmed = waiting
 
     def write(self, path: Path) -> None:
         """Write all pairs as CSV."""

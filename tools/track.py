@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import run
+from tools.cli import debug_option, run
 
 if TYPE_CHECKING:
     from tools.tracking import TrackConfig, Wanted
@@ -18,14 +18,30 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("arguments", nargs=-1, metavar="SOURCE... [KEY=VALUE]...")
-@click.option("--tracker", default="sort_long", show_default=True, help="Name under configs/track, or FILE.yaml.")
-@click.option("--detections", metavar="FILE", help="Detections in the MOTChallenge layout, in any order of frames.")
-@click.option("--detector", metavar="NAME", help="mot, background, onnx or torchvision; see below for the default.")
-@click.option("--weights", metavar="FILE", help="Weights of the detector.")
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="SOURCE... [KEY=VALUE]...")
+@click.option(
+    "--tracker",
+    default="sort_long",
+    show_default=True,
+    shell_complete=lambda *_: known_trackers(),
+    help="Name under configs/track, or FILE.yaml.",
+)
+@click.option(
+    "--detections",
+    type=click.Path(),
+    metavar="FILE",
+    help="Detections in the MOTChallenge layout, in any order of frames.",
+)
+@click.option(
+    "--detector",
+    metavar="NAME",
+    shell_complete=lambda *_: ["mot", "background", "onnx", "torchvision"],
+    help="mot, background, onnx, torchvision or a part of yours; see above for the default.",
+)
+@click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
 @click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
-@click.option("--min-score", type=float, help="Ignore detections below this score.")
-@click.option("--camera", metavar="METHOD", help="Global camera motion: none, ecc or sparse_flow.")
+@click.option("--min-score", type=float, help="Ignore detections below this score, in detector and tracker.")
+@click.option("--camera", type=click.Choice(["none", "ecc", "sparse_flow"]), help="Global motion of the camera.")
 @click.option("--fps", type=float, help="Frames per second, instead of what the source says.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/track"), show_default=True)
@@ -38,6 +54,7 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--smooth", is_flag=True, help="Smooth finished tracks and fill gaps of up to smooth.max_gap frames.")
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
+@debug_option
 def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options: Any) -> None:
     """Track the objects of SOURCEs.
 
@@ -55,22 +72,35 @@ def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options
     flatsort track det.txt lifecycle.max_age=2s --csv
     flatsort track MOT17/train/MOT17-02 --explain 57
     """
-    from tools.tracking import TrackConfig, Wanted
-    from tracker.config import dump, find, load
+    from tools.tracking import Wanted
+    from tracker.config import dump
 
     sources, overrides = split_arguments(arguments)
     fps = options.pop("fps")
-    shortcuts = _shortcuts(**{k: options.pop(k) for k in SHORTCUTS})
-    config = load(TrackConfig, find("track", tracker), [*shortcuts, *overrides])
+    if options["detections"] and len(sources) > 1:
+        raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
+    if options["smooth"] and options["boxes"] == "detector":
+        raise click.UsageError("expected --smooth or --boxes detector, got both")
+    config = _config(tracker, overrides, **{key: options.pop(key) for key in SHORTCUTS})
     if print_config:
         click.echo(dump(config), nl=False)
         return
     if not sources:
         raise click.UsageError("expected at least one SOURCE, got none")
+    for source in sources:
+        if not (Path(source).exists() or source.isdecimal() or re.search(r"://|[*?\[]", source)):
+            raise FileNotFoundError(
+                f"{source}: no such file, expected a video, images, a sequence, a camera or an address"
+            )
     _run_all(sources, config, fps, Wanted(**options))
 
 
 SHORTCUTS = ("detections", "detector", "weights", "classes", "min_score", "camera")
+
+
+def known_trackers() -> list[str]:
+    """Names under ``configs/track``, for the completion of the shell."""
+    return sorted(path.stem for path in (Path(__file__).parent.parent / "configs" / "track").glob("*.yaml"))
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -79,26 +109,42 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [a for a in arguments if a not in overrides], overrides
 
 
-def _shortcuts(
+def _config(
+    tracker: str,
+    overrides: Sequence[str],
+    *,
     detections: str | None,
     detector: str | None,
     weights: str | None,
     classes: str | None,
     min_score: float | None,
     camera: str | None,
-) -> list[str]:
-    """Overrides that the options stand for."""
+) -> TrackConfig:
+    """The tracker's config with what the options say; KEY=VALUE goes before them."""
+    from dataclasses import replace
+
+    from tools.tracking import TrackConfig
+    from tracker.config import find, load
+
     if detections and detector not in (None, "mot"):
         raise click.UsageError(f"expected --detections or --detector {detector}, got both")
+    chosen = detections or detector or any(o.startswith(("detector=", "detector.name=")) for o in overrides)
+    if (weights or classes) and not chosen:
+        raise click.UsageError("--weights and --classes: expected a --detector that takes them (onnx, torchvision)")
     values = {
         "detector": "mot" if detections else detector,
         "detector.path": detections,
         "detector.weights": weights,
-        "detector.classes": f"[{classes}]" if classes else None,
+        "detector.classes": classes.split(",") if classes else None,
         "min_score": min_score,
         "camera.method": camera,
     }
-    return [f"{key}={value}" for key, value in values.items() if value is not None]
+    given = {key: value for key, value in values.items() if value is not None}
+    config = load(TrackConfig, find("track", tracker), overrides, given)
+    own = any(o.startswith("detector.min_score=") for o in overrides)
+    if min_score is not None and not own and hasattr(config.detector, "min_score"):
+        config = replace(config, detector=replace(config.detector, min_score=min_score))  # type: ignore[call-arg]
+    return config
 
 
 def _run_all(sources: Sequence[str], config: TrackConfig, fps: float | None, wanted: Wanted) -> None:
@@ -116,7 +162,8 @@ def _run_all(sources: Sequence[str], config: TrackConfig, fps: float | None, wan
         except KeyboardInterrupt:
             kept = f"finished: {', '.join(map(str, done))}" if done else "no source was finished"
             partial = wanted.out / f"{name}.partial.txt"
-            click.echo(f"interrupted in {text}: its frames so far are in {partial}; {kept}", err=True)
+            so_far = f"its frames so far are in {partial}" if partial.exists() else "none of its frames are kept"
+            click.echo(f"interrupted in {text}: {so_far}; {kept}", err=True)
             raise
         done.append(report.path)
         click.echo(report.sentence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -20,7 +20,7 @@ from tracker.io.files import write_text
 from tracker.io.live import LiveSource
 from tracker.io.pictures import CropSink, ShowSink, VideoSink
 from tracker.io.results import Boxes, CsvSink, JsonSink, MotSink
-from tracker.io.video import open_source
+from tracker.io.video import TABLES, open_source
 from tracker.pipeline import at_rate, detect, smoothed, track
 from tracker.protocols import Detector, FrameSource, Sink
 from tracker.registry import PartConfig
@@ -28,12 +28,15 @@ from tracker.smoothing import SmoothConfig
 from tracker.sort import SortConfig, SortTracker
 from tracker.types import FrameResult
 
+AUTO = PartConfig(name="auto")
+
 
 @dataclass(frozen=True)
 class TrackConfig(SortConfig):
     """A tracker and the detector that feeds it."""
 
-    detector: PartConfig = part(DETECTORS, MotFileConfig())
+    detector: PartConfig = part(DETECTORS, AUTO)
+    """auto: the detections that a source brings, else background subtraction."""
     smooth: SmoothConfig = SmoothConfig()
     """Used where smoothing is asked for."""
 
@@ -108,7 +111,7 @@ def prepare(
     images = images or detector.needs_image or config.camera.method != "none"
     length = None if detector.needs_image else getattr(detector, "length", None)
     source = source or open_source(text, images=images, fps=fps, length=length)
-    return Job(source, detector, config, note)
+    return Job(source, detector, config, note or _note_on_scores(config))
 
 
 def track_source(job: Job, name: str, wanted: Wanted) -> Report:
@@ -127,24 +130,22 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
     tracker = SortTracker(config)
     explainer = Explainer(wanted.explain)
     report = Report(wanted.out / f"{name}.txt")
+    total = source.length if wanted.frames is None else min(wanted.frames, source.length or wanted.frames)
     with ExitStack() as stack:
         if isinstance(source, LiveSource):
             stack.enter_context(closing(source))
         sinks = [stack.enter_context(sink()) for sink in _sinks(job, name, wanted)]
-        frames = progress(islice(source, wanted.frames), source.length, name)
-        results: Iterable[FrameResult] = track(detect(frames, job.detector), tracker)
+        frames = progress(islice(source, wanted.frames), total, name)
+        results = _explained(track(detect(frames, job.detector), tracker), tracker, explainer)
         try:
-            if wanted.smooth:
-                results = _smoothed(_explained(results, tracker, explainer), job, wanted)
-            else:
-                results = _explained(results, tracker, explainer)
-            for result in results:
+            for result in _smoothed(results, job, wanted, total) if wanted.smooth else results:
                 for sink in sinks:
                     sink.write(result)
                 report.frames += 1
                 report.ids.update(result.tracks.ids.tolist())
         except KeyboardInterrupt:
             if not live:
+                write_text(wanted.out / f"{name}.config.yaml", dump(config))
                 raise
     report.dropped = tracker.dropped
     report.seconds = time.perf_counter() - start
@@ -156,19 +157,34 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
 
 
 def _detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
-    if not isinstance(config, MotFileConfig) or config.path:
-        return config, ""
+    """The detector for a source, and what the user should know of the choice."""
     path = Path(text)
-    own = path / "det" / "det.txt" if path.is_dir() else path
-    if own.is_file() and own.suffix == ".txt":
-        return replace(config, path=str(own)), ""
-    if config != MotFileConfig():
-        raise ValueError(f"{text}: expected detections in {own} for the detector mot, found no such file")
-    note = (
-        f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
-        "before a fixed camera (others: --detector onnx or torchvision)"
+    folder = path.parent if path.name == "img1" else path
+    own = folder / "det" / "det.txt" if path.is_dir() else path
+    found = own.is_file() and own.suffix.lower() in TABLES
+    if config.name == AUTO.name and found:
+        return MotFileConfig(path=str(own)), ""
+    if config.name == AUTO.name:
+        return BackgroundConfig(), (
+            f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
+            "before a fixed camera (others: --detector onnx or torchvision)"
+        )
+    if isinstance(config, MotFileConfig) and not config.path:
+        if not found:
+            raise ValueError(f"{text}: expected detections in {own} for the detector mot, found no such file")
+        config = replace(config, path=str(own))
+    return config, ""
+
+
+def _note_on_scores(config: TrackConfig) -> str:
+    """A word where the detector holds back scores that a stage of the tracker waits for."""
+    least = getattr(config.detector, "min_score", None)
+    low = min((s.min_score for s in config.stages.values() if s.min_score is not None), default=None)
+    if least is None or low is None or least <= low:
+        return ""
+    return (
+        f"the detector drops scores below {least:g}, the tracker looks from {low:g} on: try detector.min_score={low:g}"
     )
-    return BackgroundConfig(), note
 
 
 def _sinks(job: Job, name: str, wanted: Wanted) -> Iterator[Callable[[], AbstractContextManager[Sink]]]:
@@ -197,13 +213,21 @@ def _explained(results: Iterable[FrameResult], tracker: SortTracker, explainer: 
         yield result
 
 
-def _smoothed(results: Iterable[FrameResult], job: Job, wanted: Wanted) -> Iterator[FrameResult]:
+def _smoothed(results: Iterable[FrameResult], job: Job, wanted: Wanted, total: int | None) -> Iterator[FrameResult]:
     """The whole source tracked and smoothed, then its pictures once more where they are wanted."""
-    done: Sequence[FrameResult] = [replace(r, frame=replace(r.frame, image=None)) for r in results]
-    done = smoothed(done, job.config.smooth)
-    if not wanted.images:
-        yield from done
-        return
-    frames = progress(islice(job.source, wanted.frames), job.source.length, "writing")
-    for frame, result in zip(frames, done, strict=False):  # a file that ends earlier the second time ends the run
-        yield replace(result, frame=frame)
+    done: list[FrameResult] = []
+    interrupted = False
+    try:
+        for result in results:
+            done.append(replace(result, frame=replace(result.frame, image=None)))  # noqa: PERF401  # kept after Ctrl-C
+    except KeyboardInterrupt:
+        interrupted = True
+    smooth = smoothed(done, job.config.smooth)
+    if wanted.images and not interrupted:
+        frames = progress(islice(job.source, wanted.frames), total, "writing")
+        # a file that ends earlier the second time ends the run
+        yield from (replace(r, frame=f) for f, r in zip(frames, smooth, strict=False))
+    else:
+        yield from smooth
+    if interrupted:
+        raise KeyboardInterrupt

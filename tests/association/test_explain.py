@@ -28,6 +28,14 @@ def test_explanations_name_what_stood_against_a_pair() -> None:
     assert len(why) == 8
 
 
+def test_a_track_that_died_is_explained_by_its_id() -> None:
+    tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=1)))
+    tracker.update([[0, 0, 40, 100]])
+    for _ in range(2):
+        tracker.update([[300, 0, 340, 100]])
+    assert [p.reason for p in tracker.explain().of_track(1)] == ["cost 1.000 above limit 0.700"]
+
+
 def test_explanations_of_stages_say_why_none_looked() -> None:
     tracker = tracker_of("bytetrack")
     boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]

@@ -35,6 +35,11 @@ class Done:
 Flatsort = Callable[..., Done]
 
 
+def rows(path: Path) -> list[list[float]]:
+    """Numbers of a file of comma-separated rows."""
+    return [[float(x) for x in line.split(",")] for line in path.read_text().splitlines()]
+
+
 @pytest.fixture
 def flatsort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Flatsort:
     """Run ``flatsort ARGUMENTS`` and give back what it left."""

@@ -74,7 +74,9 @@ def test_help_is_light_and_lists_the_verbs() -> None:
 @pytest.mark.parametrize("verb", ["demo", "track", "evaluate"])
 def test_every_verb_is_a_module_with_examples_in_its_help(verb: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"tools.{verb}", "--help"], capture_output=True, text=True, check=True)
-    assert f"flatsort {verb}" in done.stdout
+    assert f"\n  flatsort {verb}" in done.stdout  # an example on a line of its own
+    assert "\\b" not in done.stdout
+    assert "--debug" in done.stdout
 
 
 def test_shell_completion_knows_the_verbs() -> None:
@@ -82,6 +84,13 @@ def test_shell_completion_knows_the_verbs() -> None:
     environment = {**os.environ, "_FLATSORT_COMPLETE": "bash_complete", "COMP_WORDS": "flatsort tr", "COMP_CWORD": "1"}
     done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
     assert "plain,track" in done.stdout
+    line = "flatsort track --tracker "
+    environment |= {"COMP_WORDS": line, "COMP_CWORD": "3"}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    assert "plain,bytetrack" in done.stdout
+    environment |= {"COMP_WORDS": "flatsort track ", "COMP_CWORD": "2"}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("file,")
     source = subprocess.run(
         [program], env={**os.environ, "_FLATSORT_COMPLETE": "bash_source"}, capture_output=True, text=True, check=True
     )

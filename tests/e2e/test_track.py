@@ -5,10 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -16,13 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.e2e.conftest import Flatsort
+from tests.e2e.conftest import Flatsort, rows
 from tracker.io.mot import read_table
-from tracker.scene import Scene
-
-
-def rows(path: Path) -> list[list[float]]:
-    return [[float(x) for x in line.split(",")] for line in path.read_text().splitlines()]
 
 
 def test_a_sequence_is_tracked_without_reading_an_image(
@@ -131,6 +122,18 @@ def test_explain_a_frame_and_a_track(flatsort: Flatsort, sequence: Path, tmp_pat
     assert "expected a frame (57) or a track (id:3), got 'x:1'" in wrong
 
 
+def test_explanations_follow_a_track_from_its_birth_to_its_death(flatsort: Flatsort, tmp_path: Path) -> None:
+    det = tmp_path / "two.txt"  # one object all the time, another in frames 10 to 30
+    always = [f"{f},-1,500,10,40,80,0.9\n" for f in range(1, 61)]
+    det.write_text("".join(always + [f"{f},-1,10,10,40,80,0.9\n" for f in range(10, 31)]))
+    assert flatsort("track", det, "--tracker", "sort", "--explain", "id:2", "--out", tmp_path).code == 0
+    assert {int(r[0]) for r in rows(tmp_path / "two.txt") if r[1] == 2} == set(range(13, 31))
+    with (tmp_path / "two.explain.csv").open() as file:
+        pairs = list(csv.DictReader(file))
+    assert {int(p["frame"]) for p in pairs} == set(range(11, 33))  # unconfirmed, alive, and the misses that ended it
+    assert len({p["serial"] for p in pairs}) == 1
+
+
 def test_images_of_the_background_detector_and_camera_motion(flatsort: Flatsort, video: Path, tmp_path: Path) -> None:
     done = flatsort("track", video, "--camera", "sparse_flow", "--out", tmp_path)
     assert done.code == 0, done.err
@@ -148,6 +151,40 @@ def test_bad_detections_are_counted_and_the_run_goes_on(flatsort: Flatsort, sequ
     assert (tmp_path / "a" / "demo.txt").read_text() == (tmp_path / "b" / "demo.txt").read_text()
 
 
+@pytest.mark.parametrize("method", ["ecc", "sparse_flow"])
+def test_bad_detections_do_not_disturb_the_camera(
+    flatsort: Flatsort, sequence: Path, video: Path, tmp_path: Path, method: str
+) -> None:
+    dirty = tmp_path / "dirty.txt"
+    dirty.write_text(
+        (sequence / "det" / "det.txt").read_text() + "3,-1,nan,1,2,3,0.9,-1,-1,-1\n4,-1,inf,0,1,1,1,-1,-1,-1\n"
+    )
+    done = flatsort("track", video, "--detections", dirty, "--camera", method, "--out", tmp_path)
+    assert "2 bad detections left out" in done.out
+
+
+@pytest.mark.parametrize("name", ["det #1.txt", "a: b.txt", "0123.txt", "[a].txt", "a${b}.txt", "k=v.txt"])
+def test_odd_names_of_files(flatsort: Flatsort, sequence: Path, tmp_path: Path, name: str) -> None:
+    odd = tmp_path / name
+    shutil.copy(sequence / "det" / "det.txt", odd)
+    assert flatsort("track", sequence, "--detections", odd, "--out", tmp_path).code == 0
+    assert flatsort("track", odd, "--out", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / name).is_file()
+
+
+def test_min_score_reaches_the_detector(flatsort: Flatsort) -> None:
+    done = flatsort("track", "--detector", "onnx", "--min-score", "0.2", "--print-config")
+    config = yaml.safe_load(done.out)
+    assert config["min_score"] == config["detector"]["min_score"] == 0.2
+    done = flatsort("track", "--detector", "onnx", "--min-score", "0.2", "detector.min_score=0.1", "--print-config")
+    assert yaml.safe_load(done.out)["detector"]["min_score"] == 0.1
+
+
+def test_a_detector_that_starves_a_stage_is_noted(flatsort: Flatsort, video: Path, tmp_path: Path) -> None:
+    done = flatsort("track", video, "--detector", "background", "--tracker", "bytetrack", "--out", tmp_path)
+    assert "try detector.min_score=0.1" in done.err
+
+
 def test_frames_without_detections_and_a_stream_of_none(flatsort: Flatsort, tmp_path: Path) -> None:
     det = tmp_path / "gaps.txt"
     det.write_text("".join(f"{f},-1,10,10,40,80,0.9\n" for f in (*range(1, 10), *range(50, 60))))
@@ -161,132 +198,3 @@ def test_frames_without_detections_and_a_stream_of_none(flatsort: Flatsort, tmp_
     (tmp_path / "seq" / "seqinfo.ini").write_text(info)
     assert flatsort("track", tmp_path / "seq", "--out", tmp_path).code == 0
     assert (tmp_path / "seq.txt").read_text() == ""
-
-
-def broken_video(tmp_path: Path) -> Path:
-    path = tmp_path / "broken.mp4"
-    path.write_bytes(b"\x00" * 4096)
-    return path
-
-
-def malformed(tmp_path: Path) -> Path:
-    path = tmp_path / "bad.txt"
-    path.write_text("1,-1,10,10,40,80,0.9\n2,-1,10,ten,40,80,0.9\n")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["nothing.mp4"], "nothing.mp4: no such file"),
-        ([], "expected at least one SOURCE"),
-        (["{broken}"], "broken.mp4"),
-        (["{malformed}"], "bad.txt line 2: "),
-        (["{sequence}", "--detections", "none.txt"], "none.txt"),
-        (["{sequence}", "--tracker", "srot"], "did you mean 'sort'"),
-        (["{sequence}", "--tracker", "none.yaml"], "config none.yaml: no such file"),
-        (["{sequence}", "lifecycle.max_agee=3"], "did you mean: 'max_age'"),
-        (["{sequence}", "--detector", "yolo"], "unknown detector 'yolo'"),
-        (["{sequence}", "--detector", "onnx"], "weights"),
-        (["{sequence}", "--detections", "d.txt", "--detector", "onnx"], "got both"),
-        (["{sequence}", "--video"], "expected images"),
-        (["{video}", "--detector", "mot"], "found no such file"),
-        (["{sequence}", "--out", "{video}/sub"], "square.avi"),
-        (["{sequence}", "--boxes", "x"], "'x' is not one of"),
-        (["{sequence}", "--nothing"], "No such option"),
-    ],
-)
-def test_errors_are_one_sentence_and_exit_2(
-    flatsort: Flatsort, sequence: Path, video: Path, tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
-    names = {
-        "{broken}": broken_video(tmp_path),
-        "{malformed}": malformed(tmp_path),
-        "{sequence}": sequence,
-        "{video}": video,
-        "{video}/sub": video / "sub",
-    }
-    before = sorted(tmp_path.iterdir())
-    arguments = [str(names.get(a, a)) for a in arguments]
-    if "--out" not in arguments:
-        arguments += ["--out", str(tmp_path / "out")]
-    if sentence == "found no such file":
-        arguments.append("detector.min_score=0.5")
-    assert sentence in flatsort("track", *arguments).sentence
-    assert [p for p in tmp_path.rglob("*") if p not in before and p.is_file()] == []
-
-
-def test_a_malformed_yaml_is_named_with_its_line(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.yaml"
-    mine.write_text("lifecycle:\n  max_age: 3\n  min_hits: [\n")
-    assert "mine.yaml line 4: not valid YAML" in flatsort("track", sequence, "--tracker", mine).sentence
-
-
-def test_show_without_a_display_says_so_before_anything_starts(
-    flatsort: Flatsort, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    done = flatsort("track", video, "--detector", "background", "--show", "--out", tmp_path / "out")
-    assert "display" in done.sentence
-    assert not (tmp_path / "out").exists()
-
-
-def test_debug_shows_the_trace(flatsort: Flatsort, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["flatsort", "track", "nothing.mp4", "--debug"])
-    from tools.__main__ import main
-
-    with pytest.raises(FileNotFoundError):
-        main()
-
-
-def test_a_video_with_a_truncated_end_keeps_what_it_has(flatsort: Flatsort, video: Path, tmp_path: Path) -> None:
-    short = tmp_path / "short.avi"
-    short.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
-    done = flatsort("track", short, "--detector", "background", "--out", tmp_path)
-    assert done.code == 0, done.err
-    assert (tmp_path / "short.txt").is_file()
-
-
-def test_a_sequence_with_a_few_unreadable_images(
-    flatsort: Flatsort, scene: Scene, sequence: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = tmp_path / "seq"
-    shutil.copytree(sequence, folder)
-    (folder / "img1").mkdir()
-    for frame in scene:
-        assert frame.image is not None
-        data = cv2.imencode(".jpg", frame.image)[1].tobytes()
-        if frame.index in (30, 60):
-            data = data[: len(data) // 2]
-        (folder / "img1" / f"{frame.index:06d}.jpg").write_bytes(data)
-    done = flatsort("track", folder, "--video", "--out", tmp_path)
-    assert done.code == 0, done.err
-    assert "2 of 60 frames could not be read, the first is 30" in caplog.text
-    capture = cv2.VideoCapture(str(tmp_path / "demo.mp4"))
-    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 60
-    capture.release()
-
-
-def test_ctrl_c_keeps_what_is_finished_and_names_it(sequence: Path, video: Path, tmp_path: Path) -> None:
-    long = tmp_path / "long"
-    shutil.copytree(sequence, long)
-    info = (long / "seqinfo.ini").read_text().replace("seqLength=60", "seqLength=3000000")
-    (long / "seqinfo.ini").write_text(info.replace("name=demo", "name=long"))
-    command = [sys.executable, "-m", "tools.track", str(sequence), str(long), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / "demo.config.yaml").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "demo.txt" in out
-    assert "interrupted in" in err
-    assert "long.partial.txt" in err
-    assert "finished: " in err
-    assert "Traceback" not in err
-    names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["demo.config.yaml", "demo.txt", "long.partial.txt"]
-    assert len(rows(tmp_path / "out" / "long.partial.txt")) > 100
