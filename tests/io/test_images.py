@@ -31,6 +31,14 @@ def test_a_glob_takes_the_images_that_match(tmp_path: Path, monkeypatch: pytest.
     assert greys(open_source("walk/[ab]?.png")) == [1, 5]
     with pytest.raises(FileNotFoundError, match="no file matches"):
         open_source("walk/*.tif")
+    for name in ("a.avi", "b.avi", "c.mov"):
+        (tmp_path / "walk" / name).touch()
+    with pytest.raises(ValueError, match=r"^walk/\*.avi: expected images, the 2 files that match are none$"):
+        open_source("walk/*.avi")
+    with pytest.raises(ValueError, match=r"^walk/\*.mov: expected images, the file that matches is none$"):
+        open_source("walk/*.mov")
+    with pytest.raises(FileNotFoundError, match="no file matches"):
+        open_source("w*k")
 
 
 def test_frame_n_of_a_sequence_is_the_image_with_that_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -94,3 +102,16 @@ def test_broken_images_in_the_middle_and_at_the_end_are_counted(
     (folder / "5.jpg").write_bytes((folder / "5.jpg").read_bytes()[:-40])
     assert greys(open_source(str(folder))) == [1, 2, None, 4, None]
     assert [r.getMessage() for r in caplog.records] == ["walk: 2 of 5 frames could not be read, the first is 3"]
+
+
+def test_the_size_is_that_of_the_first_image_that_can_be_read(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "walk", {f"{n}.jpg": n for n in range(1, 5)})
+    for name in ("1.jpg", "2.jpg"):
+        (folder / name).write_bytes(b"\xff\xd8")
+    source = open_source(str(folder))
+    assert source.size == SIZE
+    assert greys(source) == [None, None, 3, 4]
+    for name in ("3.jpg", "4.jpg"):
+        (folder / name).write_bytes(b"\xff\xd8")
+    with pytest.raises(ValueError, match=r"walk: expected a whole image, got 4 files that cannot be decoded$"):
+        open_source(str(folder))

@@ -86,14 +86,16 @@ def open_source(
     fps : float, optional
         Frames per second, instead of what the source says; the times of a video are stretched to it.
     length : int, optional
-        Number of frames, where neither ``seqinfo.ini`` nor a video's header tells.
+        Number of frames, where neither ``seqinfo.ini`` nor a video's header tells. More images than that come all the
+        same; where there are fewer, the other frames come without an image, but only if the images' numbers are those
+        of frames or nothing is decoded.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file or no file matches.
     ValueError
-        If the source holds no picture that can be read, or its first one cannot.
+        If the source holds no picture that can be read, or the first one of a video cannot.
     ConnectionError
         If a camera or stream gives no picture.
     """
@@ -117,12 +119,7 @@ def open_source(
             raise ValueError(f"{source}: a camera or stream cannot be opened without images")
         return open_live(source, fps=fps)
     if any(mark in source for mark in "*?["):
-        root = Path(path.anchor)
-        paths = images_of(root.glob(str(path.relative_to(root))))
-        if not paths:
-            raise FileNotFoundError(f"{source}: expected images, no file matches")
-        folder = paths[0].resolve().parent
-        return _open_images(paths, (folder.parent if folder.name == "img1" else folder).name, images, fps)
+        return _open_glob(source, images, fps)
     raise FileNotFoundError(
         f"{source}: no such file, expected a video, images, a sequence folder, a camera or an address"
     )
@@ -156,7 +153,7 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
     info = read_seqinfo(folder)
     paths = images_of(folder.iterdir())
     if info is None and paths and not (folder / "img1").is_dir():
-        return _open_images(paths, folder.resolve().name, images, fps)
+        return _open_images(paths, folder.resolve().name, images, fps, length=length)
     name = folder.resolve().name if info is None else info.name.replace("/", "_")
     announced = length if info is None else info.length
     rate = fps or (info.fps if info else None)
@@ -164,13 +161,29 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
     paths = images_of(inside.iterdir()) if inside.is_dir() else []
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
     if paths:
-        return _open_images(numbered(paths, announced or 0), name, images, rate, info.size if info else None)
+        places = numbered(paths, announced or 0)
+        return _open_images(places, name, images, rate, info.size if info else None, announced)
     if not images and announced and (info or not videos):
         return FileSource(name, rate or FPS, info.size if info else None, announced)
     if len(videos) == 1:
         return _open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
     found = f"{len(videos)} videos" if videos else "none"
     raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, found {found}")
+
+
+def _open_glob(source: str, images: bool, fps: float | None) -> FileSource:
+    """Frames of the images that match, named after their folder."""
+    path = Path(source)
+    root = Path(path.anchor)
+    matching = [each for each in root.glob(str(path.relative_to(root))) if each.is_file()]
+    if not matching:
+        raise FileNotFoundError(f"{source}: expected images, no file matches")
+    paths = images_of(matching)
+    if not paths:
+        which = "the file that matches is" if len(matching) == 1 else f"the {len(matching)} files that match are"
+        raise ValueError(f"{source}: expected images, {which} none")
+    folder = paths[0].resolve().parent
+    return _open_images(paths, (folder.parent if folder.name == "img1" else folder).name, images, fps)
 
 
 def _open_table(path: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
@@ -188,16 +201,22 @@ def _open_table(path: Path, images: bool, fps: float | None, length: int | None)
 
 
 def _open_images(
-    paths: Sequence[Path | None], name: str, images: bool, fps: float | None, size: tuple[int, int] | None = None
+    paths: Sequence[Path | None],
+    name: str,
+    images: bool,
+    fps: float | None,
+    size: tuple[int, int] | None = None,
+    length: int | None = None,
 ) -> FileSource:
-    """Frames of image files; None is a frame without one."""
+    """Frames of image files, None is a frame without one; at least ``length`` where none is decoded."""
     rate = fps or FPS
     if not images:
-        return FileSource(name, rate, size, len(paths))
-    path = next(path for path in paths if path is not None)
-    image = read_image(path)
+        return FileSource(name, rate, size, max(len(paths), length or 0))
+    files = [path for path in paths if path is not None]
+    image = next((image for image in map(read_image, files) if image is not None), None)
     if image is None:
-        raise ValueError(f"{path}: expected a whole image as the first frame, got a file that cannot be decoded")
+        where, got = (files[0], "a file") if len(files) == 1 else (files[0].parent, f"{len(files)} files")
+        raise ValueError(f"{where}: expected a whole image, got {got} that cannot be decoded")
 
     def pictures() -> Generator[Picture]:
         for number, each in enumerate(paths):
