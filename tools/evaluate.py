@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import progress, run
+from tools.cli import debug_option, progress, run
 
 if TYPE_CHECKING:
     from tracker.metrics import Evaluation, SequenceResult
@@ -62,6 +62,7 @@ FILE = Output(dir_okay=False, path_type=Path)
     help="Write hota.png and a timeline of identities for each sequence into this folder; NAME.png: HOTA only.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Sequences scored at a time.")
+@debug_option
 def main(
     gt: Path,
     pred: Path,
