@@ -92,6 +92,14 @@ def crossing(classes: tuple[int, int]) -> tuple[Float, Int]:
     return np.array([[0.0, 0, 40, 100], [4, 0, 44, 100]]), np.array(classes)
 
 
+@pytest.mark.parametrize("affine", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.array([[1, 0, np.inf], [0, 1, 0]])])
+def test_a_camera_that_cannot_be_is_refused(affine: Float) -> None:
+    tracker = SortTracker(EAGER)
+    tracker.update([[0, 0, 40, 100]])
+    with pytest.raises(ValueError, match=r"camera: expected an affine \[2 3\]"):
+        tracker.step(Detections.empty(), camera=affine)
+
+
 def test_per_class_never_mixes_classes() -> None:
     for per_class, same in ((True, False), (False, True)):
         tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=9), per_class=per_class))

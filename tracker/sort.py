@@ -121,13 +121,15 @@ class SortTracker:
         Raises
         ------
         ValueError
-            If ``time`` does not advance, or latents come in some frames only.
+            If ``time`` does not advance, latents come in some frames only, or ``camera`` cannot be.
         """
         time, dt = self._clock(time)
         rows, detections = self._usable(detections)
         self._check_latents(detections)
         state = self._motion.predict(self._state, dt)
         if camera is not None:
+            if not np.isfinite(camera).all() or abs(np.linalg.det(camera[:, :2])) < 1e-6:
+                raise ValueError(f"camera: expected an affine [2 3] that can be inverted, got {camera.tolist()}")
             state = self._motion.warp(state, camera)
         problem = self._pose(state, detections)
         matches, traces = associate(self._stages, problem)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from tracker.io.mot import MotTable, line_of
 from tracker.types import Bool, Float, Int
 
 Benchmark = Literal["mot15", "mot16", "mot17", "mot20"]
-BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
 
 THRESHOLD = 0.5
 """Smallest IoU of a match; a hair below it still counts, see `feasible`."""
