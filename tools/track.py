@@ -100,7 +100,9 @@ SHORTCUTS = ("detections", "detector", "weights", "classes", "min_score", "camer
 
 def known_trackers() -> list[str]:
     """Names under ``configs/track``, for the completion of the shell."""
-    return sorted(path.stem for path in (Path(__file__).parent.parent / "configs" / "track").glob("*.yaml"))
+    from tracker.config import CONFIGS
+
+    return sorted(path.stem for path in (CONFIGS / "track").glob("*.yaml"))
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

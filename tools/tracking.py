@@ -14,7 +14,7 @@ from tools.explaining import Explainer
 from tracker.config import dump, part
 from tracker.detectors import DETECTORS
 from tracker.detectors.background import BackgroundConfig
-from tracker.detectors.mot_file import MotFileConfig
+from tracker.detectors.mot_file import MotFileConfig, MotFileDetector
 from tracker.draw import Painter
 from tracker.io.files import write_text
 from tracker.io.live import LiveSource
@@ -109,7 +109,7 @@ def prepare(
     config = replace(config, detector=detector_config)
     detector = DETECTORS.build(detector_config)
     images = images or detector.needs_image or config.camera.method != "none"
-    length = None if detector.needs_image else getattr(detector, "length", None)
+    length = detector.length if isinstance(detector, MotFileDetector) else None
     source = source or open_source(text, images=images, fps=fps, length=length)
     return Job(source, detector, config, note or _note_on_scores(config))
 

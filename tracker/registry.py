@@ -26,6 +26,27 @@ class PartConfig:
     name: str = ""
 
 
+def require(config: PartConfig, where: str, *rules: tuple[str, bool, str]) -> None:
+    """Check the settings of a part.
+
+    Parameters
+    ----------
+    config : PartConfig
+    where : str
+        Key that holds the config, for the message: "detector".
+    rules : tuple of str, bool, str
+        Name of a setting, whether it is fine, and what was expected of it.
+
+    Raises
+    ------
+    ValueError
+        At the first setting that is not fine.
+    """
+    for name, ok, expected in rules:
+        if not ok:
+            raise ValueError(f"{where}.{name}: expected {expected}, got {getattr(config, name)!r}")
+
+
 class Registry(Generic[T]):
     """The known parts of one kind.
 

@@ -16,7 +16,7 @@ import numpy as np
 from tracker.boxes import xywh_to_xyxy
 from tracker.detectors import DETECTORS
 from tracker.detectors.silhouettes import Cover, PerspectiveLearner
-from tracker.registry import PartConfig
+from tracker.registry import PartConfig, require
 from tracker.types import Detections, Float, Frame, Image
 
 FOREGROUND = 255
@@ -48,15 +48,15 @@ class BackgroundConfig(PartConfig):
     """Learn the size of alike objects (people) from where they stand, to take groups apart; off: one box a blob."""
 
     def __post_init__(self) -> None:
-        for name, ok, expected in (
+        require(
+            self,
+            "detector",
             ("threshold", self.threshold > 0, "above 0"),
             ("history", self.history >= 1, "1 or more"),
             ("work_size", self.work_size >= 32, "32 or more"),
             ("min_height", 0 < self.min_height < 1, "between 0 and 1"),
             ("min_score", 0 < self.min_score < 1, "between 0 and 1"),
-        ):
-            if not ok:
-                raise ValueError(f"detector.{name}: expected {expected}, got {getattr(self, name)!r}")
+        )
 
 
 @DETECTORS.register("background", BackgroundConfig)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tracker.boxes import valid
 from tracker.detectors import DETECTORS, classes, yolox
-from tracker.registry import PartConfig
+from tracker.registry import PartConfig, require
 from tracker.types import Detections, Float, Float32, Frame, Image, Int
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -47,7 +47,9 @@ class OnnxConfig(PartConfig):
     """Threads for one operation on the CPU; 0 leaves it to onnxruntime."""
 
     def __post_init__(self) -> None:
-        for name, ok, expected in (
+        require(
+            self,
+            "detector",
             ("min_score", 0 < self.min_score < 1, "between 0 and 1"),
             ("max_overlap", 0 < self.max_overlap <= 1, "above 0, at most 1"),
             ("tiles", min(self.tiles) >= 1, "columns and rows of at least 1"),
@@ -55,9 +57,7 @@ class OnnxConfig(PartConfig):
             ("size", self.size >= 32 and self.size % 32 == 0, "a multiple of 32"),
             ("device", self.device in DEVICES, f"one of {', '.join(DEVICES)}"),
             ("threads", self.threads >= 0, "0 or more"),
-        ):
-            if not ok:
-                raise ValueError(f"detector.{name}: expected {expected}, got {getattr(self, name)!r}")
+        )
 
 
 @DETECTORS.register("onnx", OnnxConfig)

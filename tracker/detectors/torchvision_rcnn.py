@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracker.detectors import DETECTORS, classes
-from tracker.registry import PartConfig, suggest
+from tracker.registry import PartConfig, require, suggest
 from tracker.types import Detections, Frame
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ class TorchvisionConfig(PartConfig):
     """auto (a GPU where there is one), cpu or cuda."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_score < 1:
-            raise ValueError(f"detector.min_score: expected between 0 and 1, got {self.min_score}")
-        if self.device not in DEVICES:
-            raise ValueError(f"detector.device: expected one of {', '.join(DEVICES)}, got {self.device!r}")
+        require(
+            self,
+            "detector",
+            ("min_score", 0 < self.min_score < 1, "between 0 and 1"),
+            ("device", self.device in DEVICES, f"one of {', '.join(DEVICES)}"),
+        )
 
 
 @DETECTORS.register("torchvision", TorchvisionConfig)
