@@ -34,7 +34,7 @@ def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     """
     from tools.tracking import TrackConfig, Wanted, prepare, track_source
     from tracker.config import find, load
-    from tracker.io.files import write_text
+    from tracker.files import write_text
     from tracker.metrics import evaluate
     from tracker.metrics.report import table, to_json
     from tracker.scene import Scene, SceneConfig
@@ -59,7 +59,7 @@ def write_sequence(scene: Scene, folder: Path) -> None:
     import numpy as np
 
     from tracker.boxes import xyxy_to_xywh
-    from tracker.io.files import write_text
+    from tracker.files import write_text
     from tracker.io.mot import format_rows
     from tracker.types import Tracks
 
@@ -91,7 +91,7 @@ def _write_still(out: Path, index: int) -> None:
     """Save one frame of the annotated video as a picture."""
     import cv2
 
-    from tracker.io.files import replacing
+    from tracker.files import replacing
 
     capture = cv2.VideoCapture(str(out / "demo.mp4"))
     for _ in range(index):

@@ -84,7 +84,7 @@ def main(
     flatsort evaluate --gt MOT17/train/MOT17-09-FRCNN --pred tracks.txt
     flatsort evaluate --gt gt.txt --pred tracks.txt --format mot20 --json scores.json --plot plots/
     """
-    from tracker.io.files import write_text
+    from tracker.files import write_text
     from tracker.metrics import evaluate, report
 
     def shown(results: Iterator[SequenceResult], total: int) -> Iterable[SequenceResult]:

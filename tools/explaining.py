@@ -10,7 +10,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from tracker.association.explain import Pair
-from tracker.io.files import write_text
+from tracker.files import write_text
 from tracker.sort import SortTracker
 from tracker.types import FrameResult
 

@@ -16,7 +16,7 @@ from tracker.detectors import DETECTORS
 from tracker.detectors.background import BackgroundConfig
 from tracker.detectors.mot_file import MotFileConfig, MotFileDetector
 from tracker.draw import Painter
-from tracker.io.files import write_text
+from tracker.files import write_text
 from tracker.io.live import LiveSource
 from tracker.io.pictures import CropSink, ShowSink, VideoSink
 from tracker.io.results import Boxes, CsvSink, JsonSink, MotSink

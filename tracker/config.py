@@ -96,6 +96,27 @@ def dump(config: Any) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(config))
 
 
+def to_mapping(config: Any) -> dict[str, Any]:
+    """The resolved config as plain values, for JSON."""
+    return cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.structured(config)))
+
+
+def restore_part(registry: Registry[Any], values: Mapping[str, Any]) -> PartConfig:
+    """The config of a registered part from what `to_mapping` gave.
+
+    Raises
+    ------
+    ValueError
+        If the part or a key is unknown or a value does not fit.
+    """
+    schema = OmegaConf.structured(registry.config(str(values.get("name"))))
+    OmegaConf.set_readonly(schema, False)
+    try:
+        return cast("PartConfig", OmegaConf.to_object(OmegaConf.merge(schema, dict(values))))
+    except (OmegaConfBaseException, ValueError) as error:
+        raise ValueError(_sentence(error)) from error
+
+
 def _read(path: Path) -> DictConfig:
     try:
         values = OmegaConf.load(path)

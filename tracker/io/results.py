@@ -13,7 +13,7 @@ from typing import IO, Literal, TypeVar
 import numpy as np
 
 from tracker.boxes import xyxy_to_xywh
-from tracker.io.files import replacing
+from tracker.files import replacing
 from tracker.io.mot import format_rows
 from tracker.types import FrameResult
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracker.io.files import replacing
+from tracker.files import replacing
 from tracker.metrics.evaluation import Evaluation, SequenceResult
 from tracker.types import Int
 

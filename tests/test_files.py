@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tracker.io.files import replacing, write_text
+from tracker.files import replacing, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:

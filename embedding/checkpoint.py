@@ -1,0 +1,105 @@
+"""Models on disk: one safetensors file whose header holds, as JSON, all that is needed to use the weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from embedding.model import MODELS, LatentModel, ModelConfig, build
+from tracker import config as configs
+from tracker.files import replacing
+
+FORMAT = 1
+SUFFIX = ".safetensors"
+KEY = "flatsort"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself beside its model's config.
+
+    Attributes
+    ----------
+    data : str
+        What the model was trained on, and the terms of that.
+    training : dict
+        Seed, steps, seconds, machine, held-out score: what a reader needs to judge or repeat it. JSON values only.
+    calibration : dict
+        Limits of the latent distance, by name; see `embedding.retrieval`.
+    """
+
+    data: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, float] = field(default_factory=dict)
+
+
+def save(path: str | Path, model: LatentModel, card: Card, weights: dict[str, torch.Tensor] | None = None) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    model : LatentModel
+    card : Card
+    weights : dict of Tensor, optional
+        Written instead of the model's own state: a moving average of it.
+    """
+    header = {"format": FORMAT, "config": configs.to_mapping(model.config), **asdict(card)}
+    tensors = {name: t.detach().cpu().contiguous() for name, t in (weights or model.state_dict()).items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
+
+
+def load(path: str | Path, device: torch.device | str = "cpu") -> tuple[LatentModel, Card]:
+    """A model in evaluation mode and what its checkpoint says of itself.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, is of a later format, or its weights do not fit its config.
+    FileNotFoundError
+        If there is no such file.
+    """
+    config, card = read_header(path)
+    model = build(config)
+    with safe_open(path, "pt", device=str(device)) as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping, only its verbs
+    expected = model.state_dict()
+    for name, tensor in expected.items():
+        if name not in weights:
+            raise ValueError(f"{path}: no weights {name!r}, expected {list(tensor.shape)} for a {config.name}")
+        if weights[name].shape != tensor.shape:
+            raise ValueError(f"{path}: {name} is {list(weights[name].shape)}, expected {list(tensor.shape)}")
+    unknown = sorted(set(weights) - set(expected))
+    if unknown:
+        raise ValueError(f"{path}: weights {unknown[0]!r} are unknown to a {config.name}")
+    model.load_state_dict(weights)
+    return model.to(device).eval(), card
+
+
+def read_header(path: str | Path) -> tuple[ModelConfig, Card]:
+    """Config and card of a checkpoint, without its weights; raises as `load` does."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get(KEY)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from error
+    if text is None:
+        raise ValueError(f"{path}: no flatsort checkpoint (its header has no {KEY!r})")
+    try:
+        header = json.loads(text)
+        if header["format"] > FORMAT:
+            raise ValueError(f"{path}: format {header['format']}, this version reads up to {FORMAT}")
+        card = Card(**{f.name: header[f.name] for f in fields(Card)})
+        config = configs.restore_part(MODELS, header["config"])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: damaged header ({type(error).__name__}: {error})") from error
+    return cast("ModelConfig", config), card

@@ -1,0 +1,97 @@
+"""Sets of samples on disk, read through memory maps: larger than memory works."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tracker.files import replacing, write_text
+from tracker.types import Int
+
+SAMPLES, ROWS, NAMES = "samples.npy", "rows.npz", "set.json"
+COLUMNS = ("sequence", "frame", "camera", "identity", "track")
+
+
+@dataclass(frozen=True, eq=False)
+class SampleSet:
+    """Samples and what is known of each.
+
+    Attributes
+    ----------
+    samples : uint8 [n h w c] or float32 [n d]
+        Images or vectors, usually memory-mapped.
+    columns : dict of int64 [n]
+        ``sequence`` (index into ``sequences``), ``frame``, ``camera``, ``identity``, ``track`` (of a motion-only
+        tracklet, unique in the set); −1 where unknown. Identities are for evaluation: training never reads them.
+    sequences : tuple of str
+    note : str
+        Where the samples come from, and the terms.
+    """
+
+    samples: NDArray[Any]
+    columns: dict[str, Int] = field(default_factory=dict)
+    sequences: tuple[str, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in COLUMNS:
+            column = self.columns.setdefault(name, np.full(len(self.samples), -1, np.int64))
+            if len(column) != len(self.samples):
+                raise ValueError(f"{name}: expected {len(self.samples)} rows like samples, got {len(column)}")
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @property
+    def shape(self) -> list[int]:
+        """Of one sample as a model takes it: [channels, height, width] or [length]."""
+        if self.samples.ndim == 2:
+            return [self.samples.shape[1]]
+        height, width, channels = self.samples.shape[1:]
+        return [channels, height, width]
+
+    def tensor(self, rows: Int | slice) -> Tensor:
+        """Samples of these rows as a model takes them, float32 [n *shape]; images in 0..1."""
+        chosen = torch.from_numpy(np.array(self.samples[rows]))
+        if chosen.ndim == 2:
+            return chosen.float()
+        return chosen.permute(0, 3, 1, 2).float().div_(255)
+
+    def take(self, rows: Int) -> SampleSet:
+        """The samples of these rows, copied into memory."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return SampleSet(np.array(self.samples[rows]), columns, self.sequences, self.note)
+
+
+def save(data: SampleSet, folder: str | Path) -> None:
+    """Write a set that is in memory as a folder; what makes the folder a set appears last."""
+    folder = Path(folder)
+    with replacing(folder / SAMPLES) as temporary:
+        np.save(temporary, data.samples)
+    with replacing(folder / ROWS) as temporary:
+        np.savez(temporary, **data.columns)  # type: ignore[arg-type]  # numpy's stub takes the names for options
+    write_text(folder / NAMES, json.dumps({"sequences": data.sequences, "note": data.note}))
+
+
+def open_set(folder: str | Path) -> SampleSet:
+    """The set in a folder, memory-mapped.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no set, or one that was not finished.
+    """
+    folder = Path(folder)
+    if not (folder / NAMES).is_file():
+        raise ValueError(f"{folder}: not a set of samples (no {NAMES})")
+    names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+    with np.load(folder / ROWS) as rows:
+        columns = {name: rows[name] for name in COLUMNS}
+    return SampleSet(np.load(folder / SAMPLES, mmap_mode="r"), columns, tuple(names["sequences"]), names["note"])

@@ -1,0 +1,1 @@
+"""Metric tensor of a decoder, and paths through its latent space."""

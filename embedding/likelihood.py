@@ -1,0 +1,113 @@
+"""How well a reconstruction explains a sample: Gaussian and Bernoulli likelihoods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LUMA = (0.299, 0.587, 0.114)
+"""Share of red, green and blue in the brightness (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class LikelihoodConfig:
+    """What counts as an error."""
+
+    kind: str = "gaussian"
+    """``gaussian`` (squared error) or ``bernoulli`` (cross-entropy; for samples that are nearly binary)."""
+    sigma: float = 0.1
+    """Standard deviation of the Gaussian, in units of the samples (images: 0..1)."""
+    border: float = 0.0
+    """Standard deviation of a bell of weights over an image, as a share of its width: less counts what lies towards
+    the border, where the background is. 0 weighs all pixels alike."""
+    chroma: float = 1.0
+    """Weight of colour differences beside brightness, for images of three channels. What people wear shows in
+    colour, how they stand in brightness."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("gaussian", "bernoulli"):
+            raise ValueError(f"model.likelihood.kind: expected gaussian or bernoulli, got {self.kind!r}")
+        if self.kind == "bernoulli" and (self.border or self.chroma != 1):
+            raise ValueError("model.likelihood: border and chroma weigh squared errors, expected kind gaussian")
+        if self.sigma <= 0 or self.border < 0 or self.chroma <= 0:
+            raise ValueError(
+                "model.likelihood: expected sigma > 0, border ≥ 0 and chroma > 0, "
+                f"got {self.sigma}, {self.border} and {self.chroma}"
+            )
+
+
+class Likelihood(nn.Module):
+    """Error of the decoder's output against samples [n *shape].
+
+    Attributes
+    ----------
+    values : int
+        Numbers in a sample; errors are means over them.
+    """
+
+    def __init__(self, config: LikelihoodConfig, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.config = config
+        self.values = math.prod(shape)
+        colour = len(shape) == 3 and shape[0] == 3 and config.chroma != 1
+        self.register_buffer("_bell", _bell(shape, config.border), persistent=False)
+        self.register_buffer("_colours", _colours(config.chroma) if colour else None, persistent=False)
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """Mean of the samples that the decoder's output stands for."""
+        return torch.sigmoid(raw) if self.config.kind == "bernoulli" else raw
+
+    def weigh(self, samples: Tensor) -> Tensor:
+        """Samples in the space where squared distance is the weighted squared error; its weights have mean square 1."""
+        if self._colours is not None:
+            samples = torch.einsum("nchw,dc->ndhw", samples, self._colours)
+        return samples if self._bell is None else samples * self._bell
+
+    def error(self, raw: Tensor, targets: Tensor) -> Tensor:
+        """Mean error of each sample [n].
+
+        Gaussian: weighted squared error, so that its root is in units of the samples. Bernoulli: cross-entropy above
+        the target's own entropy, in nats (the Kullback–Leibler divergence from target to reconstruction).
+        """
+        if self.config.kind == "bernoulli":
+            excess = F.binary_cross_entropy_with_logits(raw, targets, reduction="none") - _entropy(targets)
+            return excess.flatten(1).mean(1)
+        return self.weigh(raw - targets).square().flatten(1).mean(1)
+
+    def nll(self, raw: Tensor, targets: Tensor) -> Tensor:
+        """Negative log-likelihood of each sample [n], nats, but for what the decoder cannot change.
+
+        Left out are the Gaussian's normalising constant and the target's entropy of the Bernoulli.
+        """
+        scale = 1.0 if self.config.kind == "bernoulli" else 0.5 / self.config.sigma**2
+        return self.error(raw, targets) * (self.values * scale)
+
+    _bell: Tensor | None
+    _colours: Tensor | None
+
+
+def _bell(shape: Sequence[int], border: float) -> Tensor | None:
+    if len(shape) != 3 or not border:
+        return None
+    _, height, width = shape
+    x = (torch.arange(width) + 0.5) / width - 0.5
+    y = (torch.arange(height) + 0.5) / height - 0.5
+    # a person fills the height of its box better than the width
+    bell = torch.exp(-0.5 * (x / border) ** 2) * torch.exp(-0.5 * (y / (1.6 * border)) ** 2)[:, None]
+    return bell / bell.square().mean().sqrt()
+
+
+def _colours(chroma: float) -> Tensor:
+    luma = torch.tensor(LUMA)
+    red, blue = torch.tensor([1.0, 0, 0]) - luma, torch.tensor([0, 0, 1.0]) - luma
+    rows = torch.stack([luma, chroma * red / (2 * red[0]), chroma * blue / (2 * blue[2])])
+    return rows * (3 / rows.square().sum()).sqrt()
+
+
+def _entropy(p: Tensor) -> Tensor:
+    return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p))

@@ -1,0 +1,98 @@
+"""Encoders and decoders for images and for vectors.
+
+Normalisation is by group and activations are smooth: `torch.func` cannot differentiate train-mode batch
+normalisation, and a metric tensor of a piecewise linear decoder would jump.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+GROUPS = 8
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Size of encoder and decoder; of a vector's, only ``hidden`` counts."""
+
+    width: int = 48
+    """Channels of the finest feature map, a multiple of 8; they double with every halving."""
+    stem: int = 4
+    """Stride of the first convolution, in pixels."""
+    halvings: int = 2
+    """How often the feature map is halved after that."""
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
+    """Hidden layers of a vector's encoder; the decoder has them in reverse."""
+
+    def __post_init__(self) -> None:
+        if self.width < GROUPS or self.width % GROUPS:
+            raise ValueError(f"model.net.width: expected a multiple of {GROUPS}, got {self.width}")
+        if self.stem < 1 or self.halvings < 0:
+            raise ValueError(f"model.net: expected stem ≥ 1 and halvings ≥ 0, got {self.stem} and {self.halvings}")
+
+
+def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module:
+    """A module from samples [n *shape] in 0..1 to [n out].
+
+    Raises
+    ------
+    ValueError
+        If an image's sides cannot be halved as often as the config says.
+    """
+    if len(shape) == 1:
+        return mlp([shape[0], *config.hidden, out])
+    height, width = _grid(shape, config)
+    c, s = config.width, config.stem
+    layers: list[nn.Module] = [Centre(), *_conv(shape[0], c, s + 2, s), *_conv(c, c, 3, 1)]
+    for _ in range(config.halvings):
+        layers += _conv(c, 2 * c, 3, 2)
+        c *= 2
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(c * height * width, out))
+
+
+def make_decoder(dim: int, shape: Sequence[int], config: NetConfig) -> nn.Module:
+    """A module from latents [n dim] to samples [n *shape] before the likelihood's last non-linearity."""
+    if len(shape) == 1:
+        return mlp([dim, *reversed(config.hidden), shape[0]])
+    height, width = _grid(shape, config)
+    c = config.width * 2**config.halvings
+    layers: list[nn.Module] = [nn.Linear(dim, c * height * width), nn.Unflatten(1, (c, height, width))]
+    for _ in range(config.halvings):
+        layers += [nn.GroupNorm(GROUPS, c), nn.SiLU(), nn.Conv2d(c, 2 * c, 3, padding=1), nn.PixelShuffle(2)]
+        c //= 2
+    last = nn.Conv2d(c, shape[0] * config.stem**2, 3, padding=1)
+    return nn.Sequential(*layers, nn.GroupNorm(GROUPS, c), nn.SiLU(), last, nn.PixelShuffle(config.stem))
+
+
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers of these sizes with SiLU between them."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        layers += [nn.Linear(fan_in, fan_out), nn.SiLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class Centre(nn.Module):
+    """Images in 0..1 → −1..1."""
+
+    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
+        return images * 2 - 1
+
+
+def _conv(fan_in: int, fan_out: int, kernel: int, stride: int) -> list[nn.Module]:
+    return [nn.Conv2d(fan_in, fan_out, kernel, stride, padding=1), nn.GroupNorm(GROUPS, fan_out), nn.SiLU()]
+
+
+def _grid(shape: Sequence[int], config: NetConfig) -> tuple[int, int]:
+    unit = config.stem * 2**config.halvings
+    _, height, width = shape
+    if height % unit or width % unit:
+        raise ValueError(
+            f"model.shape: expected height and width to be multiples of {unit} (net.stem · 2^net.halvings), "
+            f"got {height} and {width}"
+        )
+    return height // unit, width // unit
