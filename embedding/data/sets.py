@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -71,13 +72,29 @@ class SampleSet:
 
 
 def save(data: SampleSet, folder: str | Path) -> None:
-    """Write a set that is in memory as a folder; what makes the folder a set appears last."""
+    """Write a set that is in memory as a folder; of unknown size: `embedding.data.writer.SetWriter`."""
     folder = Path(folder)
     with replacing(folder / SAMPLES) as temporary:
         np.save(temporary, data.samples)
+        unfinish(folder)
+    finish(folder, data.columns, data.sequences, data.note)
+
+
+def unfinish(folder: Path) -> None:
+    """Take away what makes a folder a set, before its parts are replaced one after the other."""
+    (folder / NAMES).unlink(missing_ok=True)
+
+
+def finish(folder: Path, columns: dict[str, Int], sequences: tuple[str, ...], note: str) -> None:
+    """Write what belongs to the samples of a folder; what makes the folder a set appears last."""
     with replacing(folder / ROWS) as temporary:
-        np.savez(temporary, **data.columns)  # type: ignore[arg-type]  # numpy's stub takes the names for options
-    write_text(folder / NAMES, json.dumps({"sequences": data.sequences, "note": data.note}))
+        np.savez(temporary, **columns)  # type: ignore[arg-type]  # numpy's stub takes the names for options
+    write_text(folder / NAMES, json.dumps({"sequences": sequences, "note": note}))
+
+
+def is_set(folder: str | Path) -> bool:
+    """Whether a folder holds a finished set."""
+    return (Path(folder) / NAMES).is_file()
 
 
 def open_set(folder: str | Path) -> SampleSet:
@@ -86,12 +103,16 @@ def open_set(folder: str | Path) -> SampleSet:
     Raises
     ------
     ValueError
-        If the folder holds no set, or one that was not finished.
+        If the folder holds no set, or one that was not finished or is damaged.
     """
     folder = Path(folder)
-    if not (folder / NAMES).is_file():
+    if not is_set(folder):
         raise ValueError(f"{folder}: not a set of samples (no {NAMES})")
-    names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
-    with np.load(folder / ROWS) as rows:
-        columns = {name: rows[name] for name in COLUMNS}
-    return SampleSet(np.load(folder / SAMPLES, mmap_mode="r"), columns, tuple(names["sequences"]), names["note"])
+    try:
+        names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
+        with np.load(folder / ROWS) as rows:
+            columns = {name: rows[name] for name in COLUMNS}
+        samples = np.load(folder / SAMPLES, mmap_mode="r")
+        return SampleSet(samples, columns, tuple(names["sequences"]), names["note"])
+    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{folder}: damaged set of samples ({type(error).__name__}: {error})") from error

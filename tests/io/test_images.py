@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.io.rendered import SIZE, greys, write_images, write_seqinfo
-from tracker.io.images import read_image
+from tracker.images import read_image
 from tracker.io.video import open_source
 
 

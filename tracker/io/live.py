@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import cv2
 
-from tracker.io.images import rgb
+from tracker.images import rgb
 from tracker.types import Frame, Image
 
 URL = re.compile(r"(rtsps?|rtmps?|rtp|https?|udp|tcp|srt)://", re.IGNORECASE)

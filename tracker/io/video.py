@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import cv2
 
-from tracker.io.images import SUFFIXES, images_of, numbered, read_image, rgb
+from tracker.images import SUFFIXES, images_of, numbered, read_image, rgb
 from tracker.io.live import URL, open_live, stream_name
 from tracker.io.mot import read_detections, read_seqinfo
 from tracker.protocols import FrameSource
