@@ -11,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from tracker.boxes import iou
 from tracker.config import load
 from tracker.detectors import DETECTORS
-from tracker.detectors.onnx import OnnxConfig, providers
+from tracker.detectors.onnx import OnnxConfig
 from tracker.io.mot import read_detections
+from tracker.networks import providers
 from tracker.types import Float32, Frame
 
 SIDE = 64

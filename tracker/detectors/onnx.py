@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from tracker.boxes import valid
 from tracker.detectors import DETECTORS, classes, yolox
+from tracker.networks import DEVICES, open_network
 from tracker.registry import PartConfig, require
 from tracker.types import Detections, Float, Float32, Frame, Image, Int
-
-DEVICES = ("auto", "cpu", "cuda")
-
-_FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 @dataclass(frozen=True)
@@ -82,12 +77,14 @@ class OnnxDetector:
 
     def __init__(self, config: OnnxConfig) -> None:
         self._config = config
-        self._session = _open(config)
-        self._input = _input(self._session, config)
+        self._network = open_network(
+            config.weights, "YOLOX network", part="detector", device=config.device, threads=config.threads
+        )
         # One look at an empty image tells the layout before the first frame comes.
-        width, height = self._input.size
+        width, height = (side or config.size for side in self._network.size)
+        self._size = (width, height)
         head = self._run([np.full((height, width, 3), yolox.GREY, np.uint8)])
-        found = yolox.grid(self._input.size, head.shape[1]) if head.ndim == 3 and head.shape[2] > 5 else None
+        found = yolox.grid(self._size, head.shape[1]) if head.ndim == 3 and head.shape[2] > 5 else None
         if found is None:
             raise ValueError(
                 f"{config.weights}: expected the head of a YOLOX, [1 anchors 5+classes] with strides 8, 16 and 32, "
@@ -104,7 +101,7 @@ class OnnxDetector:
             return Detections.empty()
         height, width = frame.image.shape[:2]
         windows = yolox.windows(width, height, self._config.tiles, self._config.tile_overlap)
-        views = [yolox.letterbox(frame.image[y0:y1, x0:x1], self._input.size) for x0, y0, x1, y1 in windows]
+        views = [yolox.letterbox(frame.image[y0:y1, x0:x1], self._size) for x0, y0, x1, y1 in windows]
         parts = []
         for head, (_, scale), window in zip(self._run([v for v, _ in views]), views, windows, strict=True):
             boxes, scores, labels = self._read(head)
@@ -115,10 +112,7 @@ class OnnxDetector:
 
     def _run(self, images: list[Image]) -> Float32:
         # YOLOX reads BGR in 0..255.
-        blob = cv2.dnn.blobFromImages(images, swapRB=True).astype(self._input.dtype, copy=False)
-        calls = [blob] if self._input.batched else np.split(blob, len(blob))
-        heads = [self._session.run(None, {self._input.name: call})[0] for call in calls]
-        return np.concatenate(heads).astype(np.float32, copy=False)
+        return self._network.run(cv2.dnn.blobFromImages(images, swapRB=True).astype(np.float32, copy=False))
 
     def _read(self, head: Float32) -> tuple[Float, Float, Int]:
         scores = head[:, 4:5] * head[:, 5 + self._chosen]
@@ -132,68 +126,6 @@ class OnnxDetector:
         return corners.astype(np.float64), top[rows].astype(np.float64), self._chosen[best[rows]]
 
 
-def providers(device: str, available: Sequence[str]) -> list[str]:
-    """Onnxruntime's providers for a device, the first one preferred.
-
-    Raises
-    ------
-    ValueError
-        If cuda is asked for and this onnxruntime has no such provider.
-    """
-    cuda = "CUDAExecutionProvider"
-    if device == "cuda" and cuda not in available:
-        raise ValueError(
-            f"detector.device cuda: this onnxruntime runs on {', '.join(available)} only; "
-            "pip install flatsort[onnx-gpu], or take device cpu"
-        )
-    return [cuda, "CPUExecutionProvider"] if device != "cpu" and cuda in available else ["CPUExecutionProvider"]
-
-
-def _open(config: OnnxConfig) -> Any:
-    path = Path(config.weights)
-    if not config.weights:
-        raise ValueError("detector.weights: expected the FILE.onnx of a YOLOX network, got nothing")
-    if not path.is_file():
-        raise FileNotFoundError(f"detector.weights {path}: no such file")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError("detector onnx needs onnxruntime: pip install flatsort[onnx]") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = config.threads
-    options.log_severity_level = 3
-    chosen = providers(config.device, onnxruntime.get_available_providers())
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
-    except Exception as error:  # onnxruntime's errors have no base class of their own
-        raise ValueError(f"{path}: expected an ONNX network that onnxruntime can run ({_line(error)})") from error
-    if config.device == "cuda" and session.get_providers()[0] != chosen[0]:
-        raise ValueError("detector.device cuda: onnxruntime could not start on a GPU here; take device cpu")
-    return session
-
-
-class _Input(NamedTuple):
-    name: str
-    size: tuple[int, int]
-    """Width and height in pixels."""
-    batched: bool
-    """Whether several images go in at once."""
-    dtype: type[np.floating[Any]]
-
-
-def _input(session: Any, config: OnnxConfig) -> _Input:
-    first, *more = session.get_inputs()
-    dtype = _FLOATS.get(first.type)
-    if more or dtype is None or len(first.shape) != 4 or first.shape[1] != 3:
-        raise ValueError(
-            f"{config.weights}: expected one floating-point input of shape [1 3 height width], got "
-            + ", ".join(f"{i.name} {i.type} {i.shape}" for i in (first, *more))
-        )
-    # A side that the model leaves open is a name or None here.
-    height, width = (side if isinstance(side, int) else config.size for side in first.shape[2:])
-    return _Input(first.name, (width, height), not isinstance(first.shape[0], int), dtype)
-
-
 def _names(config: OnnxConfig, count: int) -> list[str]:
     if not config.names:
         return classes.COCO if count == len(classes.COCO) else [str(i) for i in range(count)]
@@ -203,7 +135,3 @@ def _names(config: OnnxConfig, count: int) -> list[str]:
             f"{config.names}: expected {count} names like the classes of {config.weights}, got {len(names)}"
         )
     return names
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
