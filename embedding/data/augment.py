@@ -1,0 +1,124 @@
+"""Changes of a sample that leave the object the same: what an embedding should not notice.
+
+The model sees the changed sample and gives back the clean one, so that its latent keeps what the two have in common.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from embedding.noise import Noise
+
+SMALLEST_OCCLUDER = 0.1
+"""Least side of an occluder, as a share of the image's."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How much of each change; all are off at 0. Of vectors, only ``noise`` counts."""
+
+    mirror: float = 0.0
+    """Probability of left and right being swapped."""
+    shift: float = 0.0
+    """Largest shift of the box along either axis, as a share of its side."""
+    scale: float = 0.0
+    """Largest change of the box's width and of its height, each by a factor between 1/(1 + scale) and 1 + scale."""
+    gain: float = 0.0
+    """Largest change of brightness: a factor between 1/(1 + gain) and 1 + gain."""
+    gamma: float = 0.0
+    """Largest change of contrast: an exponent between 1/(1 + gamma) and 1 + gamma."""
+    colour: float = 0.0
+    """Largest change of each colour channel, a factor as of ``gain``: the light's colour."""
+    occlusion: float = 0.0
+    """Probability that a rectangle is hidden behind a part of another sample."""
+    occluder: float = 0.5
+    """Largest side of that rectangle, as a share of the image's, at least 0.1."""
+    noise: float = 0.0
+    """Standard deviation of normal noise on every value, in the samples' units."""
+
+    def __post_init__(self) -> None:
+        limits = {"mirror": 1.0, "occlusion": 1.0, "occluder": 1.0, "shift": 1.0}
+        for f in fields(self):
+            value, high = getattr(self, f.name), limits.get(f.name, 10.0)
+            low = SMALLEST_OCCLUDER if f.name == "occluder" else 0.0
+            if not low <= value <= high:
+                raise ValueError(f"augment.{f.name}: expected {low:g} to {high:g}, got {value}")
+
+
+def augment(samples: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+    """Changed copies of samples.
+
+    Every row draws its own numbers, so that processes which share a batch change a sample as one process would. The
+    exception is what hides it: that comes from the next row of this process.
+
+    Parameters
+    ----------
+    samples : float32 [n c h w] in 0..1, or [n d]
+        Left as they are.
+    config : AugmentConfig
+    noise : Noise
+
+    Returns
+    -------
+    float32, shaped as ``samples``
+        Images stay in 0..1.
+    """
+    if samples.ndim != 4:
+        return samples + config.noise * noise.normal(*samples.shape) if config.noise else samples.clone()
+    images = samples.clone()
+    if config.mirror:
+        swap = noise.uniform(len(images)) < config.mirror
+        images = torch.where(swap[:, None, None, None], images.flip(3), images)
+    if config.shift or config.scale:
+        images = _moved(images, config, noise)
+    if config.gamma:
+        images = images.clamp_(0, 1).pow(_factors(noise, len(images), 1, config.gamma))
+    if config.gain or config.colour:
+        images = images * _light(images, config, noise)
+    if config.noise:
+        images = images + config.noise * noise.normal(*images.shape)
+    if config.occlusion and len(images):
+        hidden = _rectangles(images, config, noise)
+        images = torch.where(hidden, images.roll(1, 0), images)
+    return images.clamp_(0, 1)
+
+
+def _factors(noise: Noise, n: int, channels: int, most: float) -> Tensor:
+    """Factors between 1/(1 + most) and 1 + most, log-uniform, [n channels 1 1]."""
+    limit = math.log1p(most)
+    return noise.uniform(n, channels, 1, 1, low=-limit, high=limit).exp()
+
+
+def _light(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+    light = _factors(noise, len(images), 1, config.gain)
+    return light * _factors(noise, len(images), images.shape[1], config.colour) if config.colour else light
+
+
+def _moved(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+    """The pictures as a box that was shifted and scaled would have cut them; beyond the border its pixels go on."""
+    n = len(images)
+    theta = images.new_zeros(n, 2, 3)
+    theta[:, [0, 1], [0, 1]] = _factors(noise, n, 2, config.scale)[:, :, 0, 0]
+    theta[:, :, 2] = 2 * noise.uniform(n, 2, low=-config.shift, high=config.shift)  # a side is from −1 to 1
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _rectangles(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+    """Which pixels are hidden, [n 1 h w]: of some images a rectangle that lies inside of them."""
+    n, _, height, width = images.shape
+    chosen = noise.uniform(n) < config.occlusion
+    side = noise.uniform(n, 2, low=SMALLEST_OCCLUDER, high=config.occluder)
+    low = noise.uniform(n, 2) * (1 - side)
+    high = low + side
+
+    def inside(axis: int, pixels: int) -> Tensor:
+        centre = (torch.arange(pixels, device=images.device) + 0.5) / pixels
+        return (centre >= low[:, axis, None]) & (centre < high[:, axis, None])
+
+    return (inside(0, height)[:, :, None] & inside(1, width)[:, None, :] & chosen[:, None, None])[:, None]
