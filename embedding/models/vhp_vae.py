@@ -1,0 +1,60 @@
+"""Variational autoencoder with a hierarchical prior (VHP-VAE)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from embedding.noise import Noise
+from embedding.objectives.constraint import Rewo, RewoConfig
+from embedding.objectives.hierarchical import HierarchicalPrior, PriorConfig
+from embedding.objectives.kl import Gaussian
+
+
+@dataclass(frozen=True)
+class VHPVAEConfig(ModelConfig):
+    """Prior and constraint beside what all models share."""
+
+    name: str = "vhp_vae"
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    """The hierarchical prior."""
+    rewo: RewoConfig = field(default_factory=RewoConfig)
+    """How well samples must be reconstructed, and how the weight of the divergence follows."""
+
+
+@register("vhp_vae", VHPVAEConfig)
+class VHPVAE(LatentModel):
+    """A learned prior, fitted under a limit of the reconstruction error: Klushyn et al., NeurIPS 2019."""
+
+    def __init__(self, config: VHPVAEConfig) -> None:
+        super().__init__(config, heads=2)
+        self.prior = HierarchicalPrior(config.dim, config.prior)
+        self.rewo = Rewo(config.rewo, self.likelihood)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Posterior means [n dim] of samples [n *shape]."""
+        return Gaussian.of(self.encoder(images)).mean
+
+    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+        """Distortion + β · bound of the divergence, mean over the batch, nats; see `Rewo`."""
+        posterior = Gaussian.of(self.encoder(batch.inputs))
+        z = posterior.sample(noise.normal(len(batch), self.dim))
+        error = self.likelihood.error(self.decoder(z), batch.targets)
+        bound = self.prior.bound(z, posterior.log_density(z), noise, self.rewo.gate)
+        return LossTerms(*self.rewo(error.mean(), bound.mean()))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the initial phase of the constraint is over."""
+        return not self.rewo.initial
+
+    def after_step(self, step: int, mean: Callable[[Tensor], Tensor]) -> None:  # noqa: ARG002
+        """Update the multiplier with the error of the last batch."""
+        self.rewo.after_step(mean)
+
+    def sample(self, n: int, noise: Noise) -> Tensor:
+        """Latents [n dim] of the hierarchical prior."""
+        return self.prior.sample(n, noise)

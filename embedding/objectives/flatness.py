@@ -1,0 +1,161 @@
+"""Flatness of a decoder: how far its metric tensor is from a multiple of the identity.
+
+G(z) = JᵀJ with the Jacobian J [m d] of the decoded mean; A = G − c²·1; c² = E[tr G]/d. Where A = 0, Euclidean distance
+between latents is proportional to the geodesic one. Two measures:
+
+* ``paper``: E‖A‖²_F, summed over all d² entries, mean over points. Its unit is that of c⁴: shrinking the decoder's
+  Jacobian lowers it for free, and a good weight depends on the data.
+* ``normalised``: E‖A‖²_F/(d·c²)² = E[tr G²]/(E tr G)² − 1/d: free of scale, between 0 and 1 at a point.
+
+With probes v, E[vvᵀ] = 1, and w = Jᵀ(Jv), ‖A‖²_F = E‖w − c²v‖² and tr G = E‖Jv‖²: two products for any d. Probes are
+Rademacher: vᵀv is d without spread, Gaussian ones have a variance beyond use.
+
+References
+----------
+Chen, Klushyn, Ferroni, Bayer, van der Smagt: Learning flat latent manifolds with VAEs, ICML 2020, equations 8–10.
+Hutchinson: A stochastic estimator of the trace of the influence matrix, 1989.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.forward_ad import dual_level
+from torch.func import jvp, vjp, vmap
+
+from embedding.noise import Noise
+
+Decode = Callable[[Tensor], Tensor]
+"""Latents [n d] → decoded means [n m], each row for itself."""
+
+MODES = ("paper", "normalised")
+LEAST_SCALE = 1e-12
+"""Below this c² the normalised measure no longer divides by it: a decoder that ignores its latents."""
+
+
+class Flatness(NamedTuple):
+    """What a set of points says.
+
+    Attributes
+    ----------
+    penalty : scalar
+        The measure of the chosen mode; 0 is flat.
+    scale : scalar
+        c², squared units of a sample's values for a unit of the latent.
+    """
+
+    penalty: Tensor
+    scale: Tensor
+
+
+def mixup(z: Tensor, noise: Noise, alpha0: float = 0.2) -> Tensor:
+    """Points on and a little beyond the lines between latents: (1−α)z_i + αz_j, α uniform in [−α₀, 1 + α₀).
+
+    The partner is the row before, since batches are shuffled. It takes the penalty to where there are no samples.
+
+    Parameters
+    ----------
+    z : [n d]
+    noise : Noise
+    alpha0 : float
+        How far beyond, as a share of the line.
+    """
+    share = noise.uniform(len(z), 1, low=-alpha0, high=1 + alpha0)
+    return torch.lerp(z, z.roll(1, 0), share)
+
+
+def estimate(
+    decode: Decode,
+    z: Tensor,
+    probes: Tensor,
+    mode: str = "normalised",
+    *,
+    scale: Tensor | None = None,
+    detach_scale: bool = False,
+) -> Flatness:
+    """Flatness from one product with J and one with Jᵀ, differentiable.
+
+    One pass through the decoder carries the tangent Jv along (forward mode) and records what Jᵀ needs (reverse mode).
+
+    Parameters
+    ----------
+    decode : callable
+    z, probes : [n d]
+        Points, and a Rademacher vector for each.
+    mode : str
+        ``paper`` or ``normalised``.
+    scale : scalar, optional
+        c², if it is known. By default c² is the estimate mean ‖Jv‖²/d of the same points and probes. That minimises the
+        ``paper`` measure in c², which is then too small by d·Var[c²]: the share is at most 2/(n·d) for given points.
+    detach_scale : bool
+        Whether c² is a constant for the gradient. In ``paper`` mode that changes nothing (c² is its minimiser); in
+        ``normalised`` mode the gradient then shrinks the decoder, too.
+    """
+    _, pull, pushed = vjp(lambda points: _push(decode, points, probes), z, has_aux=True)  # type: ignore[misc]
+    (both,) = pull(pushed)
+    if scale is None:
+        scale = pushed.square().sum(1).mean() / z.shape[1]
+    return _measure((both, probes), scale, mode, detach_scale)
+
+
+def exact(decode: Decode, z: Tensor, mode: str = "normalised") -> Flatness:
+    """Flatness from the full Jacobian, d products with J: for evaluation, and to check `estimate` against."""
+    g = metric(decode, z)
+    scale = g.diagonal(dim1=1, dim2=2).sum(1).mean() / z.shape[1]
+    return _measure((g, torch.eye(z.shape[1], dtype=z.dtype, device=z.device)), scale, mode, detach_scale=False)
+
+
+def metric(decode: Decode, z: Tensor) -> Tensor:
+    """Metric tensors G = JᵀJ [n d d] at points [n d]."""
+    j = jacobian(decode, z)
+    return j.transpose(1, 2) @ j
+
+
+def jacobian(decode: Decode, z: Tensor, chunk: int | None = None) -> Tensor:
+    """Jacobians [n m d] at points [n d], by a forward-mode product for each latent dimension.
+
+    Parameters
+    ----------
+    decode : callable
+    z : [n d]
+    chunk : int, optional
+        Dimensions at a time, where memory is short; all by default.
+    """
+
+    def column(direction: Tensor) -> Tensor:
+        return _push(decode, z, direction.expand_as(z))[1]
+
+    basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
+    columns: Tensor = vmap(column, chunk_size=chunk)(basis)
+    return columns.permute(1, 2, 0)
+
+
+def _push(decode: Decode, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    """Decoded means and the products of J with tangents."""
+    _load_forward_mode()
+    mean, pushed = jvp(decode, (z,), (tangents,))
+    return mean, pushed
+
+
+@cache
+def _load_forward_mode() -> None:
+    with warnings.catch_warnings():  # torch's own rules for forward mode use what torch itself calls deprecated
+        warnings.simplefilter("ignore")
+        with dual_level():
+            pass
+
+
+def _measure(products: tuple[Tensor, Tensor], scale: Tensor, mode: str, detach_scale: bool) -> Flatness:
+    """Mean over points of ‖product − c²·probe‖², in the unit of the mode."""
+    product, probe = products
+    used = scale.detach() if detach_scale else scale
+    if mode == "paper":
+        squares = (product - used * probe).square()
+    else:
+        squares = (product / used.clamp_min(LEAST_SCALE) - probe).square() / probe.shape[-1] ** 2
+    return Flatness(squares.flatten(1).sum(1).mean(), scale)
