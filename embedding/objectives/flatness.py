@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import dual_level
+from torch.autograd.forward_ad import dual_level, make_dual
 from torch.func import jvp, vjp, vmap
 
 from embedding.noise import Noise
@@ -138,7 +138,7 @@ def jacobian(decode: Decode, z: Tensor, chunk: int | None = None) -> Tensor:
 def _push(decode: Decode, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
     """Decoded means and the products of J with tangents."""
     _load_forward_mode()
-    mean, pushed = jvp(decode, (z,), (tangents,))
+    mean, pushed = jvp(decode, (z,), (tangents,))  # type: ignore[misc]
     return mean, pushed
 
 
@@ -147,7 +147,7 @@ def _load_forward_mode() -> None:
     with warnings.catch_warnings():  # torch's own rules for forward mode use what torch itself calls deprecated
         warnings.simplefilter("ignore")
         with dual_level():
-            pass
+            make_dual(torch.zeros(1), torch.zeros(1))
 
 
 def _measure(products: tuple[Tensor, Tensor], scale: Tensor, mode: str, detach_scale: bool) -> Flatness:

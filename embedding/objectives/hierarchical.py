@@ -76,7 +76,7 @@ class HierarchicalPrior(nn.Module):
             Nats.
         """
         normal = noise.normal(len(z), self.config.samples, self.config.dim)
-        weights = dict(self.named_parameters())
+        weights: dict[str, Tensor] = dict(self.named_parameters())
         if gate is not None:
             weights = {name: p.detach() + gate * (p - p.detach()) for name, p in weights.items()}
         evidence: Tensor = functional_call(self, weights, (z, normal))
