@@ -1,0 +1,22 @@
+"""How well distances between latents tell one object from others: ranks, mAP, ROC, limits for a tracker.
+
+>>> from embedding.retrieval import Labels, rank
+>>> rank(latents, Labels.of(len(latents), identity=identity, frame=frame, sequence=sequence), "frames").rank(1)
+"""
+
+from embedding.retrieval.calibration import calibrate, pairs_from_boxes, pairs_from_tracks
+from embedding.retrieval.ranking import PROTOCOLS, Labels, Ranking, protocols_for, rank
+from embedding.retrieval.separation import Separation, between_frames
+
+__all__ = [
+    "PROTOCOLS",
+    "Labels",
+    "Ranking",
+    "Separation",
+    "between_frames",
+    "calibrate",
+    "pairs_from_boxes",
+    "pairs_from_tracks",
+    "protocols_for",
+    "rank",
+]
