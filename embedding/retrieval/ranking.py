@@ -173,29 +173,6 @@ def protocols_for(labels: Labels) -> list[str]:
     return ["all"] if len(known) else []
 
 
-def rank(self, k: int) -> float | None:
-        """Share of the queries whose object is among the k nearest; None without queries."""
-        return float((self.ahead < k).mean()) if len(self.ahead) else None
-
-    @property
-    def mean_average_precision(self) -> float | None:
-        """Mean over the queries; None without queries."""
-        return float(self.precision.mean()) if len(self.precision) else None
-
-
-def protocols_for(labels: Labels) -> list[str]:
-    """Names of the protocols that the labels allow, the most telling first; none if no identity is known."""
-    known = labels.take(labels.identity >= 0)
-    if not len(known):
-        return []
-    if (known.frame >= 0).all() and len(np.unique(np.stack([known.sequence, known.frame]), axis=1).T) > 1:
-        return ["frames"]
-    cameras = np.unique(known.camera)
-    if len(cameras) < 2 or cameras[0] < 0:
-        return ["all"]
-    return ["a_to_b", "across", "within"] if len(cameras) == 2 else ["across", "within"]
-
-
 def rank(latents: NDArray[np.floating], labels: Labels, protocol: str = "all", chunk: int = CHUNK) -> Ranking:
     """Search every query's object in the gallery by Euclidean distance.
 

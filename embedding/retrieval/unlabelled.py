@@ -46,9 +46,8 @@ def calibrate_model(model: LatentModel, data: SampleSet, seed: int = 0) -> dict[
     Returns
     -------
     dict of float
-        See `calibration.calibrate`; empty with fewer than two samples.
+        See `calibration.calibrate`; empty with fewer than two samples, and for vectors without tracks.
     """
-    noise = Noise(seed)
     columns = data.columns
     if (columns["track"] >= 0).any():
         rows = _neighbours(data)
@@ -56,7 +55,9 @@ def calibrate_model(model: LatentModel, data: SampleSet, seed: int = 0) -> dict[
         pairs = pairs_from_tracks(columns["sequence"][rows], columns["frame"][rows], columns["track"][rows], latents)
         if min(map(len, pairs)) >= LEAST_PAIRS:
             return calibrate(*pairs)
-    return calibrate_on_crops(model, data, noise) if len(data) > 1 else {}
+    if len(data) < 2 or len(data.shape) == 1:
+        return {}
+    return calibrate_on_crops(model, data, Noise(seed))
 
 
 def calibrate_on_crops(
@@ -72,7 +73,7 @@ def calibrate_on_crops(
     ----------
     model : LatentModel
     data : SampleSet
-        Two samples or more.
+        Two images or more.
     noise : Noise
     jitter : AugmentConfig
         Of the views.
@@ -86,11 +87,9 @@ def calibrate_on_crops(
         raise ValueError(f"calibrate: expected at least two samples, got {len(data)}")
     rows = np.sort(noise.permutation(len(data))[:MOST].cpu().numpy())
     first, second = (_embed(model, data, rows, jitter, noise) for _ in range(2))
-    # a shift by less than the length pairs no sample with itself; of its two neighbours many would be near duplicates
-    partner = np.roll(noise.permutation(len(rows)).cpu().numpy(), 1)
-    order = np.roll(partner, -1)
+    order = noise.permutation(len(rows)).cpu().numpy()
     positive = np.linalg.norm(first - second, axis=1)
-    negative = np.linalg.norm(first[order] - second[partner], axis=1)
+    negative = np.linalg.norm(first[order] - second[np.roll(order, 1)], axis=1)
     return calibrate(positive, negative, CROP_RATES)
 
 
