@@ -1,0 +1,136 @@
+"""The geometry of a trained model's latent space as a few numbers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedding.geometry import paths
+from embedding.geometry.metric import Statistics, metric_tensor, statistics
+from embedding.model import LatentModel
+from embedding.noise import Noise
+from embedding.objectives.flatness import mixup
+from tracker.types import Float
+
+SEGMENTS = 20
+"""Parts of a straight interpolation."""
+NODES = 300
+"""Of the graph that geodesics are found on, at most."""
+CHUNK = 256
+"""Samples encoded at a time."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured of a model on samples.
+
+    Attributes
+    ----------
+    dim : int
+        Latent dimensions.
+    error : float
+        Reconstruction error. Gaussian likelihood: its root mean square in units of the samples (images: 0..1, joint
+        angles: radians); Bernoulli: nats per value above the samples' own entropy.
+    data : Statistics
+        Of the metric tensor at the encoded samples.
+    between : Statistics
+        On and a little beyond the lines between them (`embedding.objectives.flatness.mixup`), where paths lead through.
+    geodesic_ratio, geodesic_spread : float
+        Length of the shortest path over c times the Euclidean distance, for pairs of samples: mean, and standard
+        deviation over mean. The spread is what a distance in the latent space is wrong by; flat: ratio 1, spread 0.
+    curvature : float
+        Mean over straight interpolations of `embedding.geometry.paths.curvature`: 0 is smoothest.
+    """
+
+    dim: int
+    error: float
+    data: Statistics
+    between: Statistics
+    geodesic_ratio: float
+    geodesic_spread: float
+    curvature: float
+
+    def flat(self) -> dict[str, float]:
+        """All numbers by name, those at data and between them as ``data.condition_median`` and so on."""
+        found: dict[str, float] = {}
+        for name, value in asdict(self).items():
+            if isinstance(value, dict):
+                found.update({f"{name}.{key}": float(number) for key, number in value.items()})
+            else:
+                found[name] = float(value)
+        return found
+
+
+def encode(model: LatentModel, samples: Tensor) -> Tensor:
+    """Latents [n dim] of samples [n *shape]: posterior means, `CHUNK` at a time."""
+    with torch.inference_mode():
+        encoded = [model.encode(some) for some in torch.split(samples, CHUNK)]
+    return torch.cat(encoded).clone()
+
+
+def reconstruction_error(model: LatentModel, samples: Tensor, latents: Tensor) -> float:
+    """See ``Measures.error``."""
+    with torch.inference_mode():
+        parts = zip(torch.split(latents, CHUNK), torch.split(samples, CHUNK), strict=True)
+        errors = torch.cat([model.likelihood.error(model.decoder(z), x) for z, x in parts])
+    mean = float(errors.double().mean())
+    return mean if model.likelihood.config.kind == "bernoulli" else float(np.sqrt(mean))
+
+
+def measure(model: LatentModel, samples: Tensor, seed: int = 0) -> Measures:
+    """Measure a model in evaluation mode.
+
+    Parameters
+    ----------
+    model : LatentModel
+    samples : float32 [n *shape]
+        At least 3; a few hundred are enough. They should be like what it was trained on, best held out.
+    seed : int
+        Of the pairs and places that are looked at.
+
+    Raises
+    ------
+    ValueError
+        If the decoder's derivative is not finite or zero everywhere, or all latents are equal.
+    """
+    noise = Noise(seed, "geometry")
+    latents = encode(model, samples)
+    order = noise.permutation(len(latents))
+    at_data = statistics(metric_tensor(model.observe, latents))
+    between = statistics(metric_tensor(model.observe, mixup(latents[order], noise)))
+    lines = paths.straight(latents[order[:NODES]], latents[order.roll(1)[:NODES]], SEGMENTS)
+    ratio = geodesic_ratios(model, latents[order[:NODES]], at_data.scale)
+    return Measures(
+        dim=model.dim,
+        error=reconstruction_error(model, samples, latents),
+        data=at_data,
+        between=between,
+        geodesic_ratio=float(ratio.mean()),
+        geodesic_spread=float(ratio.std() / ratio.mean()),
+        curvature=float(paths.curvature(model.observe, lines).mean()),
+    )
+
+
+def geodesic_ratios(model: LatentModel, latents: Tensor, scale: float) -> Float:
+    """Shortest length between latents [n d] over √scale times their Euclidean distance, for all pairs, [p].
+
+    A path goes over the graph of the latents or straight, whichever is shorter: the nodes of a graph do not lie on the
+    straight line, so that of a flat space the graph alone would be too long.
+    """
+    nodes = latents.double().numpy()
+    graph = paths.neighbour_graph(nodes, observe=model.observe)
+    rows, cols = np.triu_indices(len(nodes), 1)
+    length = graph.distances(np.arange(len(nodes)))[rows, cols]
+    # of so many pairs the direct way is decoded for some only
+    some = np.unique(np.linspace(0, len(rows) - 1, NODES).astype(np.int64))
+    rows, cols, length = rows[some], cols[some], length[some]
+    direct = paths.lengths(model.observe, paths.straight(latents[rows], latents[cols], SEGMENTS))
+    euclid = np.linalg.norm(nodes[rows] - nodes[cols], axis=1)
+    apart = euclid > paths.TINY
+    if not apart.any():
+        raise ValueError("geometry: the encoder gives the same latent for all samples, so that there are no distances")
+    ratio: Float = np.minimum(length, direct)[apart] / (np.sqrt(scale) * euclid[apart])
+    return ratio
