@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tracker.types import Float, Image
+from tracker.types import Float, Image, Int
 
 
 def crop(image: Image, boxes: Float, size: tuple[int, int] = (32, 64)) -> Image:
@@ -59,12 +59,16 @@ def cut(image: Image, box: Float) -> Image:
     return image[top:bottom, left:right]
 
 
-def _pixels(image: Image, boxes: Float) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Half-open pixel ranges [n 4] of boxes inside the image, none empty."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ValueError(f"image: expected uint8 [h w 3] with pixels, got {image.dtype} {list(image.shape)}")
-    limits = np.array([image.shape[1], image.shape[0]])
+def pixel_ranges(boxes: Float, width: int, height: int) -> Int:
+    """Half-open pixel ranges [n 4] that boxes [n 4] stand for in an image of this size, none empty; see `cut`."""
+    limits = np.array([width, height])
     finite = np.nan_to_num(boxes, nan=0.0, posinf=0.0, neginf=0.0)
     low = np.clip(np.floor(finite[:, :2]), 0, limits - 1)
     high = np.clip(np.ceil(finite[:, 2:]), low + 1, limits)
     return np.concatenate([low, high], axis=1).astype(np.int64)
+
+
+def _pixels(image: Image, boxes: Float) -> Int:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image: expected uint8 [h w 3] with pixels, got {image.dtype} {list(image.shape)}")
+    return pixel_ranges(boxes, image.shape[1], image.shape[0])
