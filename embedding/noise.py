@@ -16,8 +16,9 @@ class Noise:
 
     Parameters
     ----------
-    seed, step : int
-        Name the stream.
+    seed : int
+    step : int or str
+        Names the stream: a step of training, or what else the numbers are for.
     device : torch.device or str
         Where the numbers are drawn; CPU and GPU draw different ones.
     rank, world : int
@@ -25,7 +26,7 @@ class Noise:
     """
 
     def __init__(
-        self, seed: int, step: int = 0, device: torch.device | str = "cpu", rank: int = 0, world: int = 1
+        self, seed: int, step: int | str = 0, device: torch.device | str = "cpu", rank: int = 0, world: int = 1
     ) -> None:
         digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
         self.device = torch.device(device)

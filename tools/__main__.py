@@ -13,6 +13,7 @@ VERBS = {
     "demo": "Track and score a rendered scene; needs nothing.",
     "track": "Track the objects of videos, cameras, folders or detection files.",
     "evaluate": "Score tracks against ground truth with the MOT16 measures and HOTA.",
+    "train": "Train a latent model on samples without labels.",
 }
 
 

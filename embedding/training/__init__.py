@@ -1,1 +1,1 @@
-"""The training loop and what it writes."""
+"""Training of latent models: a loop that knows no model."""

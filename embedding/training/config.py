@@ -1,0 +1,77 @@
+"""What a run of training is: the model and how it is optimised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from embedding.data.augment import AugmentConfig
+from embedding.model import MODELS, ModelConfig
+from embedding.models.ae import AEConfig
+from tracker.config import part
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A model and its training; ``steps``, ``batch`` and all that follows are the same for any number of processes."""
+
+    model: ModelConfig = part(MODELS, AEConfig())
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Changes of the input; the target stays clean."""
+    views: str = "none"
+    """``tracklets``: the input is another sample of the target's motion-only tracklet, where there is one."""
+    seed: int = 0
+    """Of weights, order and noise."""
+    steps: int = 6000
+    """Steps of the optimiser."""
+    batch: int = 128
+    """Samples of a step, over all processes."""
+    lr: float = 1e-3
+    """Highest rate of AdamW."""
+    warmup: int = 200
+    """Steps in which the rate rises linearly from zero."""
+    decay: str = "cosine"
+    """What the rate does afterwards: ``constant``; ``cosine`` to zero at ``steps``; ``sqrt``, proportional to
+    1/√step (does not know the end: a run that is made longer equals a run that was planned so)."""
+    weight_decay: float = 0.0
+    """Decoupled decay of AdamW."""
+    clip: float = 0.0
+    """Longest gradient; a longer one is shortened to it. 0: none is."""
+    ema: float = 0.999
+    """Decay of the weights' moving average, which is what is judged and kept; lower in the first steps. 0: none."""
+    holdout: float = 0.05
+    """Share of the samples that is never trained on, at most 4096 samples."""
+    patience: int = 0
+    """Evaluations without a better held-out score after which training stops; the best weights are kept. 0: train
+    to the end and keep the last ones."""
+    log_every: int = 20
+    """Steps between lines of metrics; losses are checked as often."""
+    eval_every: int = 500
+    """Steps between evaluations on held-out samples."""
+    save_every: int = 500
+    """Steps between states that an interrupted run goes on from."""
+    precision: str = "auto"
+    """``fp32``, ``bf16`` (autocast), ``auto``: bf16 on a GPU that has it."""
+    compile: bool = False
+    """Whether the loss goes through ``torch.compile``."""
+    tensorboard: bool = True
+    """Whether to write TensorBoard events."""
+    pictures: bool = True
+    """Whether to draw reconstructions, samples and curves."""
+
+    def __post_init__(self) -> None:
+        for name, ok, expected in (
+            ("views", self.views in ("none", "tracklets"), "none or tracklets"),
+            ("decay", self.decay in ("constant", "cosine", "sqrt"), "constant, cosine or sqrt"),
+            ("precision", self.precision in ("auto", "fp32", "bf16"), "auto, fp32 or bf16"),
+            ("lr", self.lr > 0, "more than 0"),
+            ("ema", 0 <= self.ema < 1, "0 or more and less than 1"),
+            ("holdout", 0 < self.holdout < 1, "between 0 and 1"),
+            *((name, getattr(self, name) >= 1, "1 or more") for name in POSITIVE),
+            *((name, getattr(self, name) >= 0, "0 or more") for name in NOT_NEGATIVE),
+        ):
+            if not ok:
+                raise ValueError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+
+
+POSITIVE = ("steps", "batch", "log_every", "eval_every", "save_every")
+NOT_NEGATIVE = ("warmup", "weight_decay", "clip", "patience")

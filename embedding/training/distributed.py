@@ -1,0 +1,113 @@
+"""Processes that share every batch, started by ``torchrun``; without it one process that has all of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Group:
+    """One process among all that share the batches.
+
+    Attributes
+    ----------
+    device : torch.device
+    rank, world : int
+        Its number and how many there are.
+    local : int
+        Its number on this machine.
+    """
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean of a tensor over the processes."""
+        if self.world == 1:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.world
+
+    def from_main(self, value: Tensor) -> Tensor:
+        """The tensor that the main process has; changed in place."""
+        if self.world > 1:
+            dist.broadcast(value, 0)
+        return value
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.world > 1:
+            dist.barrier()
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """One process of each machine does the block before the others do, and leaves them its files."""
+        if self.local:
+            self.wait()
+        yield
+        if not self.local:
+            self.wait()
+
+
+@contextmanager
+def join(device: str = "auto") -> Iterator[Group]:
+    """Join the processes that ``torchrun`` has started; a block inside another one keeps the outer one's connections.
+
+    Parameters
+    ----------
+    device : str
+        ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``. With several processes each has a GPU of its
+        own.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or not there.
+    """
+    rank, world, local = (int(os.environ.get(name, default)) for name, default in ENVIRONMENT)
+    chosen = find_device(device, local if world > 1 else None)
+    ours = world > 1 and not dist.is_initialized()
+    if ours:
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Group(chosen, rank, world, local)
+    finally:
+        if ours:
+            dist.destroy_process_group()
+
+
+ENVIRONMENT = (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
+
+
+def find_device(name: str, index: int | None = None) -> torch.device:
+    """The device that a user's word means; ``index`` chooses among several GPUs where the word does not."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device: expected auto, cpu, cuda or cuda:NUMBER, got {name!r}") from None
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ValueError("device: expected cpu or auto (this machine has no CUDA device), got cuda")
+        if device.index is None and index is not None:
+            device = torch.device("cuda", index)
+        torch.cuda.set_device(device)
+    elif device.type != "cpu":
+        raise ValueError(f"device: expected auto, cpu, cuda or cuda:NUMBER, got {name!r}")
+    return device

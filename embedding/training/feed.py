@@ -1,0 +1,98 @@
+"""Which samples a step has, and their reading one step ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from torch import Tensor
+
+from embedding.data.sets import SampleSet
+from embedding.data.views import Views
+from embedding.noise import Noise
+from embedding.training.config import TrainConfig
+from embedding.training.distributed import Group
+from tracker.types import Int
+
+MOST_HELD_OUT = 4096
+
+
+def split(n: int, share: float, seed: int) -> tuple[Int, Int]:
+    """Rows to train on and rows held out, each sorted.
+
+    Raises
+    ------
+    ValueError
+        If there are not two samples at least.
+    """
+    if n < 2:
+        raise ValueError(f"data: expected at least 2 samples (one is held out), got {n}")
+    held = min(max(round(share * n), 1), n - 1, MOST_HELD_OUT)
+    order = Noise(seed, "held out").permutation(n).numpy()
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+class Feed:
+    """Targets and other views of them, by step.
+
+    The rows of a step follow from seed and step alone: permutations of the training rows, one after the other, cut into
+    batches. Of every batch this process has each ``world``-th row.
+
+    Parameters
+    ----------
+    data : SampleSet
+    rows : int64 [n]
+        Those to train on.
+    config : TrainConfig
+    group : Group
+    """
+
+    def __init__(self, data: SampleSet, rows: Int, config: TrainConfig, group: Group) -> None:
+        self._data, self._rows, self._config, self._group = data, rows, config, group
+        self._order = lru_cache(maxsize=2)(self._permutation)
+        self._views: Views | None = None
+        if config.views == "tracklets":
+            track = np.full(len(data), -1, np.int64)
+            track[rows] = data.columns["track"][rows]
+            if (track < 0).all():
+                raise ValueError("views: expected data with tracklets (flatsort crop --views tracklets), got none")
+            self._views = Views(replace(data, columns={**data.columns, "track": track}))
+
+    def batches(self, start: int, stop: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Targets and views [n *shape] of the steps, on the group's device; one tensor where there are no views."""
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(self._read, start)
+            for step in range(start, stop):
+                targets, views = ahead.result()
+                if step + 1 < stop:
+                    ahead = reader.submit(self._read, step + 1)
+                on_device = targets.to(self._group.device, non_blocking=True)
+                yield on_device, on_device if views is targets else views.to(self._group.device, non_blocking=True)
+
+    def rows(self, step: int) -> Int:
+        """Rows of the data in a step, of all processes."""
+        n, batch = len(self._rows), self._config.batch
+        places = np.arange(step * batch, (step + 1) * batch)
+        epochs = places // n
+        parts = [self._order(int(epoch))[places[epochs == epoch] % n] for epoch in np.unique(epochs)]
+        chosen: Int = self._rows[np.concatenate(parts)]
+        return chosen
+
+    def _permutation(self, epoch: int) -> Int:
+        order: Int = Noise(self._config.seed, f"epoch {epoch}").permutation(len(self._rows)).numpy()
+        return order
+
+    def _read(self, step: int) -> tuple[Tensor, Tensor]:
+        rank, world = self._group.rank, self._group.world
+        rows = self.rows(step)[rank::world]
+        targets = self._pinned(self._data.tensor(rows))
+        if self._views is None:
+            return targets, targets
+        partners = self._views.partner(rows, Noise(self._config.seed, f"views {step}", rank=rank, world=world))
+        return targets, self._pinned(self._data.tensor(partners))
+
+    def _pinned(self, samples: Tensor) -> Tensor:
+        return samples.pin_memory() if self._group.device.type == "cuda" else samples
