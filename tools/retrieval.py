@@ -1,0 +1,100 @@
+"""``flatsort retrieval``: how well a model's distance tells who is who."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.cli import debug_option, progress, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tools.retrieving import Labelled, Piece
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="Name, checkpoint, folder of a training run or ONNX file; NAME=M,M,M: seeds of one model. Repeat to compare.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    metavar="DIR[@N]",
+    help="MOTChallenge sequence (@N: every n-th frame), folder of pictures named by identity, or set. Repeatable.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
+@click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Of sequences without @N.")
+@click.option("--min-height", type=click.FloatRange(0), default=50.0, show_default=True, help="Of boxes, pixels.")
+@click.option("--layout", default="auto", show_default=True, help="Of pictures' names: cuhk03, market1501, folders, …")
+@click.option("--group", is_flag=True, help="Checkpoints of one model and the same settings are seeds of one row.")
+@click.option("--calibrate", is_flag=True, help="Measure limits without labels and write them into the checkpoints.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda.")
+@debug_option
+def main(
+    models: tuple[str, ...],
+    data: tuple[str, ...],
+    out: Path,
+    stride: int,
+    min_height: float,
+    layout: str,
+    group: bool,
+    calibrate: bool,
+    device: str,
+) -> None:
+    """Search people by appearance alone and print how often the nearest is the same person.
+
+    Of sequences, the ground truth's boxes are searched among those of other frames; of pictures, across and within
+    cameras where the names tell cameras. AUC: chance that a pair of the same person is nearer than a pair of
+    different ones; next-frame AUC: the same, with a person in the next frame against others in the same frame.
+    Writes retrieval.md, retrieval.json, ROC curves and distance histograms.
+
+    \b
+    flatsort retrieval --model pixels --model runs/vae --data MOT15/PETS09-S2L1@20 --data cuhk03/val --out runs/r
+    flatsort retrieval --model flat=a.safetensors,b.safetensors,c.safetensors --data TUD-Campus@4 --out runs/r
+    """
+    from tools import comparing, retrieving
+    from tracker.files import write_text
+
+    models_found = comparing.contenders(models, device, group)
+    embedders = [embedder for model in models_found for embedder in model.embedders]
+    sources = [retrieving.open_labelled(d, stride=stride, min_height=min_height, layout=layout) for d in data]
+    embedded = [retrieving.embed(source, embedders, _shown) for source in _distinct(sources)]
+    rows = comparing.compare(models_found, embedded)
+    limits = comparing.limits(models_found, embedded) if calibrate else {}
+    write_text(out / "retrieval.json", comparing.to_json(rows, limits))
+    write_text(out / "retrieval.md", comparing.table(rows, "pipe") + "\n")
+    comparing.draw(rows, out)
+    click.echo(comparing.table(rows))
+    if calibrate:
+        comparing.write_limits(limits)
+        click.echo(f"\n{comparing.limits_table(limits)}")
+
+
+def _shown(source: Labelled) -> Iterable[Piece]:
+    return progress(source.pieces(), source.total, source.name, "batch")
+
+
+def _distinct(sources: list[Labelled]) -> list[Labelled]:
+    """The sources, numbered where several have one name."""
+    from dataclasses import replace
+
+    names = [source.name for source in sources]
+    return [
+        replace(source, name=f"{source.name}-{names[:place].count(source.name) + 1}")
+        if names.count(source.name) > 1
+        else source
+        for place, source in enumerate(sources)
+    ]
+
+
+if __name__ == "__main__":
+    run(main)
