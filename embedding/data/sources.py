@@ -1,0 +1,198 @@
+"""Whatever a user gives as data → one memory-mapped set at a model's shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from embedding.data.pictures import CHUNK, ImageFolder, fit, short_name, stamp
+from embedding.data.sets import NAMES, ROWS, SAMPLES, SampleSet, is_set, open_set
+from embedding.data.writer import SetWriter
+from tracker.files import write_text
+from tracker.registry import suggest
+
+INDEX = "sources.json"
+"""File beside a gathered set: what it was gathered from."""
+VERSION = 1
+"""Of what `gather` does to samples: sets of another one are gathered anew."""
+BUILT_IN = ("digits", "pendulum", "walker")
+RENDERED = 5000
+"""Samples of a rendered set."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What came of the sources.
+
+    Attributes
+    ----------
+    data : SampleSet
+        Memory-mapped.
+    skipped : list of str
+        One sentence for each file that is no sample, and why.
+    """
+
+    data: SampleSet
+    skipped: list[str]
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """A source that is a set already: on disk, or made here; ``fingerprint`` changes when it does."""
+
+    name: str
+    data: SampleSet
+    fingerprint: list[Any]
+    on_disk: bool = False
+
+    @property
+    def note(self) -> str:
+        return self.data.note or self.name
+
+    @property
+    def shape(self) -> list[int]:
+        return self.data.shape
+
+    def append(self, writer: SetWriter, shape: Sequence[int]) -> list[str]:
+        data = self.data
+        writer.begin_source()
+        for start in range(0, len(data), CHUNK):
+            rows = slice(start, start + CHUNK)
+            samples = np.asarray(data.samples[rows])
+            if data.shape != list(shape):
+                samples = np.stack([fit(image, shape) for image in samples])
+            columns = {name: column[rows] for name, column in data.columns.items()}
+            sequence = [data.sequences[i] if i >= 0 else None for i in columns.pop("sequence").tolist()]
+            writer.add(samples, sequence, **columns)
+        return []
+
+
+def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: str | Path) -> Gathered:
+    """Samples of all sources at one shape, as one set that is read from disk.
+
+    Images are resized, and their colours turned into grey or back, as the shape asks (`embedding.data.pictures.fit`).
+    Vectors are taken as they are: scale them, so that a difference of 1 counts alike in every number. Identities and
+    tracks of different sources are kept apart.
+
+    Parameters
+    ----------
+    sources : sequence of str or Path
+        Each a folder that holds a set (``flatsort crop`` writes one), a folder of images (searched recursively, one
+        image a sample), a ``.npz`` file with an array ``poses`` or one array only [n d], or one of `BUILT_IN`:
+        scikit-learn's 8×8 digits, rendered pendulums, joint angles of a walker. What exists as a file comes first.
+    shape : sequence of int or None
+        Of a sample: channels (1 or 3), height and width in pixels, or the length of a vector. None: that of the
+        sources; a folder's is that of its first image.
+    folder : str or Path
+        Where the set is kept. It is used again while sources and shape stay what they were. A single source that is a
+        set of this shape is used where it is. One process at a time may gather into a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a source does not exist.
+    ValueError
+        If a source is damaged or none of the above, sources do not fit together or the shape, or no sample is left.
+    """
+    if not sources:
+        raise ValueError("data: expected at least one source, got none")
+    folder = Path(folder)
+    found = [_find(source, shape) for source in sources]
+    wanted = _common_shape(found, shape)
+    only = found[0]
+    if len(found) == 1 and isinstance(only, _Samples) and only.on_disk and only.shape == wanted:
+        return Gathered(only.data, [])
+    fingerprint = [VERSION, wanted, [[source.name, source.fingerprint] for source in found]]
+    index = _read_index(folder)
+    if index.get("fingerprint") == fingerprint and is_set(folder):
+        return Gathered(open_set(folder), index["skipped"])
+    (folder / INDEX).unlink(missing_ok=True)
+    with SetWriter(folder, "; ".join(source.note for source in found)) as writer:
+        skipped = [sentence for source in found for sentence in source.append(writer, wanted)]
+    write_text(folder / INDEX, json.dumps({"fingerprint": fingerprint, "skipped": skipped}))
+    return Gathered(open_set(folder), skipped)
+
+
+def _find(source: str | Path, shape: Sequence[int] | None) -> _Samples | ImageFolder:
+    path = Path(source)
+    if path.is_dir():
+        return _set(path) if is_set(path) else ImageFolder(path)
+    if path.is_file():
+        if path.suffix.lower() == ".npz":
+            return _vectors(path)
+        raise ValueError(f"{path}: expected a folder or a .npz file (of videos, `flatsort crop` cuts the crops)")
+    if str(source) in BUILT_IN:
+        return _built_in(str(source), shape)
+    raise FileNotFoundError(f"data {source}: no such file or folder, or unknown name{suggest(str(source), BUILT_IN)}")
+
+
+def _set(path: Path) -> _Samples:
+    stamps = [stamp(path / name) for name in (SAMPLES, ROWS, NAMES)]
+    return _Samples(short_name(path), open_set(path), [str(path.resolve()), stamps], on_disk=True)
+
+
+def _vectors(path: Path) -> _Samples:
+    try:
+        with np.load(path) as file:
+            names = file.files
+            if "poses" not in names and len(names) != 1:
+                raise ValueError(f"expected an array 'poses' or one array only, got {', '.join(names) or 'none'}")
+            array = file["poses" if "poses" in names else names[0]]
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ValueError(f"{path}: {error}") from error
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
+        raise ValueError(f"{path}: expected numbers [n d], got {array.dtype} {list(array.shape)}")
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        raise ValueError(f"{path}: expected finite numbers, row {bad[0]} (from 0) has others")
+    return _Samples(path.stem, SampleSet(values, note=f"{path.name}: {len(values)} vectors"), [stamp(path)])
+
+
+def _built_in(name: str, shape: Sequence[int] | None) -> _Samples:
+    if name == "digits":
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        levels = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
+        note = "digits: optical recognition of handwritten digits, UCI, through scikit-learn"
+        return _Samples(name, SampleSet(levels, {"identity": digits.target.astype(np.int64)}, note=note), [])
+    if name == "pendulum":
+        from embedding.data.rendered import pendulum
+
+        size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else 16
+        return _Samples(name, pendulum(RENDERED, 0, size), [RENDERED, size])
+    from embedding.data.walker import walker
+
+    return _Samples(name, walker(RENDERED, 0), [RENDERED])
+
+
+def _common_shape(found: Sequence[_Samples | ImageFolder], shape: Sequence[int] | None) -> list[int]:
+    shapes = [source.shape for source in found]
+    wanted = list(shapes[0] if shape is None else shape)
+    for source, each in zip(found, shapes, strict=True):
+        if len(each) != len(shapes[0]):
+            raise ValueError(f"data: expected images only or vectors only, got {found[0].name} and {source.name}")
+        if shape is None and each != wanted:
+            raise ValueError(f"data: expected samples of one shape, {found[0].name} has {wanted}, {source.name} {each}")
+        if len(each) != len(wanted) or (len(each) == 1 and each != wanted):
+            raise ValueError(f"data: {source.name} has samples {each}, the model takes {wanted}")
+    if len(wanted) == 3 and wanted[0] not in (1, 3):
+        raise ValueError(f"data: images have 1 or 3 channels, the model takes {wanted}")
+    return wanted
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    """What a set was gathered from; nothing where that cannot be told."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) and isinstance(index.get("skipped"), list) else {}
