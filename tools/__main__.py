@@ -13,7 +13,13 @@ VERBS = {
     "demo": "Track and score a rendered scene; needs nothing.",
     "track": "Track the objects of videos, cameras, folders or detection files.",
     "evaluate": "Score tracks against ground truth with the MOT16 measures and HOTA.",
+    "crop": "Cut crops out of videos, sequences or folders into a set to train on.",
     "train": "Train a latent model on samples without labels.",
+    "embed": "Turn boxes of videos, or whole pictures, into latents.",
+    "export": "Write a model's embedding as an ONNX file.",
+    "check-embedder": "Tell what an embedder promises and does not keep.",
+    "retrieval": "Search people by appearance alone: rank-k, mAP, ROC of models side by side.",
+    "latent": "Measure and draw how flat latent spaces are.",
 }
 
 
@@ -28,7 +34,7 @@ class Verbs(click.Group):
         """Return the command of a verb, None if there is no such verb."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"tools.{cmd_name}").main
+        command: click.Command = importlib.import_module(f"tools.{cmd_name.replace('-', '_')}").main
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

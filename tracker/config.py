@@ -91,6 +91,17 @@ def load(
         raise ValueError(f"config: {_sentence(error)}") from error
 
 
+def settings(overrides: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` texts as a nested mapping, each value read as YAML.
+
+    Raises
+    ------
+    ValueError
+        If one is no ``key=value`` or its value is not valid YAML.
+    """
+    return cast("dict[str, Any]", OmegaConf.to_container(_parse(overrides, {})))
+
+
 def dump(config: Any) -> str:
     """The resolved config as YAML text."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))

@@ -90,20 +90,20 @@ class OnnxEmbedder:
     """
 
     def __init__(self, config: OnnxConfig) -> None:
-        self._network = open_network(
+        self.network = open_network(
             config.weights,
             "re-identification network",
             part="embedder",
             device=config.device,
             threads=config.threads,
         )
-        self.config = config = _complete(config, self._network)
+        self.config = config = _complete(config, self.network)
         width, height = self.size = config.size or (0, 0)
         mean, deviation = np.array(config.mean), np.array(config.deviation)
         self._gain = (1 / (deviation * (config.scale or 1))).astype(np.float32)[:, None, None]
         self._shift = (-mean / deviation).astype(np.float32)[:, None, None]
         try:
-            probe = self._network.run(self._prepare(np.zeros((2, height, width, 3), np.uint8)))
+            probe = self.network.run(self._prepare(np.zeros((2, height, width, 3), np.uint8)))
         except Exception as error:  # onnxruntime's errors have no base class of their own
             reason = " ".join(str(error).split())[:200]
             raise ValueError(
@@ -126,7 +126,7 @@ class OnnxEmbedder:
         crops = crops_of(images, boxes, self.size)
         latents = np.empty((len(crops), self.dim), np.float32)
         for start in range(0, len(crops), CHUNK):
-            part = self._network.run(self._prepare(crops[start : start + CHUNK]))
+            part = self.network.run(self._prepare(crops[start : start + CHUNK]))
             latents[start : start + CHUNK] = part.reshape(len(part), -1)
         if not np.isfinite(latents).all():
             raise ValueError(f"{self.config.weights}: the network gave a latent that is not finite")

@@ -115,7 +115,7 @@ class TorchEmbedder:
         else:
             crops = crops_of(images, boxes, self.size)
             if self.model.config.shape[0] == 1:
-                crops = np.array([cv2.cvtColor(each, cv2.COLOR_RGB2GRAY) for each in crops])[..., None]
+                crops = _grey(crops)
             latents = self._embed(torch.from_numpy(crops).permute(0, 3, 1, 2))
         return by_image(latents, boxes)
 
@@ -165,6 +165,13 @@ def open_model(config: TorchConfig) -> TorchEmbedder:
         if not torch.isfinite(weights).all():
             raise ValueError(f"{config.weights}: weights {name!r} are not finite")
     return TorchEmbedder(model, card, config)
+
+
+def _grey(crops: Image) -> Image:
+    out = np.empty((*crops.shape[:3], 1), np.uint8)
+    for row, each in enumerate(crops):
+        out[row, ..., 0] = cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)
+    return out
 
 
 def find_device(name: str) -> torch.device:

@@ -1,0 +1,112 @@
+"""Models as ONNX files, for whatever runs those; `embedding.load` reads them back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embedding.embedders.onnx import NOTE, OnnxConfig, OnnxEmbedder
+from embedding.likelihood import LUMA
+from embedding.model import LatentModel
+from tracker.files import replacing
+
+TOLERANCE = 1e-4
+"""Largest difference to torch's latents, as a share of the longest latent."""
+
+
+def export(model: LatentModel, path: str | Path) -> float:
+    """Write a model's embedding, mirror image included, as an ONNX file and give its difference to torch.
+
+    The network takes ``images`` float32 [n 3 height width], RGB in 0..1, any n, and gives ``latents`` [n dim]. A note
+    in the file says so, and `embedding.load` needs no settings. The file appears once onnxruntime gave the same latents
+    as torch.
+
+    Parameters
+    ----------
+    model : LatentModel
+        Of images with 1 or 3 channels; left as it is.
+    path : str or Path
+        FILE.onnx.
+
+    Returns
+    -------
+    float
+        Largest difference to torch's latents on random images, as a share of the longest latent.
+
+    Raises
+    ------
+    ImportError
+        If onnxscript or onnxruntime is not installed.
+    ValueError
+        If the model does not embed images or the file gives other latents than torch.
+    """
+    shape = model.config.shape
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise ValueError(f"{model.config.name}: expected a model of pictures with 1 or 3 channels, got samples {shape}")
+    if Path(path).suffix.lower() != ".onnx":
+        raise ValueError(f"{path}: expected the name of a FILE.onnx")
+    network = _Embedding(copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)).eval()
+    images = torch.rand(5, 3, *shape[1:], generator=torch.Generator().manual_seed(0))
+    note = {
+        "size": [shape[2], shape[1]],
+        "scale": 255.0,
+        "mean": [0.0] * 3,
+        "deviation": [1.0] * 3,
+        "channels": "rgb",
+        "normalise": False,
+    }
+    with replacing(path) as temporary:
+        _write(network, images, json.dumps(note), temporary)
+        return _compare(network, images, temporary)
+
+
+class _Embedding(nn.Module):
+    """A model's `embed` as a forward pass on colour images."""
+
+    def __init__(self, model: LatentModel) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("luma", torch.tensor(LUMA)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.model.config.shape[0] == 1:
+            images = (images * self.luma).sum(1, keepdim=True)
+        return self.model.embed(images)
+
+    luma: Tensor
+
+
+def _write(network: nn.Module, images: Tensor, note: str, path: Path) -> None:
+    try:
+        import onnxscript  # noqa: F401  # torch's exporter needs it
+    except ImportError as error:
+        raise ImportError("exporting needs onnxscript: pip install flatsort[export]") from error
+    program = torch.onnx.export(
+        network,
+        (images,),
+        dynamo=True,
+        input_names=["images"],
+        output_names=["latents"],
+        dynamic_shapes={"images": {0: torch.export.Dim("n")}},
+        verbose=False,
+    )
+    if program is None:
+        raise ValueError("torch's exporter gave no network")
+    program.model.metadata_props[NOTE] = note
+    program.save(str(path), external_data=False)
+
+
+def _compare(network: nn.Module, images: Tensor, path: Path) -> float:
+    exported = OnnxEmbedder(OnnxConfig(weights=str(path), device="cpu")).network
+    with torch.inference_mode():
+        expected = network(images).numpy()
+    got = np.concatenate([exported.run(images[:1].numpy()), exported.run(images[1:].numpy())])
+    off = float(np.abs(got - expected).max() / max(np.linalg.norm(expected, axis=1).max(), 1e-12))
+    if not off <= TOLERANCE:
+        raise ValueError(f"the exported network's latents differ from torch's by {off:.1g}, expected {TOLERANCE:g}")
+    return off

@@ -1,0 +1,115 @@
+"""``flatsort embed``: boxes of frames, or whole pictures → latents in a file."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tools.cli import debug_option, progress, run
+from tools.track import split_arguments
+
+if TYPE_CHECKING:
+    from tools.tracking import Job
+    from tracker.protocols import Embedder
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("arguments", nargs=-1, required=True, type=click.Path(), metavar="SOURCE [KEY=VALUE]...")
+@click.option("--model", required=True, metavar="M", help="Name, checkpoint, folder of a training run or ONNX file.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE.npz")
+@click.option("--detections", type=click.Path(), metavar="FILE", help="Detections in the MOTChallenge layout.")
+@click.option("--detector", metavar="NAME", help="mot, background, onnx, torchvision or a part of yours.")
+@click.option("--min-score", type=float, help="Leave out detections below this score.")
+@click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Frames embedded in one call.")
+@click.option("--whole", is_flag=True, help="SOURCE is a folder of crops: embed each picture as a whole.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:NUMBER.")
+@debug_option
+def main(
+    arguments: tuple[str, ...],
+    model: str,
+    out: Path,
+    detections: str | None,
+    detector: str | None,
+    min_score: float | None,
+    frames: int | None,
+    batch: int,
+    whole: bool,
+    device: str,
+) -> None:
+    """Embed the boxes of SOURCE: a video, images or a MOTChallenge sequence, detected as in flatsort track.
+
+    Writes latents [n d], frame [n], boxes [n 4] (xyxy, pixels) and score [n]; of a folder of crops (--whole) latents
+    and names; of a set of flatsort crop latents and what the set knows of each sample. Read it with numpy.load.
+    KEY=VALUE are settings of the embedder, detector.KEY=VALUE of the detector.
+
+    \b
+    flatsort embed MOT17/train/MOT17-09 --model flat_vhp_vae --out latents.npz
+    flatsort embed video.mp4 --detector onnx detector.weights=yolox_nano.onnx --model pixels --out latents.npz
+    flatsort embed crops/ --whole --model osnet.onnx --out latents.npz size=[128,256]
+    """
+    from tools import encoding
+
+    sources, overrides = split_arguments(arguments)
+    if len(sources) != 1:
+        raise click.UsageError(f"expected one SOURCE, got {len(sources)}")
+    if out.suffix != ".npz":
+        raise click.UsageError(f"--out: expected the name of a FILE.npz, got {out}")
+    of_detector = [o for o in overrides if o.startswith(("detector.", "detector="))]
+    embedder = open_embedder(model, device, [o for o in overrides if o not in of_detector])
+    source, left_out = Path(sources[0]), Counter[str]()
+    if (source / "set.json").is_file():
+        pieces = encoding.of_set(source, _bar(source.name))
+    elif whole:
+        pieces = encoding.of_pictures(source, _bar(source.name), left_out)
+    else:
+        job = _open(sources[0], of_detector, detections, detector)
+        pieces = encoding.of_frames(job, batch, _bar(job.source.name), left_out, min_score=min_score, frames=frames)
+    start = time.perf_counter()
+    count = encoding.write(out, embedder, pieces, model)
+    seconds = time.perf_counter() - start
+    notes = "".join(f", {number} {what} left out" for what, number in left_out.items() if number)
+    rate = count / max(seconds, 1e-9)
+    click.echo(f"{out}: {count} latents of {embedder.dim} numbers{notes}, {seconds:.1f} s ({rate:,.0f} a second)")
+
+
+def open_embedder(model: str, device: str, settings: Sequence[str]) -> Embedder:
+    """The embedder that a name or file means, with ``key=value`` settings."""
+    from embedding import load
+    from tracker import config
+
+    values = config.settings(settings)
+    if "device" in values:
+        raise click.UsageError("device=…: expected the option --device")
+    return load(model, device, **values)
+
+
+def _open(text: str, overrides: Sequence[str], detections: str | None, detector: str | None) -> Job:
+    """The source and its detector; a choice that the user should know of is told."""
+    from tools.tracking import TrackConfig, prepare
+    from tracker.config import load
+
+    if detections and detector not in (None, "mot"):
+        raise click.UsageError(f"expected --detections or --detector {detector}, got both")
+    chosen = {"detector": "mot" if detections else detector, "detector.path": detections}
+    config = load(TrackConfig, None, overrides, {key: value for key, value in chosen.items() if value})
+    job = prepare(text, config, images=True)
+    if job.note:
+        click.echo(job.note, err=True)
+    return job
+
+
+def _bar(name: str) -> Any:
+    def shown(items: Iterable[Any], total: int | None) -> Iterator[Any]:
+        return progress(items, total, name)
+
+    return shown
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,49 @@
+"""``flatsort export``: a model's embedding as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tools.cli import debug_option, run
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model", metavar="NAME|FILE")
+@click.option(
+    "--onnx",
+    "out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The FILE.onnx to write.",
+)
+@debug_option
+def main(model: str, out: Path) -> None:
+    """Write the embedding of MODEL (a shipped name, FILE.safetensors, or a training's folder) as an ONNX file.
+
+    The network takes RGB pictures in 0..1, any number of them, and gives their latents, averaged with the mirror image
+    where the model does that. It appears once onnxruntime gave the same latents as torch, and every --model takes it.
+
+    \b
+    flatsort export flat_vhp_vae --onnx flat.onnx
+    """
+    from embedding.checkpoint import load
+    from embedding.export import export
+    from embedding.loading import find
+
+    kind, weights = find(model)
+    if kind != "torch" or weights is None:
+        raise ValueError(f"{model}: expected a checkpoint of a model, got an embedder of kind {kind}")
+    network, _ = load(weights)
+    off = export(network, out)
+    _, height, width = network.config.shape
+    click.echo(
+        f"{out}: pictures of {width}x{height} pixels to {network.dim} numbers, {out.stat().st_size / 1e6:.1f} MB, "
+        f"within {off:.0e} of torch"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
