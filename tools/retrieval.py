@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--layout", default="auto", show_default=True, help="Of pictures' names: cuhk03, market1501, folders, …")
 @click.option("--group", is_flag=True, help="Checkpoints of one model and the same settings are seeds of one row.")
 @click.option("--calibrate", is_flag=True, help="Measure limits without labels and write them into the checkpoints.")
+@click.option("--figures/--no-figures", default=True, show_default=True, help="ROC curves and distance histograms.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda.")
 @debug_option
 def main(
@@ -48,6 +49,7 @@ def main(
     layout: str,
     group: bool,
     calibrate: bool,
+    figures: bool,
     device: str,
 ) -> None:
     """Search people by appearance alone and print how often the nearest is the same person.
@@ -72,7 +74,8 @@ def main(
     limits = comparing.limits(models_found, embedded) if calibrate else {}
     write_text(out / "retrieval.json", comparing.to_json(rows, limits))
     write_text(out / "retrieval.md", comparing.table(rows, "pipe") + "\n")
-    comparing.draw(rows, out)
+    if figures:
+        comparing.draw(rows, out)
     click.echo(comparing.table(rows))
     if calibrate:
         comparing.write_limits(limits)

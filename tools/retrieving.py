@@ -121,7 +121,7 @@ def embed(
     Raises
     ------
     ValueError
-        If no picture could be read, none is labelled, or an embedder gives something else than a latent a box.
+        If no picture that can be read is labelled.
     """
     labels, boxes = [Labels.of(0)], [np.empty((0, 4))]
     latents: list[list[Float32]] = [[] for _ in embedders]
@@ -133,7 +133,9 @@ def embed(
     columns = {name: np.concatenate([part.columns()[name] for part in labels]) for name in labels[0].columns()}
     joined = Labels(**columns)
     if not (joined.identity >= 0).any():
-        raise ValueError(f"{source.name}: expected pictures with identities, none of {len(joined)} has one")
+        raise ValueError(
+            f"{source.name}: expected pictures with identities, none of {len(joined)} that could be read has one"
+        )
     return Embedded(source, joined, np.concatenate(boxes), [np.concatenate(found) for found in latents])
 
 
@@ -191,12 +193,8 @@ def _sequence(folder: Path, name: str, stride: int, min_height: float) -> Labell
     def pieces() -> Iterator[Piece]:
         frames = ((f.index, f.image) for f in source)
         shown = ((index, image) for index, image in frames if image is not None and (index - 1) % stride <= 1)
-        read = 0
         while batch := list(islice(shown, FRAMES)):
-            read += len(batch)
             yield _frames(table, kept, batch)
-        if not read:
-            raise ValueError(f"{folder}: expected frames to cut boxes from, could read none of them")
 
     return Labelled(name, pieces, -(-(source.length or 0) // (stride * FRAMES)), stride, boxes=True)
 

@@ -88,7 +88,7 @@ def pairs_from_boxes(frames: Int, boxes: Float, latents: NDArray[np.floating]) -
         If the lengths differ.
     """
     _same_length(frames=frames, boxes=boxes, latents=latents)
-    z = np.asarray(latents, np.float64)
+    z, boxes = np.asarray(latents, np.float64), np.asarray(boxes, np.float64)
     found: dict[bool, list[Float]] = {True: [np.empty(0)], False: [np.empty(0)]}
     before, alone_before, last = np.empty(0, np.int64), np.empty(0, bool), -2
     for frame in np.unique(frames).tolist():

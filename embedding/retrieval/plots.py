@@ -75,7 +75,6 @@ def save(figure: Figure, path: str | Path) -> None:
 
 def _density(histogram: Histogram, unit: float) -> tuple[Float, Float]:
     """Edges [BARS + 1] and density [BARS] of distances in a unit; what is beyond counts in the last bar."""
-    distances, counts = histogram.occupied()
     edges = np.linspace(0, 2, BARS + 1)
-    bars, _ = np.histogram(np.minimum(distances / unit, 2), edges, weights=counts)
-    return edges, bars / max(counts.sum(), 1) / (edges[1] - edges[0])
+    bars, _ = np.histogram(np.minimum(histogram.distances / unit, 2), edges, weights=histogram.counts)
+    return edges, bars / max(len(histogram), 1) / (edges[1] - edges[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 
@@ -11,9 +12,8 @@ from sklearn.metrics import auc
 
 from tracker.types import Float, Int
 
-SHIFT = 12
-"""Bits of a float32 that a bin leaves out: 11 bits of the mantissa stay, bins are 0.05 % wide."""
-BINS = 1 << (31 - SHIFT)
+SHIFT = 10
+"""Bits of a float32 that a bin leaves out: 13 bits of the mantissa stay, bins are 0.01 % wide."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
@@ -22,17 +22,21 @@ class Histogram:
     """Counts of distances by the leading bits of their float32: bins of equal relative width, whatever the scale.
 
     Positive floats are ordered as their bits are, so that no range has to be known before the first distance comes,
-    and pairs can be added in any number and order.
+    and pairs can be added in any number and order. Only bins that hold something are kept.
     """
 
-    counts: Int = field(default_factory=lambda: np.zeros(BINS, np.int64))
+    bins: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
+    counts: Int = field(default_factory=lambda: np.empty(0, np.int64))
     _sum: float = 0.0
     _squares: float = 0.0
 
     def add(self, distances: Float) -> None:
         """Count distances ≥ 0 [any shape]."""
         bits = np.ascontiguousarray(distances, np.float32).reshape(-1).view(np.uint32)
-        self.counts += np.bincount(bits >> SHIFT, minlength=BINS)
+        bins, counts = np.unique(bits >> SHIFT, return_counts=True)
+        merged = np.union1d(self.bins, bins)
+        self.counts = _spread(self.bins, self.counts, merged) + _spread(bins, counts, merged)
+        self.bins = merged
         self._sum += float(distances.sum())
         self._squares += float(np.square(distances).sum())
 
@@ -49,11 +53,11 @@ class Histogram:
         """Standard deviation of the distances; 0 without any."""
         return math.sqrt(max(self._squares / max(len(self), 1) - self.mean**2, 0.0))
 
-    def occupied(self) -> tuple[Float, Int]:
-        """Distances that stand for the bins that are not empty, ascending [k], and their counts [k]."""
-        bins = np.flatnonzero(self.counts)
-        middles = ((bins << SHIFT) + (1 << (SHIFT - 1))).astype(np.uint32).view(np.float32)
-        return np.where(bins == 0, 0.0, middles).astype(np.float64), self.counts[bins]
+    @property
+    def distances(self) -> Float:
+        """Distances that stand for the bins, ascending [k]."""
+        middles = ((self.bins << SHIFT) + (1 << (SHIFT - 1))).astype(np.uint32).view(np.float32)
+        return np.where(self.bins == 0, 0.0, middles).astype(np.float64)
 
     def quantile(self, shares: ArrayLike) -> Float:
         """Distances below which these shares of all lie, to the width of a bin.
@@ -63,11 +67,10 @@ class Histogram:
         ValueError
             If there is no distance.
         """
-        values, counts = self.occupied()
-        if not len(values):
+        if not len(self.bins):
             raise ValueError("quantile: expected at least one distance, got none")
-        places = np.searchsorted(np.cumsum(counts), np.asarray(shares) * counts.sum(), side="left")
-        return np.asarray(values[np.minimum(places, len(values) - 1)])
+        places = np.searchsorted(np.cumsum(self.counts), np.asarray(shares) * len(self), side="left")
+        return np.asarray(self.distances[np.minimum(places, len(self.bins) - 1)])
 
 
 @dataclass(eq=False)
@@ -103,12 +106,10 @@ class Separation:
         """
         if not self.complete:
             raise ValueError(f"roc: expected pairs of both kinds, got {len(self.same)} same, {len(self.different)} not")
-        both = Histogram(self.same.counts + self.different.counts)
-        distances, _ = both.occupied()
-        used = np.flatnonzero(both.counts)
-        rates = [np.cumsum(h.counts[used]) / len(h) for h in (self.different, self.same)]
+        both = Histogram(np.union1d(self.same.bins, self.different.bins))
+        rates = [np.cumsum(_spread(h.bins, h.counts, both.bins)) / len(h) for h in (self.different, self.same)]
         false, true = (np.concatenate([[0.0], rate]) for rate in rates)
-        return false, true, np.concatenate([[0.0], distances])
+        return false, true, np.concatenate([[0.0], both.distances])
 
     @property
     def auc(self) -> float | None:
@@ -157,8 +158,8 @@ def between_frames(latents: NDArray[np.floating], identity: Int, frame: Int, seq
     order = known[np.lexsort((frame[known], sequence[known]))]
     z, who, when = np.asarray(latents, np.float64)[order], identity[order], np.stack([sequence, frame], 1)[order]
     found = Separation()
-    starts = np.flatnonzero(np.r_[True, np.any(np.diff(when, axis=0), axis=1)]) if len(order) else np.empty(0, int)
-    pieces = [slice(a, b) for a, b in zip(starts, np.append(starts[1:], len(order)), strict=True)]
+    edges = [0, *(np.flatnonzero(np.diff(when, axis=0).any(axis=1)) + 1).tolist(), len(order)]
+    pieces = [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
     for index, here in enumerate(pieces):
         first, second = np.triu_indices(here.stop - here.start, 1)
         other = who[here][first] != who[here][second]
@@ -168,6 +169,13 @@ def between_frames(latents: NDArray[np.floating], identity: Int, frame: Int, seq
             rows, cols = np.nonzero(who[here][:, None] == who[then])
             found.same.add(np.linalg.norm(z[here][rows] - z[then][cols], axis=1))
     return found
+
+
+def _spread(bins: NDArray[np.uint32], counts: Int, among: NDArray[np.uint32]) -> Int:
+    """The counts at the places of their bins among more bins, 0 elsewhere."""
+    spread = np.zeros(len(among), np.int64)
+    spread[np.searchsorted(among, bins)] = counts
+    return spread
 
 
 def _summary(histogram: Histogram) -> dict[str, object]:
