@@ -1,0 +1,1 @@
+"""What a latent space looks like, as figures of matplotlib."""

@@ -1,0 +1,136 @@
+"""Equidistance contours over log magnification of 2-D latent spaces: round and evenly sized means flat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from embedding.figures.colours import Colours
+from embedding.figures.sheets import Shown
+from embedding.geometry.metric import log_magnification, metric_tensor
+from embedding.geometry.paths import LatentGraph, grid_graph
+from tracker.types import Float, Int
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+CELLS, LEAST_CELLS = 88, 16
+"""Of the grid along its longer and at least along its shorter side."""
+MARGIN = 0.12
+"""Beyond the encoded samples, as a share of the longer side."""
+CENTRES = 6
+RINGS = 4
+LIMIT = 3.0
+"""Colours end where the volume is e³ times what it is in the mean, or e⁻³ of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A 2-D latent space on a grid.
+
+    Attributes
+    ----------
+    axes : float64 [w] and [h]
+    graph : LatentGraph
+        Over the grid, with Riemannian lengths.
+    magnification : float64 [h w]
+        ½ log det G minus its median at the samples, nats: how much more the decoder enlarges here than there.
+    scale : float
+        √c² at the samples.
+    """
+
+    axes: tuple[Float, Float]
+    graph: LatentGraph
+    magnification: Float
+    scale: float
+
+
+def plane(shown: Shown) -> Plane:
+    """The metric of a model with two latent dimensions on a grid around its latents.
+
+    Raises
+    ------
+    ValueError
+        If the latent space has another dimension.
+    """
+    if shown.latents.shape[1] != 2:
+        raise ValueError(f"contours: expected 2 latent dimensions, got {shown.latents.shape[1]} ({shown.name})")
+    latents = shown.latents.double().numpy()
+    low, high = latents.min(0), latents.max(0)
+    long = max(float((high - low).max()), 1e-6) * (1 + 2 * MARGIN)
+    middle, sides = (low + high) / 2, np.maximum(high - low + 2 * MARGIN * (high - low).max(), long / 5)
+    counts = np.maximum(np.rint(CELLS * sides / long).astype(int), LEAST_CELLS)
+    x, y = (np.linspace(m - s / 2, m + s / 2, n) for m, s, n in zip(middle, sides, counts, strict=True))
+    nodes = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    tensors = metric_tensor(shown.model.observe, torch.from_numpy(nodes.astype(np.float32)), chunk=512)
+    at_samples = metric_tensor(shown.model.observe, shown.latents, chunk=512)
+    scale = float(at_samples.diagonal(dim1=1, dim2=2).mean())
+    relative = log_magnification(tensors) - log_magnification(at_samples).median()
+    graph = grid_graph(shown.model.observe, (x, y), tensors.numpy())
+    return Plane((x, y), graph, relative.reshape(len(y), len(x)).numpy(), np.sqrt(scale))
+
+
+def metric_figure(models: Sequence[Shown], colours: Colours, seed: int = 0) -> Figure:
+    """A panel a model: rings of equal distance around some samples and shortest paths between these.
+
+    Rings have the same distances in every panel as shares of the plane's size times c, so that those of an isometric
+    decoder are circles of the same size in all.
+
+    Raises
+    ------
+    ValueError
+        See `plane`.
+
+    References
+    ----------
+    Chen et al., Learning flat latent manifolds with VAEs, ICML 2020, figure 5.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * len(models) + 0.9, 4.6), layout="constrained")
+    panels = figure.subplots(1, len(models), squeeze=False)[0]
+    for axes, shown in zip(panels, models, strict=True):
+        image = _draw(axes, shown, colours, seed)
+    label = "log magnification, nats above the median at samples"
+    figure.colorbar(image, ax=list(panels), label=label, extend="both", shrink=0.8)
+    colours.legend(figure)
+    return figure
+
+
+def _draw(axes: Axes, shown: Shown, colours: Colours, seed: int) -> AxesImage:
+    drawn = plane(shown)
+    x, y = drawn.axes
+    extent = (x[0], x[-1], y[0], y[-1])
+    image = axes.imshow(
+        drawn.magnification, origin="lower", extent=extent, cmap="PuOr_r", vmin=-LIMIT, vmax=LIMIT, alpha=0.8
+    )
+    latents = shown.latents.double().numpy()
+    axes.scatter(latents[:, 0], latents[:, 1], s=4, c=colours.of_rows, linewidths=0)
+    centres = _centres(latents, drawn.graph, seed)
+    size = float(np.hypot(x[-1] - x[0], y[-1] - y[0])) * drawn.scale
+    levels = (np.arange(RINGS) + 1) * size / 36
+    for distances in drawn.graph.distances(centres):
+        field = np.nan_to_num(distances.reshape(len(y), len(x)), posinf=1e9)
+        axes.contour(x, y, field, levels=levels, colors="k", linewidths=0.7)
+    for centre in centres[1:]:
+        axes.plot(*drawn.graph.path(int(centres[0]), int(centre)).T, color="C3", linewidth=1.2)
+    axes.set(title=shown.name, xlabel="z1", ylabel="z2", xlim=extent[:2], ylim=extent[2:])
+    axes.set_aspect("equal")
+    return image
+
+
+def _centres(latents: Float, graph: LatentGraph, seed: int) -> Int:
+    """Nodes of the grid nearest to the samples in the midst of clusters."""
+    from sklearn.cluster import KMeans
+
+    clusters = min(CENTRES, len(np.unique(latents, axis=0)))
+    means = KMeans(clusters, n_init=1, random_state=seed).fit(latents).cluster_centers_
+    # a mean may lie where there are no samples
+    members = latents[np.argmin(np.linalg.norm(means[:, None] - latents, axis=2), axis=1)]
+    return np.unique(np.argmin(np.linalg.norm(members[:, None] - graph.nodes, axis=2), axis=1))

@@ -1,0 +1,79 @@
+"""``flatsort latent``: the geometry of latent spaces, in numbers and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.cli import debug_option, progress, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from embedding.geometry.measures import Measures
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="Checkpoint, folder of a training run or name; NAME=M,M,M: seeds of one model. Repeat to compare.",
+)
+@click.option(
+    "--data",
+    "sources",
+    multiple=True,
+    required=True,
+    metavar="PATH",
+    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, walker. May be repeated.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
+@click.option("--points", type=click.IntRange(10), default=500, show_default=True, help="Samples to measure at.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the samples, pairs and places looked at.")
+@debug_option
+def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: int, seed: int) -> None:
+    """Measure how flat latent spaces are, and draw them.
+
+    Condition number and spread of the log magnification of the decoder's metric tensor, scale-free flatness, shortest
+    paths against Euclidean distance and evenness of straight interpolations, at samples and between them. Flat is
+    condition 1 and 0 for all spreads.
+
+    Leaves in --out: latent.json, latent.md, reconstructions.png, samples.png, interpolation.png (straight and over a
+    graph), map_pca.png, map_tsne.png and, of models with two latent dimensions, metric.png: contours of equal distance
+    over log magnification, round where the space is flat. Figures show the first seed of each model.
+
+    \b
+    flatsort latent --model runs/vhp --model runs/flat --data pendulum --out runs/latent
+    flatsort latent --model flat=a.safetensors,b.safetensors,c.safetensors --data crops/ --out runs/latent
+    """
+    from embedding.data.sources import gather
+    from tools import surveying
+    from tracker.files import write_text
+
+    found = surveying.contenders(models)
+    gathered = gather(sources, found[0].models[0].config.shape, out / "data")
+    data = surveying.choose(gathered.data, points, seed)
+    rows = surveying.survey(found, data, seed, _shown)
+    sentences = surveying.notes(rows, found)
+    if gathered.skipped:
+        sentences.append(f"{len(gathered.skipped)} files were skipped, the first: {gathered.skipped[0]}")
+    pictures = surveying.draw(found, data, out, seed)
+    write_text(out / "latent.md", surveying.table(rows, "pipe") + "\n")
+    write_text(out / "latent.json", surveying.to_json(rows, data, sentences))
+    click.echo(surveying.table(rows))
+    for sentence in sentences:
+        click.echo(f"note: {sentence}")
+    click.echo(f"{out}: latent.json, latent.md, {', '.join(path.name for path in pictures)}")
+
+
+def _shown(measured: Iterable[Measures], total: int) -> Iterable[Measures]:
+    return progress(measured, total, "measure", "model")
+
+
+if __name__ == "__main__":
+    run(main)
