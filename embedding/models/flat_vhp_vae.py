@@ -78,7 +78,8 @@ class FlatVHPVAE(LatentModel):
         total, score, terms = self.rewo(error.mean(), bound.mean())
         penalty, scale = self._flatness(z, noise)
         weighed = self.flat.eta * penalty
-        return LossTerms(total + weighed, score + weighed, {**terms, "flatness": penalty, "scale": scale})
+        terms |= {"flatness": penalty.detach(), "scale": scale.detach()}
+        return LossTerms(total + weighed, score + weighed, terms)
 
     def _flatness(self, z: Tensor, noise: Noise) -> flatness.Flatness:
         c = self.flat

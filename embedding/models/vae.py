@@ -37,7 +37,7 @@ class VAE(LatentModel):
         kl = posterior.kl().mean()
         error = self.likelihood.error(raw, batch.targets).mean()
         total = nll + kl
-        return LossTerms(total, total, {"nll": nll, "error": error, "kl": kl})
+        return LossTerms(total, total, {"nll": nll.detach(), "error": error.detach(), "kl": kl.detach()})
 
     def sample(self, n: int, noise: Noise) -> Tensor:
         """Latents [n dim] of the standard normal distribution."""

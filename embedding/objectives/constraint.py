@@ -141,7 +141,7 @@ class Rewo(nn.Module):
             "kappa": self.kappa2.sqrt(),
             "initial": self.initial.float(),
         }
-        return distortion + beta * bound, distortion + bound, terms
+        return distortion + beta * bound, distortion + bound, {name: term.detach() for name, term in terms.items()}
 
     @property
     def gate(self) -> Tensor:

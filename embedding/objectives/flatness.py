@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.forward_ad import dual_level, make_dual
 from torch.func import jvp, vjp, vmap
 
 from embedding.noise import Noise
@@ -146,8 +145,7 @@ def _push(decode: Decode, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
 def _load_forward_mode() -> None:
     with warnings.catch_warnings():  # torch's own rules for forward mode use what torch itself calls deprecated
         warnings.simplefilter("ignore")
-        with dual_level():
-            make_dual(torch.zeros(1), torch.zeros(1))
+        jvp(torch.sin, (torch.zeros(1),), (torch.zeros(1),))
 
 
 def _measure(products: tuple[Tensor, Tensor], scale: Tensor, mode: str, detach_scale: bool) -> Flatness:

@@ -1,0 +1,97 @@
+"""What every registered model promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from embedding import checkpoint
+from embedding.model import MODELS
+from embedding.noise import Noise
+from tests.embedding.models.made import IMAGE, VECTOR, batch, model, train
+
+pytestmark = pytest.mark.parametrize("name", MODELS.names())
+shapes = pytest.mark.parametrize("shape", [IMAGE, VECTOR], ids=["image", "vector"])
+kinds = pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
+
+
+@shapes
+@kinds
+def test_the_loss_is_finite_and_reaches_every_parameter(name: str, shape: list[int], kind: str) -> None:
+    made = model(name, shape, kind)
+    loss = made.loss(batch(shape), Noise(0), 0)
+    loss.total.backward()  # type: ignore[no-untyped-call]
+    assert loss.total.isfinite()
+    assert loss.score.isfinite()
+    assert all(term.isfinite() and term.ndim == 0 for term in loss.terms.values())
+    # a parameter without any gradient, even zero, would stall training in several processes
+    assert [key for key, p in made.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    for part in (made.encoder, made.decoder):
+        assert sum(float(p.grad.abs().sum()) for p in part.parameters() if p.grad is not None) > 0
+
+
+@shapes
+@kinds
+def test_shapes_of_latents_reconstructions_and_samples(name: str, shape: list[int], kind: str) -> None:
+    made, samples = model(name, shape, kind).eval(), batch(shape)
+    latents = made.encode(samples.inputs)
+    assert latents.shape == made.embed(samples.inputs).shape == (8, made.dim)
+    assert made.decode(latents).shape == samples.targets.shape
+    assert made.observe(latents).shape == (8, samples.targets[0].numel())
+    drawn = made.sample(5, Noise(1))
+    again = made.sample(5, Noise(1))
+    if drawn is not None and again is not None:
+        assert drawn.shape == (5, made.dim)
+        assert drawn.isfinite().all()
+        assert torch.equal(drawn, again)
+
+
+@shapes
+def test_encoding_has_no_chance_and_knows_no_neighbours(name: str, shape: list[int]) -> None:
+    made, samples = model(name, shape).eval(), batch(shape).inputs
+    with torch.inference_mode():
+        whole = made.encode(samples)
+        assert torch.equal(whole, made.encode(samples))
+        torch.testing.assert_close(made.encode(samples[2:3]), whole[2:3], rtol=1e-4, atol=1e-6)
+
+
+def test_seeds_repeat(name: str) -> None:
+    samples = batch()
+    first, second, other = (model(name, seed=seed) for seed in (1, 1, 2))
+    for mine, same, another in zip(first.parameters(), second.parameters(), other.parameters(), strict=True):
+        assert torch.equal(mine, same)
+        assert mine.ndim < 2 or not torch.equal(mine, another)
+    train(first, samples, 3)
+    train(second, samples, 3)
+    assert all(torch.equal(t, second.state_dict()[key]) for key, t in first.state_dict().items())
+
+
+def test_a_checkpoint_gives_the_same_latents_and_goes_on_alike(name: str, tmp_path: Path) -> None:
+    made, samples = model(name), batch()
+    train(made, samples, 3)
+    checkpoint.save(tmp_path / "m.safetensors", made, checkpoint.Card())
+    loaded, _ = checkpoint.load(tmp_path / "m.safetensors")
+    assert torch.equal(loaded.encode(samples.inputs), made.eval().encode(samples.inputs))
+    assert train(loaded.train(), samples, 3) == train(made.train(), samples, 3)
+
+
+def test_it_learns(name: str) -> None:
+    made, samples = model(name), batch(n=32)
+    before = float(made.loss(samples, Noise(7), 0).terms["error"].detach())
+    assert train(made, samples, 40)["error"] < 0.5 * before
+
+
+def test_held_out_samples_are_scored_without_a_trace(name: str) -> None:
+    made, samples = model(name), batch()
+    made.loss(samples, Noise(0), 0)
+    made.after_step(0, lambda mean: mean)
+    before = {key: t.clone() for key, t in made.state_dict().items()}
+    made.eval()
+    with torch.inference_mode():
+        score = made.loss(samples, Noise(0), 1).score
+    made.after_step(1, lambda mean: mean)
+    assert score.isfinite()
+    assert isinstance(made.settled, bool)
+    assert all(torch.equal(t, before[key]) for key, t in made.state_dict().items())

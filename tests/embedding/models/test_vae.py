@@ -1,0 +1,32 @@
+"""The two classical models against their formulas, on the same noise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from embedding.noise import Noise
+from tests.embedding.models.made import batch, model
+
+
+@pytest.mark.parametrize(("name", "beta"), [("vae", 1.0), ("beta_vae", 4.0), ("beta_vae", 0.5)])
+def test_the_loss_is_the_bound(name: str, beta: float) -> None:
+    settings: dict[str, Any] = {} if name == "vae" else {"beta": beta}
+    made, samples = model(name, **settings), batch()
+    loss = made.loss(samples, Noise(3), 0)
+    mean, log_deviation = made.encoder(samples.inputs).chunk(2, 1)
+    deviation = torch.exp(8 * torch.tanh(log_deviation / 8))
+    z = mean + deviation * Noise(3).normal(8, 4)
+    nll = (made.decoder(z) - samples.targets).square().sum(1) / (2 * 0.1**2)
+    kl = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1)
+    expected: Tensor = (nll + beta * kl).mean()
+    torch.testing.assert_close((loss.total, loss.score), (expected, expected))
+    torch.testing.assert_close(made.encode(samples.inputs), mean)
+
+
+def test_a_weight_must_be_positive() -> None:
+    with pytest.raises(ValueError, match=r"model\.beta: expected more than 0, got 0"):
+        model("beta_vae", beta=0)

@@ -1,0 +1,99 @@
+"""The models with a hierarchical prior: phases, prior, flatness, settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from embedding.model import MODELS
+from embedding.models.flat_vhp_vae import FlatVHPVAEConfig
+from embedding.noise import Noise
+from embedding.objectives import flatness
+from embedding.objectives.constraint import RewoConfig
+from tests.embedding.models.made import batch, model, train
+from tracker.config import load, part
+
+
+@dataclass(frozen=True)
+class Holder:
+    model: Any = part(MODELS, FlatVHPVAEConfig())
+
+
+def test_the_prior_is_frozen_until_the_error_is_below_its_limit() -> None:
+    made, samples = model("flat_vhp_vae", rewo=RewoConfig(kappa=0.15, smoothing=0.5)), batch(n=32)
+    before = {key: p.clone() for key, p in made.named_parameters()}
+    terms = train(made, samples, 5)
+    assert terms["initial"] == 1
+    assert not made.settled
+    for key, p in made.named_parameters():
+        assert torch.equal(p, before[key]) == key.startswith("prior."), key
+    terms = train(made, samples, 80)
+    assert made.settled
+    assert terms["kappa"] == pytest.approx(0.15)
+    assert terms["beta"] > 0.02
+    assert not any(torch.equal(p, before[key]) for key, p in made.named_parameters())
+
+
+def test_kappa_is_found_from_the_data() -> None:
+    made, samples = model("vhp_vae", rewo=RewoConfig(window=20, initial_steps=100, smoothing=0.9)), batch(n=32)
+    assert train(made, samples, 10)["kappa"] == pytest.approx(0.1)  # what the likelihood assumes until then
+    terms = train(made, samples, 120)
+    assert made.settled
+    assert terms["kappa"] != pytest.approx(0.1)
+    assert 0.5 < terms["C_hat"] / terms["kappa"] ** 2 < 1.5
+
+
+def test_the_penalty_flattens_the_decoder() -> None:
+    samples = batch(n=64)
+    spread = {}
+    for eta in (0.0, 300.0):
+        made = model("flat_vhp_vae", eta=eta)
+        train(made, samples, 60)
+        points = flatness.mixup(made.encode(samples.inputs), Noise(1)).detach()
+        spread[eta] = float(flatness.exact(made.observe, points).penalty.detach())
+    assert spread[300.0] < 0.3 * spread[0.0]
+
+
+@pytest.mark.parametrize("detach", [True, False])
+def test_latents_are_constants_for_the_penalty_or_not(detach: bool) -> None:
+    gradients: list[torch.Tensor] = []
+    for eta in (0.0, 100.0):
+        made = model("flat_vhp_vae", eta=eta, detach=detach)
+        made.loss(batch(), Noise(0), 0).total.backward()  # type: ignore[no-untyped-call]
+        gradients.append(torch.cat([p.grad.flatten() for p in made.encoder.parameters() if p.grad is not None]))
+    assert torch.allclose(gradients[0], gradients[1]) == detach
+
+
+def test_the_penalty_is_that_of_the_first_rows() -> None:
+    samples = batch(n=8)
+    made = model("flat_vhp_vae", flat_rows=3, mode="paper", eta=2.0)
+    calls = []
+    made.decoder.register_forward_hook(lambda _module, given, _out: calls.append(len(given[0])))
+    loss = made.loss(samples, Noise(0), 0)
+    assert calls == [8, 3]
+    plain = model("vhp_vae").loss(samples, Noise(0), 0)
+    torch.testing.assert_close(loss.total, plain.total + 2 * loss.terms["flatness"])
+    torch.testing.assert_close(loss.score, plain.score + 2 * loss.terms["flatness"])
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("0.08", 0.08)])
+def test_kappa_and_detach_are_set_on_the_command_line(text: str, value: float | str) -> None:
+    chosen = load(Holder, overrides=[f"model.rewo.kappa={text}", "model.detach=false", "model.prior.samples=4"]).model
+    assert (chosen.rewo.kappa, chosen.detach, chosen.prior.samples) == (value, False, 4)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("model.rewo.kappa=small", r"model\.rewo\.kappa: expected auto or a number > 0, got 'small'"),
+        ("model.mode=round", r"model\.mode: expected paper or normalised, got 'round'"),
+        ("model.flat_rows=0", r"model\.flat_rows: expected 1 or more, got 0"),
+        ("model.eta=-1", r"model\.eta: expected 0 or more, got -1"),
+    ],
+)
+def test_bad_settings_are_refused(override: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        load(Holder, overrides=[override])
