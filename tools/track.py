@@ -81,7 +81,7 @@ def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
     if options["smooth"] and options["boxes"] == "detector":
         raise click.UsageError("expected --smooth or --boxes detector, got both")
-    config = _config(tracker, overrides, **{key: options.pop(key) for key in SHORTCUTS})
+    config = configured(tracker, overrides, **{key: options.pop(key) for key in SHORTCUTS})
     if print_config:
         click.echo(dump(config), nl=False)
         return
@@ -111,7 +111,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [a for a in arguments if a not in overrides], overrides
 
 
-def _config(
+def configured(
     tracker: str,
     overrides: Sequence[str],
     *,

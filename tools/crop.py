@@ -1,0 +1,165 @@
+"""``flatsort crop``: sources → a set of crops to train on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tools.cli import debug_option, run
+from tools.track import SHORTCUTS, configured, split_arguments, unique
+
+if TYPE_CHECKING:
+    from embedding.data.writer import SetWriter
+    from tools.cropping import Tally
+
+SKIPPED = "skipped.txt"
+TRACKER = "tracklets"
+"""Name of the tracker, under configs/track, that links boxes."""
+
+
+def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,4})[x×](\d{1,4})", text)
+    if not match or min(int(match[1]), int(match[2])) < 1:
+        raise click.BadParameter(f"expected width x height in pixels, like 64x128, got {text!r}", context, option)
+    return int(match[1]), int(match[2])
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="SOURCE... [KEY=VALUE]...")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder of the set.")
+@click.option(
+    "--size", callback=_size, default="64x128", show_default=True, help="Of the crops: width x height in pixels."
+)
+@click.option("--whole", is_flag=True, help="SOURCEs are folders of crops: each picture is one sample.")
+@click.option(
+    "--layout", default="auto", show_default=True, help="What the names of --whole pictures say: cuhk03, none, ...."
+)
+@click.option(
+    "--boxes",
+    type=click.Choice(["detections", "gt"]),
+    default="detections",
+    show_default=True,
+    help="gt: the ground truth of MOTChallenge sequences, with identities (for evaluation).",
+)
+@click.option("--detections", type=click.Path(), metavar="FILE", help="Detections in the MOTChallenge layout.")
+@click.option("--detector", metavar="NAME", help="As in flatsort track: mot, background, onnx, torchvision.")
+@click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
+@click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
+@click.option("--min-score", type=float, help="Leave out detections below this score.")
+@click.option("--min-height", type=click.FloatRange(0), default=0, show_default=True, help="Of boxes, pixels.")
+@click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th frame.")
+@click.option("--frames", type=click.IntRange(1), help="Stop after this many frames of each source.")
+@click.option(
+    "--max-overlap",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Leave out boxes of which another box covers more than this share.",
+)
+@click.option(
+    "--duplicates",
+    type=click.FloatRange(0, 255),
+    default=0.0,
+    show_default=True,
+    help="Leave out crops that differ less from the last one of their object: mean difference in levels of 255.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["none", "tracklets"]),
+    default="none",
+    show_default=True,
+    help="tracklets: note which crops show one object, from motion alone.",
+)
+@debug_option
+def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **options: Any) -> None:
+    """Cut crops out of SOURCEs and store them as a set, to train on; no labels are needed.
+
+    A SOURCE is what `flatsort track` takes: a video, images, a MOTChallenge sequence; boxes come from its detections,
+    --detections or a --detector in the same way. A set appears in --out when all is done, not before, and replaces an
+    older one. It holds the crops and, where known, sequence, frame, camera, tracklet and identity of each.
+
+    \b
+    flatsort crop video.mp4 --detector onnx --weights yolox_nano.onnx --stride 5 --min-height 64 --out crops
+    flatsort crop MOT17/train/* --min-score 0.5 --max-overlap 0.3 --views tracklets --out crops
+    flatsort crop MOT17/train/MOT17-09-FRCNN --boxes gt --out labelled
+    flatsort crop cuhk03/train cuhk01 --whole --size 32x64 --out crops
+    """
+    from embedding.data.writer import SetWriter
+    from tools.cropping import Tally
+    from tracker.files import write_text
+
+    sources, overrides = split_arguments(arguments)
+    _check(sources, overrides, whole, options)
+    size, tally = options["size"], Tally()
+    with SetWriter(out) as writer:
+        if whole:
+            _take_whole(sources, layout, options, writer, tally)
+        else:
+            _cut(sources, overrides, options, writer, tally)
+        if not len(writer):
+            raise ValueError(f"{', '.join(sources)}: expected crops for the set, got none {tally.sentence}".rstrip())
+    (out / SKIPPED).unlink(missing_ok=True)
+    if tally.skipped:
+        write_text(out / SKIPPED, "".join(f"{sentence}\n" for sentence in tally.skipped))
+    many = f"{len(sources)} source" + "s" * (len(sources) > 1)
+    listed = f" (listed in {out / SKIPPED})" if tally.skipped else ""
+    left_out = f"; {tally.sentence}{listed}" if tally.sentence else ""
+    click.echo(f"{out}: {len(writer)} crops of {size[0]}×{size[1]} pixels from {many}{left_out}")
+
+
+def _check(sources: Sequence[str], overrides: Sequence[str], whole: bool, options: dict[str, Any]) -> None:
+    """Refuse options that contradict each other."""
+    context = click.get_current_context()
+    given = {n for n in context.params if context.get_parameter_source(n) == click.core.ParameterSource.COMMANDLINE}
+    if not sources:
+        raise click.UsageError("expected at least one SOURCE, got none")
+    if whole:
+        of_boxes = sorted(given & set(options) - {"size", "min_height"})
+        wrong = [f"--{name.replace('_', '-')}" for name in of_boxes] + list(overrides)
+        if wrong:
+            raise click.UsageError(f"{wrong[0]}: --whole takes pictures as they are, without boxes")
+    elif "layout" in given:
+        raise click.UsageError("--layout: expected --whole with it")
+    if options["boxes"] == "gt" and given & {"detections", "detector"}:
+        raise click.UsageError("expected --boxes gt, or --detections or --detector, got both")
+    if options["detections"] and len(sources) > 1:
+        raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
+
+
+def _take_whole(sources: Sequence[str], layout: str, options: dict[str, Any], writer: SetWriter, tally: Tally) -> None:
+    from embedding.data.pictures import ImageFolder
+
+    width, height = options["size"]
+    folders = [ImageFolder(Path(source)) for source in sources]
+    writer.note = "; ".join(folder.note for folder in folders)
+    for folder in folders:
+        tally.skipped += folder.append(writer, (3, height, width), layout, options["min_height"])
+
+
+def _cut(
+    sources: Sequence[str], overrides: Sequence[str], options: dict[str, Any], writer: SetWriter, tally: Tally
+) -> None:
+    from tools.cropping import Wanted, crop_source, open_truth
+    from tools.tracking import prepare
+
+    gt = options.pop("boxes") == "gt"
+    config = configured(TRACKER, overrides, camera=None, **{k: options.pop(k) for k in SHORTCUTS if k != "camera"})
+    wanted = Wanted(tracklets=options.pop("views") == "tracklets", **options)
+    used: set[str] = set()
+    notes = []
+    for text in sources:
+        job = open_truth(text, config) if gt else prepare(text, config, images=True)
+        if job.note:
+            click.echo(job.note, err=True)
+        name = unique(job.source.name, used)
+        crop_source(job, name, wanted, writer, tally)
+        notes.append(f"{name}: boxes of {'the ground truth' if gt else job.config.detector.name}")
+    writer.note = "; ".join(notes)
+
+
+if __name__ == "__main__":
+    run(main)
