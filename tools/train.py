@@ -91,6 +91,7 @@ def known_recipes() -> list[str]:
 
 def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, overwrite: bool, device: str) -> None:
     from embedding.data.sources import gather
+    from embedding.retrieval.unlabelled import calibrate_model
     from embedding.training import distributed, output
     from embedding.training.loop import train
     from tracker.files import write_text
@@ -109,7 +110,16 @@ def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, ove
                 f"{config.steps} steps of {config.batch}"
             )
         shown = _bar(config.steps) if sys.stderr.isatty() else _lines()
-        path = train(config, gathered.data, out, resume=resume, overwrite=overwrite, device=device, callbacks=[shown])
+        path = train(
+            config,
+            gathered.data,
+            out,
+            resume=resume,
+            overwrite=overwrite,
+            device=device,
+            callbacks=[shown],
+            calibrate=calibrate_model,
+        )
     if group.main:
         from embedding.checkpoint import read_header
 
@@ -123,9 +133,13 @@ def _place(group: Group) -> str:
 
 def _lines() -> Callback:
     """A line for every evaluation."""
-    from embedding.training.callbacks import Callback
+    from embedding.training.callbacks import Callback, Run
 
     class Lines(Callback):
+        def on_start(self, run: Run) -> None:
+            if run.start:
+                click.echo(f"going on from step {run.start}")
+
         def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:
             click.echo(f"step {step}: " + _values({k.removeprefix("heldout/"): v for k, v in metrics.items()}))
 

@@ -63,7 +63,7 @@ class TrainConfig:
             ("views", self.views in ("none", "tracklets"), "none or tracklets"),
             ("decay", self.decay in ("constant", "cosine", "sqrt"), "constant, cosine or sqrt"),
             ("precision", self.precision in ("auto", "fp32", "bf16"), "auto, fp32 or bf16"),
-            ("lr", self.lr > 0, "more than 0"),
+            ("lr", 0 < self.lr < float("inf"), "more than 0"),
             ("ema", 0 <= self.ema < 1, "0 or more and less than 1"),
             ("holdout", 0 < self.holdout < 1, "between 0 and 1"),
             *((name, getattr(self, name) >= 1, "1 or more") for name in POSITIVE),

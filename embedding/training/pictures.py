@@ -16,6 +16,8 @@ from tracker.files import replacing
 EVERY = 4
 """Evaluations between two drawings."""
 COLUMNS, SAMPLES = 16, 64
+LOG_FROM = 30
+"""Ratio of largest and smallest value from which a curve is drawn on a logarithmic axis."""
 
 
 class Pictures(Callback):
@@ -74,6 +76,9 @@ def draw_losses(metrics: Path, path: Path) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), **style, label="held out" if "/" in key else "training")
         axes.set(title=name, xlabel="step")
+        low, high = axes.dataLim.intervaly
+        if 0 < LOG_FROM * low < high:
+            axes.set_yscale("log")
         axes.grid(alpha=0.3)
     figure.axes[0].legend()
     for spare in figure.axes[len(names) :]:

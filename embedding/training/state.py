@@ -134,6 +134,6 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
         if kind == "optimiser":
             number, _, name = rest.partition("/")
             like = parameters[int(number)]
-            moment = torch.empty_like(like, device="cpu").copy_(value) if value.shape == like.shape else value
-            state.setdefault(int(number), {})[name] = moment
+            layout = torch.empty_like(like, device="cpu") if value.shape == like.shape else torch.empty_like(value)
+            state.setdefault(int(number), {})[name] = layout.copy_(value)  # a tensor of a file is the file, mapped
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
