@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from tabulate import tabulate
 
-from embedding import checkpoint
-from embedding.loading import load
+from embedding import checkpoint, registry
+from embedding.loading import find, load
 from embedding.retrieval import PROTOCOLS, Ranking, Separation, calibrate, plots
 from embedding.retrieval.unlabelled import with_calibration
 from tools.retrieving import MEASURES, Embedded, compare_one, measures, spread, unlabelled_pairs
@@ -157,10 +157,10 @@ def limits(models: Sequence[Contender], data: Sequence[Embedded]) -> Limits:
 
 
 def write_limits(found: Limits) -> None:
-    """Write limits into the headers of those models that are checkpoints."""
+    """Write limits into the headers of those models that are the user's own checkpoints, not shipped ones."""
     for text, values in found.items():
         path = _checkpoint(text)
-        if path is not None:
+        if path is not None and text not in registry.shipped():
             with_calibration(path, values)
 
 
@@ -226,6 +226,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _checkpoint(text: str) -> Path | None:
-    """The checkpoint that a user's text names, None if it names something else."""
-    path = Path(text) / "model.safetensors" if Path(text).is_dir() else Path(text)
-    return path if path.is_file() and path.suffix == checkpoint.SUFFIX else None
+    """The checkpoint that a user's text means, None if it means something else."""
+    kind, path = find(text)
+    return path if kind == "torch" else None

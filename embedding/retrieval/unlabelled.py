@@ -18,8 +18,10 @@ from embedding.noise import Noise
 from embedding.retrieval.calibration import calibrate, pairs_from_tracks
 from tracker.types import Float, Int
 
-MOST = 4096
+MOST = 2048
 """Samples that are looked at."""
+PAIRINGS = 8
+"""Random partners of each sample."""
 CHUNK = 256
 LEAST_PAIRS = 100
 """Pairs of each kind below which tracks are not enough to go by."""
@@ -89,7 +91,8 @@ def calibrate_on_crops(
     first, second = (_embed(model, data, rows, jitter, noise) for _ in range(2))
     order = noise.permutation(len(rows)).cpu().numpy()
     positive = np.linalg.norm(first - second, axis=1)
-    negative = np.linalg.norm(first[order] - second[np.roll(order, 1)], axis=1)
+    partners = [np.roll(order, k) for k in range(1, min(PAIRINGS, len(rows) - 1) + 1)]
+    negative = np.concatenate([np.linalg.norm(first[order] - second[p], axis=1) for p in partners])
     return calibrate(positive, negative, CROP_RATES)
 
 
