@@ -26,9 +26,9 @@ class Pictures(Callback):
     def on_start(self, run: Run) -> None:  # noqa: D102
         self._run, self._evaluations = run, 0
 
-    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:  # noqa: D102, ARG002
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002, D102
         self._evaluations += 1
-        if self._evaluations % EVERY == 0:
+        if self._evaluations % EVERY == 0 and step < self._run.config.steps:
             self._draw()
 
     def on_end(self, step: int, path: Path) -> None:  # noqa: D102, ARG002

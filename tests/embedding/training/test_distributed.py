@@ -1,0 +1,82 @@
+"""Two processes that share every batch end as one that has all of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+
+from embedding import checkpoint
+from embedding.data.sets import SampleSet
+from embedding.training import distributed
+from embedding.training.distributed import Group
+from embedding.training.loop import train
+from tests.embedding.training.small import config, images, vectors, weights
+
+TOLERANCE = {"ae": 1e-5, "vae": 1e-5, "flat_vhp_vae": 1e-1}
+"""Of latents, relative to their size. Sums over rows in another order are rounded differently; the flat model's penalty
+has statistics of a batch that each process takes from its own rows."""
+
+SHARED = """
+import sys
+from pathlib import Path
+from embedding.training.distributed import join
+from embedding.training.loop import train
+from tests.embedding.training.small import config, images, vectors
+with join("cpu") as group:
+    assert group.world == 2
+    for model in sys.argv[2:]:
+        train(config(model, "views=tracklets", "augment.noise=0.1"), vectors(), Path(sys.argv[1]) / model)
+    light = "augment={mirror: 0.5, shift: 0.1, gain: 0.3}"
+    train(config("vae", light, data=images()), images(), Path(sys.argv[1]) / "images")
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of runs of two processes, one folder a model."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "shared.py").write_text(SHARED)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [*command, folder / "shared.py", folder, *TOLERANCE],
+        env={**os.environ, "PYTHONPATH": ".", "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("model", TOLERANCE)
+def test_two_processes_equal_one(model: str, shared: Path, tmp_path: Path) -> None:
+    data = vectors()
+    path = train(config(model, "views=tracklets", "augment.noise=0.1"), data, tmp_path)
+    assert distance(path, shared / model / path.name, data) < TOLERANCE[model]
+    if TOLERANCE[model] < 1e-4:
+        for name, tensor in weights(tmp_path).items():
+            torch.testing.assert_close(weights(shared / model)[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_two_processes_equal_one_for_images(shared: Path, tmp_path: Path) -> None:
+    """Latents, not weights: a bias before a normalisation has no gradient but rounding, which Adam makes steps of."""
+    data = images()
+    path = train(config("vae", "augment={mirror: 0.5, shift: 0.1, gain: 0.3}", data=data), data, tmp_path)
+    assert distance(path, shared / "images" / path.name, data) < 1e-4
+
+
+def distance(one: Path, two: Path, data: SampleSet) -> float:
+    """Of two checkpoints' latents, relative to their size."""
+    a, b = (checkpoint.load(path)[0].embed(data.tensor(slice(None))).detach() for path in (one, two))
+    return float(torch.linalg.norm(a - b) / torch.linalg.norm(a))
+
+
+def test_a_batch_must_be_shared_evenly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(distributed, "join", lambda _: nullcontext(Group(torch.device("cpu"), 0, 3)))
+    with pytest.raises(ValueError, match="batch: expected a multiple of the 3 processes, got 8"):
+        train(config("ae"), vectors(), tmp_path)
