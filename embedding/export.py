@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embedding.embedders.device_crops import brightness
 from embedding.embedders.onnx import NOTE, OnnxConfig, OnnxEmbedder
-from embedding.likelihood import LUMA
 from embedding.model import LatentModel
 from tracker.files import replacing
 
@@ -50,7 +50,7 @@ def export(model: LatentModel, path: str | Path) -> float:
         raise ValueError(f"{model.config.name}: expected a model of pictures with 1 or 3 channels, got samples {shape}")
     if Path(path).suffix.lower() != ".onnx":
         raise ValueError(f"{path}: expected the name of a FILE.onnx")
-    network = _Embedding(copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)).eval()
+    network = Embedding(copy.deepcopy(model).cpu().to(memory_format=torch.contiguous_format)).eval()
     images = torch.rand(5, 3, *shape[1:], generator=torch.Generator().manual_seed(0))
     note = {
         "size": [shape[2], shape[1]],
@@ -65,20 +65,17 @@ def export(model: LatentModel, path: str | Path) -> float:
         return _compare(network, images, temporary)
 
 
-class _Embedding(nn.Module):
+class Embedding(nn.Module):
     """A model's `embed` as a forward pass on colour images."""
 
     def __init__(self, model: LatentModel) -> None:
         super().__init__()
         self.model = model
-        self.register_buffer("luma", torch.tensor(LUMA)[:, None, None])
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
         if self.model.config.shape[0] == 1:
-            images = (images * self.luma).sum(1, keepdim=True)
+            images = brightness(images)
         return self.model.embed(images)
-
-    luma: Tensor
 
 
 def _write(network: nn.Module, images: Tensor, note: str, path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from embedding.likelihood import LUMA
 from tracker.crops import pixel_ranges
 from tracker.types import Float
 
@@ -59,6 +60,12 @@ def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple
     if order != sorted(order):
         crops = crops[torch.from_numpy(np.argsort(order)).to(crops.device)]
     return crops.contiguous(memory_format=torch.channels_last)
+
+
+def brightness(pictures: Tensor) -> Tensor:
+    """Grey pictures [n 1 h w] of RGB ones [n 3 h w] in 0..1, in whole levels of 255 as those on disk have them."""
+    weights = torch.tensor(LUMA, device=pictures.device)[:, None, None]
+    return ((pictures * weights).sum(1, keepdim=True) * 255).round() / 255
 
 
 def _rois(place: int, boxes: Float, shape: tuple[int, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -13,8 +13,7 @@ from torch import Tensor
 from embedding.checkpoint import Card, load
 from embedding.embedders import EMBEDDERS
 from embedding.embedders.batches import by_image, check, crops_of
-from embedding.embedders.device_crops import crop_on_device
-from embedding.likelihood import LUMA
+from embedding.embedders.device_crops import brightness, crop_on_device
 from embedding.model import LatentModel
 from tracker.registry import PartConfig, require
 from tracker.types import Float, Float32, Image
@@ -72,6 +71,9 @@ class TorchEmbedder:
         Numbers in a latent.
     size : tuple of int
         Width and height of the crops in pixels.
+    device : torch.device
+    dtype : torch.dtype
+        What the encoder computes in.
 
     Raises
     ------
@@ -94,33 +96,35 @@ class TorchEmbedder:
         self.card = card or Card()
         self.dim = model.dim
         self.size = (shape[2], shape[1])
+        self._grey = shape[0] == 1
         on_gpu = self.device.type != "cpu"
         if on_gpu:
             self.model.to(memory_format=torch.channels_last)
-        self._dtype = PRECISIONS.get(config.precision, torch.float16 if on_gpu else torch.float32)
+        self.dtype = PRECISIONS.get(config.precision, torch.float16 if on_gpu else torch.float32)
         self._crop_here = config.crops == "device" or (config.crops == "auto" and on_gpu)
         self._chunk = config.chunk or CHUNKS.get(self.device.type, 256)
         # one size only: graphs are made once, and a latent cannot depend on which kernel a batch's length selects
         self._fixed = on_gpu or config.compile
-        self._encode: Callable[[Tensor], Tensor] = model.embed
+        self._run: Callable[[Tensor], Tensor] = model.embed
         if config.compile:
-            self._encode = torch.compile(model.embed, dynamic=False, mode="reduce-overhead" if on_gpu else None)
+            self._run = torch.compile(model.embed, dynamic=False, mode="reduce-overhead" if on_gpu else None)
 
     @torch.inference_mode()
     def embed(self, images: Sequence[Image], boxes: Sequence[Float]) -> list[Float32]:
         """Latents [n dim] of the boxes of each image: the posterior's mean, all images in one batch."""
         if self._crop_here:
             check(images, boxes)
-            latents = self._embed(self._colours(crop_on_device([self._upload(i) for i in images], boxes, self.size)))
+            pictures = crop_on_device([self._upload(image) for image in images], boxes, self.size)
+            latents = self.encode(brightness(pictures) if self._grey else pictures)
         else:
             crops = crops_of(images, boxes, self.size)
-            if self.model.config.shape[0] == 1:
-                crops = _grey(crops)
-            latents = self._embed(torch.from_numpy(crops).permute(0, 3, 1, 2))
+            if self._grey:
+                crops = _brightness(crops)
+            latents = self.encode(torch.from_numpy(crops).permute(0, 3, 1, 2))
         return by_image(latents, boxes)
 
-    def _embed(self, pictures: Tensor) -> Float32:
-        """Latents of pictures: uint8 anywhere, or float 0..1 on the device."""
+    def encode(self, pictures: Tensor) -> Float32:
+        """Latents float32 [n dim] of pictures [n *shape]: uint8, or float in 0..1."""
         out = torch.empty((len(pictures), self.dim), device=self.device)
         layout = torch.contiguous_format if self.device.type == "cpu" else torch.channels_last
         for start in range(0, len(pictures), self._chunk):
@@ -130,8 +134,8 @@ class TorchEmbedder:
                 part = torch.cat([part, part[-1:].expand(self._chunk - rows, -1, -1, -1)])
             whole = part.dtype == torch.uint8
             part = part.to(self.device, torch.float32, non_blocking=True).contiguous(memory_format=layout)
-            with torch.autocast(self.device.type, self._dtype, enabled=self._dtype != torch.float32):
-                out[start : start + rows] = self._encode(part / 255 if whole else part)[:rows]
+            with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                out[start : start + rows] = self._run(part / 255 if whole else part)[:rows]
         latents: Float32 = out.cpu().numpy()
         return latents
 
@@ -140,11 +144,6 @@ class TorchEmbedder:
         held = torch.empty(image.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         held.numpy()[...] = image
         return held.to(self.device, non_blocking=True)
-
-    def _colours(self, pictures: Tensor) -> Tensor:
-        if self.model.config.shape[0] == 3:
-            return pictures
-        return (pictures * torch.tensor(LUMA, device=pictures.device)[:, None, None]).sum(1, keepdim=True)
 
 
 @EMBEDDERS.register("torch", TorchConfig)
@@ -167,7 +166,7 @@ def open_model(config: TorchConfig) -> TorchEmbedder:
     return TorchEmbedder(model, card, config)
 
 
-def _grey(crops: Image) -> Image:
+def _brightness(crops: Image) -> Image:
     out = np.empty((*crops.shape[:3], 1), np.uint8)
     for row, each in enumerate(crops):
         out[row, ..., 0] = cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)

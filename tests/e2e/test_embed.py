@@ -1,0 +1,151 @@
+"""Verbs embed, export and check-embedder, through the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import embedding
+from embedding import checkpoint, conformance
+from embedding.checkpoint import Card
+from embedding.data import sets
+from embedding.data.sets import SampleSet
+from tests.e2e.conftest import Flatsort
+from tests.embedding import tiny
+from tracker.io.mot import read_detections
+from tracker.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    checkpoint.save(path, tiny.model(), Card())
+    return path
+
+
+def read(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file}
+
+
+def test_detections_of_a_video(flatsort: Flatsort, video: Path, sequence: Path, model: Path, tmp_path: Path) -> None:
+    table = sequence / "det" / "det.txt"
+    out = tmp_path / "new" / "latents.npz"
+    done = flatsort("embed", video, "--detections", table, "--model", model, "--out", out, "--batch", 7, "chunk=5")
+    assert done.code == 0, done.err
+    found, expected = read(out), read_detections(table)
+    assert list(found) == ["latents", "frame", "boxes", "score", "model"]
+    assert f"{len(found['latents'])} latents of 4 numbers" in done.out
+    assert found["latents"].dtype == np.float32
+    assert len(found["latents"]) == sum(map(len, expected.values()))
+    np.testing.assert_array_equal(np.unique(found["frame"]), sorted(k for k, v in expected.items() if len(v)))
+    np.testing.assert_array_equal(found["boxes"][found["frame"] == 9], expected[9].boxes)
+    np.testing.assert_array_equal(found["score"][found["frame"] == 9], expected[9].scores)
+
+
+def test_latents_are_those_of_the_frames(
+    flatsort: Flatsort, video: Path, sequence: Path, tmp_path: Path, scene: Scene
+) -> None:
+    table, out = sequence / "det" / "det.txt", tmp_path / "l.npz"
+    flatsort(
+        "embed", video, "--detections", table, "--model", "pixels", "--out", out, "--frames", 4, "--min-score", 0.5
+    )
+    found, expected = read(out), read_detections(table)
+    assert found["frame"].max() == 4
+    for index in (1, 4):
+        sure = expected[index][expected[index].scores >= 0.5]
+        (drawn,) = embedding.load("pixels").embed([scene.image(index)], [sure.boxes])
+        got = found["latents"][found["frame"] == index]
+        # the video is compressed
+        assert np.linalg.norm(got - drawn, axis=1).max() < 0.3 * np.linalg.norm(drawn, axis=1).min()
+
+
+def test_a_folder_of_crops(flatsort: Flatsort, scene: Scene, tmp_path: Path) -> None:
+    folder, out = tmp_path / "crops", tmp_path / "l.npz"
+    (folder / "b").mkdir(parents=True)
+    for name in ("1.png", "b/2.png"):
+        cv2.imwrite(str(folder / name), scene.image(1)[20:90, 30:60, ::-1])
+    (folder / "b" / "broken.png").write_bytes(b"no picture")
+    done = flatsort("embed", folder, "--whole", "--model", "pixels", "--out", out)
+    assert "2 latents of 384 numbers, 1 pictures not readable left out" in done.out
+    found = read(out)
+    assert found["names"].tolist() == ["1.png", "b/2.png"]
+    whole = [np.array([[0.0, 0, 30, 70]])]
+    expected = embedding.load("pixels").embed([scene.image(1)[20:90, 30:60]], whole)[0]
+    np.testing.assert_array_equal(found["latents"], np.repeat(expected, 2, axis=0))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_set_of_samples(flatsort: Flatsort, tmp_path: Path, channels: int) -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (5, 16, 8, channels)).astype(np.uint8)
+    sets.save(SampleSet(samples, {"frame": np.arange(5)}), tmp_path / "set")
+    assert flatsort("embed", tmp_path / "set", "--model", "pixels", "--out", tmp_path / "l.npz").code == 0
+    found = read(tmp_path / "l.npz")
+    assert found["latents"].shape == (5, 384)
+    assert found["frame"].tolist() == [0, 1, 2, 3, 4]
+    assert set(found) == {"latents", "model", *sets.COLUMNS}
+
+
+def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
+    out = tmp_path / "l.npz"
+    out.write_text("old")
+    done = flatsort("embed", sequence, "--model", "pixels", "--out", out)
+    assert "expected images" in done.sentence
+    assert [p.name for p in tmp_path.iterdir()] == ["l.npz"]
+    assert out.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("SOURCE", "--model", "pixel", "--out", "l.npz"), "unknown embedder 'pixel'; did you mean 'pixels'?"),
+        (("SOURCE", "--model", "pixels", "--out", "l.npy"), "--out: expected the name of a FILE.npz, got l.npy"),
+        (("SOURCE", "SOURCE", "--model", "pixels", "--out", "l.npz"), "expected one SOURCE, got 2"),
+        (("SOURCE", "--model", "pixels", "--out", "l.npz", "sise=3"), "unknown key 'sise'; did you mean: 'size'?"),
+        (("SOURCE", "--model", "pixels", "--out", "l.npz", "detector.x=3"), "detector"),
+        (("SOURCE", "--model", "pixels", "--out", "l.npz", "device=cpu"), "expected the option --device"),
+        (("absent", "--whole", "--model", "pixels", "--out", "l.npz"), "absent: no such folder"),
+        (
+            ("SOURCE", "--model", "pixels", "--out", "l.npz", "--detector", "onnx", "--detections", "d.txt"),
+            "expected --detections or --detector onnx, got both",
+        ),
+    ],
+)
+def test_sentences(flatsort: Flatsort, video: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    places = {"SOURCE": video, "l.npz": tmp_path / "l.npz"}
+    assert sentence in flatsort("embed", *(places.get(a, a) for a in arguments)).sentence
+    assert not (tmp_path / "l.npz").exists()
+
+
+def test_no_pictures_to_embed(flatsort: Flatsort, tmp_path: Path) -> None:
+    (tmp_path / "crops").mkdir()
+    done = flatsort("embed", tmp_path / "crops", "--whole", "--model", "pixels", "--out", tmp_path / "l.npz")
+    assert "expected pictures, got 0 files that can be read as none" in done.sentence
+    vectors = SampleSet(np.zeros((3, 7), np.float32))
+    sets.save(vectors, tmp_path / "set")
+    done = flatsort("embed", tmp_path / "set", "--model", "pixels", "--out", tmp_path / "l.npz")
+    assert "expected a set of pictures, got one of vectors [7]" in done.sentence
+
+
+def test_check_embedder_says_what_is_wrong(flatsort: Flatsort, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = flatsort("check-embedder", model)
+    assert (done.code, done.out) == (0, f"{model}: conforms, 4 numbers a latent\n")
+    assert flatsort("check-embedder", "pixels", "size=[4,4]").out == "pixels: conforms, 48 numbers a latent\n"
+    assert "no such file" in flatsort("check-embedder", "absent.onnx").sentence
+    monkeypatch.setattr(conformance, "check_embedder", lambda _: ["it moves", "it hums"])
+    done = flatsort("check-embedder", "pixels")
+    assert (done.code, done.out) == (1, "it moves\nit hums\n")
+
+
+def test_export(flatsort: Flatsort, model: Path, tmp_path: Path) -> None:
+    done = flatsort("export", model, "--onnx", tmp_path / "m.onnx")
+    assert done.code == 0, done.err
+    assert "pictures of 8x16 pixels to 4 numbers" in done.out
+    assert flatsort("check-embedder", tmp_path / "m.onnx").code == 0
+    done = flatsort("export", "pixels", "--onnx", tmp_path / "p.onnx")
+    assert "pixels: expected a checkpoint of a model, got an embedder of kind pixels" in done.sentence
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]

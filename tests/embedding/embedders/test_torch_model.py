@@ -1,0 +1,135 @@
+"""A model behind the protocol: the same latents whatever the device path, chunk, mode or batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import embedding
+from embedding import checkpoint
+from embedding.checkpoint import Card
+from embedding.conformance import check_embedder
+from embedding.embedders.torch_model import TorchConfig, TorchEmbedder
+from embedding.model import MODELS
+from tests.embedding import tiny
+from tracker.crops import crop
+
+
+def embed(embedder: TorchEmbedder) -> Any:
+    return np.concatenate(embedder.embed(*tiny.pictures()))
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+@pytest.mark.parametrize("crops", ["cv2", "device"])
+def test_every_model_conforms(name: str, crops: str) -> None:
+    assert check_embedder(TorchEmbedder(tiny.model(name), config=TorchConfig(crops=crops))) == []
+
+
+@pytest.mark.parametrize("name", MODELS.names())
+def test_saved_and_loaded_it_gives_the_same_latents(name: str, tmp_path: Path) -> None:
+    model = tiny.model(name)
+    checkpoint.save(tmp_path / "m.safetensors", model, Card(data="made"))
+    loaded = embedding.load(tmp_path / "m.safetensors", device="cpu")
+    assert isinstance(loaded, TorchEmbedder)
+    assert loaded.card.data == "made"
+    np.testing.assert_array_equal(embed(loaded), embed(TorchEmbedder(model)))
+
+
+@pytest.mark.parametrize("crops", ["cv2", "device"])
+def test_grey_models_see_brightness(crops: str) -> None:
+    embedder = TorchEmbedder(tiny.model(shape=(1, 16, 8)), config=TorchConfig(crops=crops))
+    assert check_embedder(embedder) == []
+    images, boxes = tiny.pictures()
+    grey = [np.repeat((i @ [0.299, 0.587, 0.114]).round().astype(np.uint8)[..., None], 3, axis=2) for i in images]
+    off = np.concatenate(embedder.embed(grey, boxes)) - embed(embedder)
+    assert np.abs(off).max() < 0.05 * np.abs(embed(embedder)).max()
+
+
+def test_it_is_the_models_embedding_of_the_crops() -> None:
+    model = tiny.model("vae").eval()
+    images, boxes = tiny.pictures()
+    crops = torch.from_numpy(crop(images[0], boxes[0], (8, 16))).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        expected = model.embed(crops).numpy()
+    np.testing.assert_allclose(TorchEmbedder(model).embed(images, boxes)[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_evaluation_mode_whatever_mode_it_came_in() -> None:
+    embedder = TorchEmbedder(tiny.model("vae").train())
+    assert not embedder.model.training
+    assert not any(t.requires_grad for t in map(torch.from_numpy, embedder.embed(*tiny.pictures())))
+
+
+def test_chunks_do_not_show() -> None:
+    whole = embed(TorchEmbedder(tiny.model()))
+    for chunk in (1, 3):
+        np.testing.assert_allclose(
+            embed(TorchEmbedder(tiny.model(), config=TorchConfig(chunk=chunk))), whole, rtol=1e-5
+        )
+
+
+def test_device_crops_and_lower_precision_stay_close() -> None:
+    exact = embed(TorchEmbedder(tiny.model()))
+    scale = np.linalg.norm(exact, axis=1).max()
+    for settings, share in (({"crops": "device"}, 0.05), ({"precision": "bf16"}, 0.05)):
+        off = embed(TorchEmbedder(tiny.model(), config=TorchConfig(**settings))) - exact  # type: ignore[arg-type]
+        assert 0 < np.linalg.norm(off, axis=1).max() < share * scale
+
+
+def test_mirror_is_a_setting() -> None:
+    images, boxes = tiny.pictures()
+    flipped = [i[:, ::-1].copy() for i in images]
+    back = [
+        np.stack([image.shape[1] - own[:, 2], own[:, 1], image.shape[1] - own[:, 0], own[:, 3]], axis=1)
+        for image, own in zip(images, boxes, strict=True)
+    ]
+    for mirror in (True, False):
+        embedder = TorchEmbedder(tiny.model(), config=TorchConfig(mirror=mirror))
+        latents = embed(embedder)
+        off = np.abs(np.concatenate(embedder.embed(flipped, back)) - latents).max() / np.abs(latents).max()
+        assert bool(off < 0.01) is mirror
+
+
+def test_compiled_it_sees_one_size_of_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def compile_(run: Callable[[torch.Tensor], torch.Tensor], **_: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+        def compiled(part: torch.Tensor) -> torch.Tensor:
+            seen.append(len(part))
+            return run(part)
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    latents = embed(TorchEmbedder(tiny.model(), config=TorchConfig(compile=True, chunk=3)))
+    assert seen == [3, 3]
+    np.testing.assert_allclose(latents, embed(TorchEmbedder(tiny.model())), rtol=1e-5)
+
+
+def test_read_only_frames_are_taken() -> None:
+    images, boxes = tiny.pictures()
+    for image in images:
+        image.setflags(write=False)
+    for crops in ("cv2", "device"):
+        TorchEmbedder(tiny.model(), config=TorchConfig(crops=crops)).embed(images, boxes)
+
+
+def test_sentences(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"ae: expected a model of pictures.*got one of samples \[6\]"):
+        TorchEmbedder(tiny.model(shape=(6,)))
+    with pytest.raises(ValueError, match=r"device: expected auto, cpu, or a GPU.*got 'abacus'"):
+        TorchEmbedder(tiny.model(), config=TorchConfig(device="abacus"))
+    with pytest.raises(ValueError, match=r"embedder\.precision: expected one of auto, fp32, fp16, bf16, got 'int8'"):
+        TorchConfig(precision="int8")
+    with pytest.raises(ValueError, match=r"boxes: expected one array for each of 2 images, got 1"):
+        TorchEmbedder(tiny.model()).embed(tiny.pictures()[0], tiny.pictures()[1][:1])
+    model = tiny.model()
+    next(model.parameters()).data[0] = float("nan")
+    checkpoint.save(tmp_path / "m.safetensors", model, Card())
+    with pytest.raises(ValueError, match=r"m\.safetensors: weights '.*' are not finite"):
+        embedding.load(tmp_path / "m.safetensors")
