@@ -47,9 +47,9 @@ def pendulum(n: int, seed: int, size: int = 16, noise: float = 0.0) -> SampleSet
     angles = random.uniform(0, 2 * np.pi, n)
     along = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     pivot = np.full((n, 1, 2), size / 2)
-    end = pivot + 0.38 * size * along[:, None]
-    rod = strokes(pivot, end, 0.04 * size, size, size)
-    bob = strokes(end, end, 0.1 * size, size, size)
+    end = pivot + 0.34 * size * along[:, None]
+    rod = strokes(pivot, end, 0.06 * size, size, size)
+    bob = strokes(end, end, 0.13 * size, size, size)
     pictures = np.maximum(rod, bob)
     if noise:
         pictures = pictures + random.normal(0, noise, pictures.shape)

@@ -26,6 +26,7 @@ MARGIN = 0.12
 """Beyond the encoded samples, as a share of the longer side."""
 CENTRES = 6
 RINGS = 4
+SHADES = 15
 LIMIT = 3.0
 """Colours end where the volume is e³ times what it is in the mean, or e⁻³ of it."""
 
@@ -93,22 +94,26 @@ def metric_figure(models: Sequence[Shown], colours: Colours, seed: int = 0) -> F
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6 * len(models) + 0.9, 4.6), layout="constrained")
-    panels = figure.subplots(1, len(models), squeeze=False)[0]
-    for axes, shown in zip(panels, models, strict=True):
-        image = _draw(axes, shown, colours, seed)
+    planes = [plane(shown) for shown in models]
+    widths = [np.ptp(one.axes[0]) / np.ptp(one.axes[1]) for one in planes]
+    figure = Figure(figsize=(4.2 * sum(widths) + 0.7 * len(models) + 1.2, 5.0), layout="constrained")
+    panels = figure.subplots(1, len(models), squeeze=False, width_ratios=widths)[0]
+    for axes, shown, drawn in zip(panels, models, planes, strict=True):
+        image = _draw(axes, shown, drawn, colours, seed)
     label = "log magnification, nats above the median at samples"
     figure.colorbar(image, ax=list(panels), label=label, extend="both", shrink=0.8)
     colours.legend(figure)
     return figure
 
 
-def _draw(axes: Axes, shown: Shown, colours: Colours, seed: int) -> AxesImage:
-    drawn = plane(shown)
+def _draw(axes: Axes, shown: Shown, drawn: Plane, colours: Colours, seed: int) -> AxesImage:
+    from matplotlib import colormaps
+
     x, y = drawn.axes
     extent = (x[0], x[-1], y[0], y[-1])
+    steps = colormaps["PuOr_r"].resampled(SHADES)
     image = axes.imshow(
-        drawn.magnification, origin="lower", extent=extent, cmap="PuOr_r", vmin=-LIMIT, vmax=LIMIT, alpha=0.8
+        drawn.magnification, origin="lower", extent=extent, cmap=steps, vmin=-LIMIT, vmax=LIMIT, alpha=0.8
     )
     latents = shown.latents.double().numpy()
     axes.scatter(latents[:, 0], latents[:, 1], s=4, c=colours.of_rows, linewidths=0)
@@ -119,7 +124,7 @@ def _draw(axes: Axes, shown: Shown, colours: Colours, seed: int) -> AxesImage:
         field = np.nan_to_num(distances.reshape(len(y), len(x)), posinf=1e9)
         axes.contour(x, y, field, levels=levels, colors="k", linewidths=0.7)
     for centre in centres[1:]:
-        axes.plot(*drawn.graph.path(int(centres[0]), int(centre)).T, color="C3", linewidth=1.2)
+        axes.plot(*drawn.graph.path(int(centres[0]), int(centre)).T, color="C3", linewidth=1.0, linestyle="--")
     axes.set(title=shown.name, xlabel="z1", ylabel="z2", xlim=extent[:2], ylim=extent[2:])
     axes.set_aspect("equal")
     return image
