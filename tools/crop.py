@@ -72,7 +72,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     type=click.Choice(["none", "tracklets"]),
     default="none",
     show_default=True,
-    help="tracklets: note which crops show one object, from motion alone.",
+    help="tracklets: note which crops show one object, from motion alone; surer with --max-overlap 0.3.",
 )
 @debug_option
 def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **options: Any) -> None:
@@ -143,8 +143,9 @@ def _take_whole(sources: Sequence[str], layout: str, options: dict[str, Any], wr
 def _cut(
     sources: Sequence[str], overrides: Sequence[str], options: dict[str, Any], writer: SetWriter, tally: Tally
 ) -> None:
-    from tools.cropping import Wanted, crop_source, open_truth
+    from tools.cropping import Wanted, crop_source
     from tools.tracking import prepare
+    from tools.truth import open_truth
 
     gt = options.pop("boxes") == "gt"
     config = configured(TRACKER, overrides, camera=None, **{k: options.pop(k) for k in SHORTCUTS if k != "camera"})

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from embedding.data.writer import SetWriter
 from tools.cli import progress
-from tools.tracking import Job, TrackConfig
+from tools.tracking import Job
+from tools.truth import Truth
 from tracker.boxes import iou, valid
 from tracker.crops import crop
 from tracker.io.live import LiveSource
-from tracker.io.mot import read_table
-from tracker.io.video import open_source
-from tracker.metrics.mot16 import PEDESTRIAN, UNKNOWN
 from tracker.pipeline import at_rate, detect, track
 from tracker.sort import SortTracker
 from tracker.types import Bool, Detections, Float, Frame, Image, Int
@@ -85,56 +82,6 @@ class Tally:
         if self.skipped:
             parts.append(f"{len(self.skipped)} pictures that cannot be used")
         return f"left out: {', '.join(parts)}" if parts else ""
-
-
-class Truth:
-    """Boxes and identities that a sequence's ground truth holds, as a detector: those that MOTChallenge evaluates.
-
-    Raises
-    ------
-    ValueError
-        If a line of the file is no box.
-    """
-
-    class_names: Sequence[str] = ("person",)
-    needs_image = False
-
-    def __init__(self, path: Path) -> None:
-        table = read_table(path)
-        rows = np.flatnonzero((table.scores != 0) & np.isin(table.classes, (PEDESTRIAN, UNKNOWN)))
-        self.length: int | None = int(table.frames.max(initial=0)) or None
-        self._rows: dict[int, Int] = {f: rows[table.frames[rows] == f] for f in np.unique(table.frames[rows]).tolist()}
-        self._table = table
-
-    def detect(self, frame: Frame) -> Detections:
-        """The boxes of this frame."""
-        return Detections.of(self._table.boxes[self._of(frame)])
-
-    def identities(self, frame: Frame) -> Int:
-        """Identity of each of them, [n]."""
-        ids: Int = self._table.ids[self._of(frame)]
-        return ids
-
-    def _of(self, frame: Frame) -> Int:
-        return self._rows.get(frame.index, np.empty(0, np.int64))
-
-
-def open_truth(text: str, config: TrackConfig, fps: float | None = None) -> Job:
-    """A sequence folder with its ground truth in the place of a detector.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it has none.
-    ValueError
-        If frames or ground truth cannot be read.
-    """
-    folder = Path(text).parent if Path(text).name == "img1" else Path(text)
-    path = folder / "gt" / "gt.txt"
-    if not path.is_file():
-        raise FileNotFoundError(f"{text}: expected ground truth in {path} for --boxes gt, found no such file")
-    truth = Truth(path)
-    return Job(open_source(text, fps=fps, length=truth.length), truth, config)
 
 
 def crop_source(job: Job, name: str, wanted: Wanted, writer: SetWriter, tally: Tally) -> None:
@@ -220,11 +167,40 @@ def _linked(frames: Iterable[Frame], job: Job, wanted: Wanted) -> Iterator[tuple
     if not wanted.tracklets:
         yield from ((frame, found, np.full(len(found), -1)) for frame, found in seen)
         return
+    numbers = Tracklets()
     for result in track(seen, SortTracker(at_rate(job.config, job.source.fps))):
-        ids = np.full(len(result.detections), -1)
+        found = result.detections
+        ids = np.full(len(found), -1)
         matched = result.tracks[result.tracks.source >= 0]
         ids[matched.source] = matched.ids
-        yield result.frame, result.detections, ids
+        yield result.frame, found, numbers.of(ids, hidden(found, wanted.max_overlap, job.config.min_score))
+
+
+class Tracklets:
+    """Numbers of tracklets: a track goes on as another one after it was hidden, when it may have become another object.
+
+    That costs next to no views, and a fifth to a third of the wrong ones (public detections of MOT15 and MOT17).
+    """
+
+    def __init__(self) -> None:
+        self._hidden: Counter[int] = Counter()
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def of(self, ids: Int, hidden: Bool) -> Int:
+        """Tracklet of each box of the next frame, [n]; −1 without one.
+
+        Parameters
+        ----------
+        ids : int64 [n]
+            Of the tracks; −1 without one.
+        hidden : bool [n]
+        """
+        numbers = np.full(len(ids), -1)
+        self._hidden.update(ids[hidden].tolist())
+        for row in np.flatnonzero((ids >= 0) & ~hidden).tolist():
+            piece = (int(ids[row]), self._hidden[int(ids[row])])
+            numbers[row] = self._numbers.setdefault(piece, len(self._numbers))
+        return numbers
 
 
 def _select(found: Detections, image: Image, wanted: Wanted, min_score: float | None, tally: Tally) -> Int:
@@ -233,19 +209,30 @@ def _select(found: Detections, image: Image, wanted: Wanted, min_score: float | 
     usable = valid(boxes) & np.isfinite(found.scores)
     height, width = image.shape[:2]
     usable &= (boxes[:, 2] > 0) & (boxes[:, 3] > 0) & (boxes[:, 0] < width) & (boxes[:, 1] < height)
-    sure = found.scores >= (-np.inf if min_score is None else min_score)
-    rows = np.flatnonzero(usable & sure)
-    tall = boxes[rows, 3] - boxes[rows, 1] >= wanted.min_height
-    free = covered(boxes[rows]) <= wanted.max_overlap
-    for reason, count in (
-        ("bad boxes", (~usable).sum()),
-        ("of low score", (usable & ~sure).sum()),
-        ("too low", (~tall).sum()),
-        ("overlapping", (tall & ~free).sum()),
+    sure = usable & _sure(found, min_score)
+    tall = sure & (boxes[:, 3] - boxes[:, 1] >= wanted.min_height)
+    taken = tall & ~hidden(found, wanted.max_overlap, min_score)
+    for reason, before, after in (
+        ("bad boxes", np.ones(len(found), bool), usable),
+        ("of low score", usable, sure),
+        ("too low", sure, tall),
+        ("overlapping", tall, taken),
     ):
-        tally.left_out[reason] += int(count)
-    taken: Int = rows[tall & free]
-    return taken
+        tally.left_out[reason] += int((before & ~after).sum())
+    return np.flatnonzero(taken)
+
+
+def hidden(found: Detections, max_overlap: float, min_score: float | None) -> Bool:
+    """Which boxes are covered by another one of enough score beyond the largest share, [n]."""
+    rows = np.flatnonzero(valid(found.boxes) & _sure(found, min_score))
+    out = np.zeros(len(found), bool)
+    out[rows] = covered(found.boxes[rows]) > max_overlap
+    return out
+
+
+def _sure(found: Detections, min_score: float | None) -> Bool:
+    sure: Bool = found.scores >= (-np.inf if min_score is None else min_score)
+    return sure
 
 
 def covered(boxes: Float) -> Float:

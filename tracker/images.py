@@ -15,7 +15,7 @@ SUFFIXES = {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".
 
 
 def read_image(path: Path) -> Image | None:
-    """Read an image file as RGB uint8 [h w 3]; None if it is absent, broken or cut short."""
+    """Read an image file as RGB uint8 [h w 3]; None if it is absent, broken, cut short or too large to be one."""
     try:
         data = path.read_bytes()
     except OSError:
@@ -25,7 +25,10 @@ def read_image(path: Path) -> Image | None:
     png_cut = data.startswith(b"\x89PNG") and b"IEND" not in data
     if not data or jpeg_cut or png_cut:
         return None
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # a header that speaks of more pixels than OpenCV ever takes
+        return None
     return None if picture is None else rgb(picture)
 
 

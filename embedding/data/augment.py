@@ -70,6 +70,8 @@ def augment(samples: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
     """
     if samples.ndim != 4:
         return samples + config.noise * noise.normal(*samples.shape) if config.noise else samples.clone()
+    if not len(samples):
+        return samples.clone()
     images = samples
     if config.mirror:
         swap = noise.uniform(len(images)) < config.mirror

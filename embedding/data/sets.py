@@ -110,7 +110,7 @@ def open_set(folder: str | Path) -> SampleSet:
         raise ValueError(f"{folder}: not a set of samples (no {NAMES})")
     try:
         names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
-        with np.load(folder / ROWS) as rows:
+        with (folder / ROWS).open("rb") as file, np.load(file) as rows:
             columns = {name: rows[name] for name in COLUMNS}
         samples = np.load(folder / SAMPLES, mmap_mode="r")
         return SampleSet(samples, columns, tuple(names["sequences"]), names["note"])

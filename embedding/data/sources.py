@@ -139,7 +139,7 @@ def _set(path: Path) -> _Samples:
 
 def _vectors(path: Path) -> _Samples:
     try:
-        with np.load(path) as file:
+        with path.open("rb") as opened, np.load(opened) as file:
             names = file.files
             if "poses" not in names and len(names) != 1:
                 raise ValueError(f"expected an array 'poses' or one array only, got {', '.join(names) or 'none'}")

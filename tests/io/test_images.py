@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import cv2
@@ -92,6 +93,16 @@ def test_an_image_cut_short_is_not_read(tmp_path: Path, suffix: str, capfd: pyte
     assert read_image(cut) is None
     if suffix != ".bmp":
         assert capfd.readouterr().err == ""  # refused before the decoder could complain
+
+
+def test_an_image_that_claims_too_many_pixels_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    cv2.imwrite(str(path), np.zeros((2, 2, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[16:24] = (10**5).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    path.write_bytes(data)
+    assert read_image(path) is None
 
 
 def test_broken_images_in_the_middle_and_at_the_end_are_counted(
