@@ -101,7 +101,8 @@ def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **opti
         else:
             _cut(sources, overrides, options, writer, tally)
         if not len(writer):
-            raise ValueError(f"{', '.join(sources)}: expected crops for the set, got none {tally.sentence}".rstrip())
+            left_out = f" ({tally.sentence})" if tally.sentence else ""
+            raise ValueError(f"{', '.join(sources)}: expected crops for the set, got none{left_out}")
     (out / SKIPPED).unlink(missing_ok=True)
     if tally.skipped:
         write_text(out / SKIPPED, "".join(f"{sentence}\n" for sentence in tally.skipped))

@@ -110,7 +110,7 @@ class ImageFolder:
             reason = reason or f"{path.name}: {image}"
         raise ValueError(f"{self.root}: expected images, none of {len(self.images)} can be used ({reason})")
 
-    def append(self, writer: SetWriter, shape: Sequence[int], layout: str = "auto", least: int = 0) -> list[str]:
+    def append(self, writer: SetWriter, shape: Sequence[int], layout: str = "auto", least: float = 0) -> list[str]:
         """Add the images to a set.
 
         Parameters
@@ -120,7 +120,7 @@ class ImageFolder:
             Channels (1 or 3), height and width of the samples.
         layout : str
             What the files' names say; see `embedding.data.layouts.read_labels`.
-        least : int
+        least : float
             Lower images are skipped, pixels.
 
         Returns
@@ -159,7 +159,7 @@ class ImageFolder:
         return skipped
 
 
-def _load(path: Path, least: int = 0) -> Image | str:
+def _load(path: Path, least: float = 0) -> Image | str:
     """The image, or why it cannot be used."""
     image = read_image(path)
     if image is None:
@@ -168,5 +168,5 @@ def _load(path: Path, least: int = 0) -> Image | str:
     if min(height, width) < LEAST_SIDE:
         return f"{width}×{height} pixels, expected at least {LEAST_SIDE} each"
     if height < least:
-        return f"{height} pixels high, expected at least {least}"
+        return f"{height} pixels high, expected at least {least:g}"
     return image
