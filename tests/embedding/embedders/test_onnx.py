@@ -24,11 +24,18 @@ from tracker.types import Float32
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def save(path: Path, shape: tuple[Any, ...] = ("n", 3, 16, 8), note: Any = None, op: str = "GlobalAveragePool") -> Path:
-    """Write a network that gives the mean of each channel, [n 3 1 1]."""
+def save(
+    path: Path,
+    shape: tuple[Any, ...] = ("n", 3, 16, 8),
+    note: Any = None,
+    ops: tuple[str, ...] = ("GlobalAveragePool",),
+) -> Path:
+    """Write a network of operations in a row; the usual one gives the mean of each channel, [n 3 1 1]."""
     inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)]
     outputs = [helper.make_tensor_value_info("latents", TensorProto.FLOAT, None)]
-    graph = helper.make_graph([helper.make_node(op, ["images"], ["latents"])], "made", inputs, outputs)
+    names = ["images", *(f"step{k}" for k in range(1, len(ops))), "latents"]
+    nodes = [helper.make_node(op, [names[k]], [names[k + 1]]) for k, op in enumerate(ops)]
+    graph = helper.make_graph(nodes, "made", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     if note is not None:
         helper.set_model_props(model, {"flatsort": note})
@@ -91,12 +98,18 @@ def test_wrong_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"embedder\.size: expected 8x16 pixels as .*m\.onnx has them, got 9x9"):
         embedding.load(save(tmp_path / "m.onnx"), size=[9, 9])
     with pytest.raises(ValueError, match=r"expected one vector for each picture, got \[2, 3, 16, 8\]"):
-        embedding.load(save(tmp_path / "m.onnx", op="Relu"))
+        embedding.load(save(tmp_path / "m.onnx", ops=("Relu",)))
     with pytest.raises(ValueError, match=r"input of shape \[1 3 height width\], got images tensor\(float\) \['n', 5"):
         embedding.load(save(tmp_path / "m.onnx", ("n", 5, 16, 8)))
     (tmp_path / "m.onnx").write_bytes(b"no network")
     with pytest.raises(ValueError, match=r"m\.onnx: expected an ONNX network"):
         embedding.load(tmp_path / "m.onnx")
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.onnx", ops=("GlobalAveragePool", "Log"))
+    with pytest.raises(ValueError, match=r"m\.onnx: the network gave a latent that is not finite"):
+        embed(path, mean=[1, 1, 1])
 
 
 def test_onnxruntime_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
