@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -29,11 +29,21 @@ class LikelihoodConfig:
     """Weight of colour differences beside brightness, for images of three channels. What people wear shows in
     colour, how they stand in brightness."""
 
+    blur: float = 0.0
+    """Standard deviation of a horizontal blur of the error, as a share of an image's width: what lies a little beside
+    its place, as arms and legs do and whole people in a loose box, is nearly right. 0: none."""
+    detail: float = 0.1
+    """With a blur: share of the error that is not blurred, so that fine structure is still drawn."""
+
     def __post_init__(self) -> None:
         if self.kind not in ("gaussian", "bernoulli"):
             raise ValueError(f"model.likelihood.kind: expected gaussian or bernoulli, got {self.kind!r}")
-        if self.kind == "bernoulli" and (self.border or self.chroma != 1):
-            raise ValueError("model.likelihood: border and chroma weigh squared errors, expected kind gaussian")
+        if self.kind == "bernoulli" and (self.border or self.chroma != 1 or self.blur):
+            raise ValueError("model.likelihood: border, chroma and blur weigh squared errors, expected kind gaussian")
+        if self.blur < 0 or not 0 <= self.detail <= 1:
+            raise ValueError(
+                f"model.likelihood: expected blur ≥ 0 and detail between 0 and 1, got {self.blur} and {self.detail}"
+            )
         if self.sigma <= 0 or self.border < 0 or self.chroma <= 0:
             raise ValueError(
                 "model.likelihood: expected sigma > 0, border ≥ 0 and chroma > 0, "
@@ -55,6 +65,7 @@ class Likelihood(nn.Module):
         self.config = config
         self.values = math.prod(shape)
         colour = len(shape) == 3 and shape[0] == 3 and config.chroma != 1
+        self.register_buffer("_blur", _blur(shape, config.blur), persistent=False)
         self.register_buffer("_bell", _bell(shape, config.border), persistent=False)
         self.register_buffer("_colours", _colours(config.chroma) if colour else None, persistent=False)
 
@@ -63,10 +74,17 @@ class Likelihood(nn.Module):
         return torch.sigmoid(raw) if self.config.kind == "bernoulli" else raw
 
     def weigh(self, samples: Tensor) -> Tensor:
-        """Samples in the space where squared distance is the weighted squared error; its weights have mean square 1."""
+        """Samples in the space where squared distance is the weighted squared error.
+
+        The weights of pixels and of colours have mean square 1; a blur lessens errors of fine structure beyond that.
+        """
         if self._colours is not None:
             samples = torch.einsum("nchw,dc->ndhw", samples, self._colours)
-        return samples if self._bell is None else samples * self._bell
+        if self._bell is not None:
+            samples = samples * self._bell
+        if self._blur is not None:
+            samples = torch.lerp(samples @ self._blur, samples, self.config.detail)
+        return samples
 
     def error(self, raw: Tensor, targets: Tensor) -> Tensor:
         """Mean error of each sample [n].
@@ -87,6 +105,7 @@ class Likelihood(nn.Module):
         scale = 1.0 if self.config.kind == "bernoulli" else 0.5 / self.config.sigma**2
         return self.error(raw, targets) * (self.values * scale)
 
+    _blur: Tensor | None
     _bell: Tensor | None
     _colours: Tensor | None
 
@@ -100,6 +119,15 @@ def _bell(shape: Sequence[int], border: float) -> Tensor | None:
     # a person fills the height of its box better than the width
     bell = torch.exp(-0.5 * (x / border) ** 2) * torch.exp(-0.5 * (y / (1.6 * border)) ** 2)[:, None]
     return bell / bell.square().mean().sqrt()
+
+
+def _blur(shape: Sequence[int], share: float) -> Tensor | None:
+    """Symmetric matrix [width width] of a Gaussian blur that takes what lies outside for zero."""
+    if len(shape) != 3 or not share:
+        return None
+    place = torch.arange(shape[2])
+    kernel = torch.exp(-0.5 * ((place[:, None] - place) / (share * shape[2])) ** 2)
+    return kernel / kernel.sum(1).max()
 
 
 def _colours(chroma: float) -> Tensor:

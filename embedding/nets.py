@@ -20,7 +20,9 @@ class NetConfig:
     """Size of encoder and decoder; of a vector's, only ``hidden`` counts."""
 
     width: int = 48
-    """Channels of the finest feature map, a multiple of 8; they double with every halving."""
+    """Channels of the encoder's finest feature map, a multiple of 8; they double with every halving."""
+    decoder_width: int = 32
+    """The same of the decoder."""
     stem: int = 4
     """Stride of the first convolution, in pixels."""
     halvings: int = 2
@@ -29,8 +31,10 @@ class NetConfig:
     """Hidden layers of a vector's encoder; the decoder has them in reverse."""
 
     def __post_init__(self) -> None:
-        if self.width < GROUPS or self.width % GROUPS:
-            raise ValueError(f"model.net.width: expected a multiple of {GROUPS}, got {self.width}")
+        for name in ("width", "decoder_width"):
+            width = getattr(self, name)
+            if width < GROUPS or width % GROUPS:
+                raise ValueError(f"model.net.{name}: expected a multiple of {GROUPS}, got {width}")
         if self.stem < 1 or self.halvings < 0:
             raise ValueError(f"model.net: expected stem ≥ 1 and halvings ≥ 0, got {self.stem} and {self.halvings}")
 
@@ -47,7 +51,7 @@ def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module
         return mlp([shape[0], *config.hidden, out])
     height, width = _grid(shape, config)
     c, s = config.width, config.stem
-    layers: list[nn.Module] = [Centre(), *_conv(shape[0], c, s + 2, s), *_conv(c, c, 3, 1)]
+    layers: list[nn.Module] = [Centre(), *_conv(shape[0], c, s + 2, s)]
     for _ in range(config.halvings):
         layers += _conv(c, 2 * c, 3, 2)
         c *= 2
@@ -59,7 +63,7 @@ def make_decoder(dim: int, shape: Sequence[int], config: NetConfig) -> nn.Module
     if len(shape) == 1:
         return mlp([dim, *reversed(config.hidden), shape[0]])
     height, width = _grid(shape, config)
-    c = config.width * 2**config.halvings
+    c = config.decoder_width * 2**config.halvings
     layers: list[nn.Module] = [nn.Linear(dim, c * height * width), nn.Unflatten(1, (c, height, width))]
     for _ in range(config.halvings):
         layers += [nn.GroupNorm(GROUPS, c), nn.SiLU(), nn.Conv2d(c, 2 * c, 3, padding=1), nn.PixelShuffle(2)]
