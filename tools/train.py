@@ -103,7 +103,7 @@ def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, ove
             gathered = gather(sources, config.model.shape, out / "data")
         if group.main:
             write_text(out / "skipped.txt", "".join(f"{sentence}\n" for sentence in gathered.skipped))
-            skipped = f", {len(gathered.skipped)} skipped (see {out / 'skipped.txt'})" if gathered.skipped else ""
+            skipped = f", skipped: {len(gathered.skipped)} (see {out / 'skipped.txt'})" if gathered.skipped else ""
             shape = "×".join(map(str, config.model.shape))
             click.echo(
                 f"{len(gathered.data)} samples of {shape}{skipped}; {config.model.name} on {_place(group)}, "

@@ -35,7 +35,8 @@ class TrainConfig:
     weight_decay: float = 0.0
     """Decoupled decay of AdamW."""
     clip: float = 0.0
-    """Longest gradient; a longer one is shortened to it. 0: none is."""
+    """Longest gradient; a longer one is shortened to it. 0: none is. Losses are sums over a sample's values, so lengths
+    are large (10² to 10⁵ for crops) and fall while a model learns: see ``gradient`` in the metrics."""
     ema: float = 0.999
     """Decay of the weights' moving average, which is what is judged and kept; lower in the first steps. 0: none."""
     holdout: float = 0.05
