@@ -56,6 +56,27 @@ def test_ground_truth_gives_identities_and_the_pictures_of_the_boxes(
     assert done.out == f"{tmp_path}: {len(rows)} crops of 16×32 pixels from 1 source\n"
 
 
+def test_only_what_the_benchmark_evaluates_is_cut(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "street"
+    shutil.copytree(street, folder)
+    ignored, car, person = "1,3,20,20,30,60,0,1,1", "1,4,90,20,30,60,1,3,1", "1,8,150,20,30,60,1,1,0.2"
+    (folder / "gt" / "gt.txt").write_text("\n".join([ignored, car, person]))
+    assert flatsort("crop", folder, "--boxes", "gt", "--out", tmp_path / "set").code == 0
+    assert columns(open_set(tmp_path / "set"), "identity") == [8]
+
+
+@pytest.mark.data
+def test_a_real_sequence(flatsort: Flatsort, data: Path, tmp_path: Path) -> None:
+    sequence = data / "sequences" / "TUD-Campus"
+    options = ["--boxes", "gt", "--views", "tracklets", "--frames", "10", "--size", "16x32"]
+    assert flatsort("crop", sequence, "--out", tmp_path, *options).code == 0
+    found = open_set(tmp_path)
+    truth = read_table(sequence / "gt" / "gt.txt")
+    assert len(found) == (truth.frames <= 10).sum()
+    for number in np.unique(found.columns["track"]):
+        assert len(np.unique(found.columns["identity"][found.columns["track"] == number])) == 1
+
+
 def test_what_is_left_out_is_counted(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
     det = tmp_path / "det.txt"
     good = "5,-1,20,20,30,60,0.9,-1,-1,-1"

@@ -150,6 +150,13 @@ def test_an_occluder_is_a_rectangle_of_the_next_sample() -> None:
         assert torch.equal(out[row][:, box[0], box[1]], samples[row - 1][:, box[0], box[1]])
 
 
+def test_an_occluder_lies_inside_of_the_picture() -> None:
+    marked = torch.arange(1, 201)[:, None, None, None] / 200 + torch.zeros(200, 1, 20, 10)
+    out = augment(marked, AugmentConfig(occlusion=1, occluder=0.1), Noise(0))
+    sizes = (out != marked).sum((1, 2, 3))
+    assert set(sizes.tolist()) == {2}  # 2 × 1 pixels, wherever it is
+
+
 def test_vectors_take_noise_only() -> None:
     samples = torch.zeros(2000, 4)
     out = augment(samples, ALL, Noise(0))
