@@ -29,7 +29,7 @@ def test_rate() -> None:
     assert max(rates) == 2.0
     assert rates[55] == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.0, abs=1e-2)
-    assert all(a >= b for a, b in itertools.pairwise(rates))
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
     assert learning_rate(70, replace(plan, decay="constant")) == 2.0
     slow = replace(plan, decay="sqrt")
     assert learning_rate(39, slow) == pytest.approx(learning_rate(9, slow) / 2)
