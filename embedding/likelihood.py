@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 LUMA = (0.299, 0.587, 0.114)
 """Share of red, green and blue in the brightness (ITU-R BT.601)."""
+
+LEAST_CONTRAST = 0.05
+"""Share of the typical contrast from which on it is raised no further: an empty picture would become noise."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,22 @@ class LikelihoodConfig:
     detail: float = 0.1
     """With a blur: share of the error that is not blurred, so that fine structure is still drawn."""
 
+    contrast: float = 1.0
+    """How much of an image's contrast about the mean image is left: its (weighted) deviation s becomes s**contrast. It
+    changes with light, distance and clothes more than it tells people apart. 1: all of it, images stay as they are;
+    0: all images get the same."""
+
     def __post_init__(self) -> None:
         if self.kind not in ("gaussian", "bernoulli"):
             raise ValueError(f"model.likelihood.kind: expected gaussian or bernoulli, got {self.kind!r}")
-        if self.kind == "bernoulli" and (self.border or self.chroma != 1 or self.blur):
-            raise ValueError("model.likelihood: border, chroma and blur weigh squared errors, expected kind gaussian")
-        if self.blur < 0 or not 0 <= self.detail <= 1:
+        if self.kind == "bernoulli" and (self.border or self.chroma != 1 or self.blur or self.contrast != 1):
             raise ValueError(
-                f"model.likelihood: expected blur ≥ 0 and detail between 0 and 1, got {self.blur} and {self.detail}"
+                "model.likelihood: border, chroma, blur and contrast are about squared errors, expected kind gaussian"
+            )
+        if self.blur < 0 or not 0 <= self.detail <= 1 or not 0 <= self.contrast <= 1:
+            raise ValueError(
+                "model.likelihood: expected blur ≥ 0, detail and contrast between 0 and 1, "
+                f"got {self.blur}, {self.detail} and {self.contrast}"
             )
         if self.sigma <= 0 or self.border < 0 or self.chroma <= 0:
             raise ValueError(
@@ -65,9 +76,32 @@ class Likelihood(nn.Module):
         self.config = config
         self.values = math.prod(shape)
         colour = len(shape) == 3 and shape[0] == 3 and config.chroma != 1
+        self._standardises = len(shape) == 3 and config.contrast != 1
+        if self._standardises:
+            self.register_buffer("mean_image", torch.full(tuple(shape), 0.5))
+            self.register_buffer("typical", torch.tensor(0.2))
         self.register_buffer("_blur", _blur(shape, config.blur), persistent=False)
         self.register_buffer("_bell", _bell(shape, config.border), persistent=False)
         self.register_buffer("_colours", _colours(config.chroma) if colour else None, persistent=False)
+
+    @torch.no_grad()
+    def fit(self, samples: Tensor) -> None:
+        """Take the mean image and the typical deviation from it from samples [n *shape] of the training set."""
+        if self._standardises:
+            self.mean_image.copy_(samples.mean(0))
+            self.typical.copy_(self._deviation(samples - self.mean_image).median())
+
+    def standardise(self, samples: Tensor) -> Tensor:
+        """Samples with the contrast that the config leaves them: what the encoder sees and the decoder gives back."""
+        if not self._standardises:
+            return samples
+        apart = samples - self.mean_image
+        share = self._deviation(apart) / self.typical
+        factor = share.clamp_min(LEAST_CONTRAST) ** (self.config.contrast - 1)
+        return self.mean_image + apart * factor[:, None, None, None]
+
+    def _deviation(self, apart: Tensor) -> Tensor:
+        return self.weigh(apart).square().flatten(1).mean(1).sqrt()
 
     def mean(self, raw: Tensor) -> Tensor:
         """Mean of the samples that the decoder's output stands for."""
@@ -95,7 +129,7 @@ class Likelihood(nn.Module):
         if self.config.kind == "bernoulli":
             excess = F.binary_cross_entropy_with_logits(raw, targets, reduction="none") - _entropy(targets)
             return excess.flatten(1).mean(1)
-        return self.weigh(raw - targets).square().flatten(1).mean(1)
+        return self.weigh(raw - self.standardise(targets)).square().flatten(1).mean(1)
 
     def nll(self, raw: Tensor, targets: Tensor) -> Tensor:
         """Negative log-likelihood of each sample [n], nats, but for what the decoder cannot change.
@@ -105,6 +139,8 @@ class Likelihood(nn.Module):
         scale = 1.0 if self.config.kind == "bernoulli" else 0.5 / self.config.sigma**2
         return self.error(raw, targets) * (self.values * scale)
 
+    mean_image: Tensor
+    typical: Tensor
     _blur: Tensor | None
     _bell: Tensor | None
     _colours: Tensor | None

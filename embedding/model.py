@@ -122,6 +122,15 @@ class LatentModel(nn.Module, ABC):
         """Latents [n dim] of the model's prior; None where it has none."""
         return None
 
+    def fit(self, samples: Tensor) -> None:
+        """Take what does not change while training from samples [n *shape] of the training set."""
+        self.likelihood.fit(samples)
+
+    def infer(self, samples: Tensor) -> Tensor:
+        """Output of the encoder [n heads·dim] for samples [n *shape] in 0..1."""
+        raw: Tensor = self.encoder(self.likelihood.standardise(samples))
+        return raw
+
     def decode(self, latents: Tensor) -> Tensor:
         """Mean of the samples [n *shape] that latents [n dim] stand for."""
         return self.likelihood.mean(self.decoder(latents))

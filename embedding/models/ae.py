@@ -23,12 +23,11 @@ class AE(LatentModel):
 
     def encode(self, images: Tensor) -> Tensor:
         """Latents [n dim] of samples [n *shape]."""
-        latents: Tensor = self.encoder(images)
-        return latents
+        return self.infer(images)
 
     def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
         """Mean negative log-likelihood of the targets, nats."""
-        raw = self.decoder(self.encode(batch.inputs))
+        raw = self.decoder(self.infer(batch.inputs))
         nll = self.likelihood.nll(raw, batch.targets).mean()
         error = self.likelihood.error(raw, batch.targets).mean()
-        return LossTerms(nll, nll, {"nll": nll, "error": error})
+        return LossTerms(nll, nll, {"nll": nll.detach(), "error": error.detach()})

@@ -65,14 +65,14 @@ class FlatVHPVAE(LatentModel):
 
     def encode(self, images: Tensor) -> Tensor:
         """Posterior means [n dim] of samples [n *shape]."""
-        return Gaussian.of(self.encoder(images)).mean
+        return Gaussian.of(self.infer(images)).mean
 
     def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
         """Distortion + β · bound of the divergence + η · flatness penalty, mean over the batch, nats.
 
         η weighs the penalty beside the distortion: it does not change with β. The score has it, too.
         """
-        posterior = Gaussian.of(self.encoder(batch.inputs))
+        posterior = Gaussian.of(self.infer(batch.inputs))
         z = posterior.sample(noise.normal(len(batch), self.dim))
         error = self.likelihood.error(self.decoder(z), batch.targets)
         bound = self.prior.bound(z, posterior.log_density(z), noise, self.rewo.gate)

@@ -27,11 +27,11 @@ class VAE(LatentModel):
 
     def encode(self, images: Tensor) -> Tensor:
         """Posterior means [n dim] of samples [n *shape]."""
-        return Gaussian.of(self.encoder(images)).mean
+        return Gaussian.of(self.infer(images)).mean
 
     def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
         """Negative evidence lower bound, mean over the batch, nats."""
-        posterior = Gaussian.of(self.encoder(batch.inputs))
+        posterior = Gaussian.of(self.infer(batch.inputs))
         raw = self.decoder(posterior.sample(noise.normal(len(batch), self.dim)))
         nll = self.likelihood.nll(raw, batch.targets).mean()
         kl = posterior.kl().mean()

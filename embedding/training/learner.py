@@ -55,6 +55,11 @@ class Learner:
         """The model with averaged weights, in evaluation mode."""
         return cast("LatentModel", self._average.module)
 
+    def fit(self, samples: Tensor) -> None:
+        """Show the model samples [n *shape] before the first step: what it takes of them does not change later."""
+        for model in (self.model, self.averaged):
+            model.fit(samples.to(self.group.device))
+
     def step(self, step: int, targets: Tensor, views: Tensor) -> dict[str, Tensor]:
         """Take a step, counted from 0, and give the loss terms and the gradient's length before clipping.
 

@@ -25,6 +25,9 @@ from embedding.training.pictures import Pictures
 from embedding.training.schedule import learning_rate
 from tracker.config import to_mapping
 
+MOST_SHOWN = 4096
+"""Samples that a model sees before the first step."""
+
 Calibrate = Callable[[LatentModel, SampleSet], dict[str, float]]
 
 
@@ -99,6 +102,7 @@ class _Trainer:
         self.rows, self.held_out = split(len(data), config.holdout, config.seed)
         self.feed = Feed(data, self.rows, config, group)
         self.learner = Learner(config, group)
+        self.learner.fit(data.tensor(self.rows[:: math.ceil(len(self.rows) / MOST_SHOWN)]))
         self.progress = state.Progress()
         self.identity = {"config": to_mapping(config), "data": output.fingerprint(data)}
         self.callbacks: list[Callback] = []
