@@ -1,0 +1,120 @@
+"""What a likelihood counts as an error."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedding.likelihood import Likelihood, LikelihoodConfig
+from embedding.noise import Noise
+
+SHAPE = [3, 16, 8]
+WEIGHED: dict[str, Any] = {"border": 0.3, "chroma": 4.0, "blur": 0.2}
+
+
+def images(n: int = 6, seed: int = 0) -> torch.Tensor:
+    return Noise(seed).uniform(n, *SHAPE)
+
+
+def made(**settings: Any) -> Likelihood:
+    return Likelihood(LikelihoodConfig(**settings), SHAPE)
+
+
+def test_plain_gaussian_is_the_closed_form() -> None:
+    x, y = images(seed=1), images(seed=2)
+    normal = torch.distributions.Normal(y, 0.3)
+    constant = math.log(0.3 * math.sqrt(2 * math.pi)) * x[0].numel()
+    expected = -normal.log_prob(x).flatten(1).sum(1) - constant
+    torch.testing.assert_close(made(sigma=0.3).nll(y, x), expected, rtol=1e-5, atol=1e-3)
+
+
+def test_bernoulli_is_the_divergence_from_target_to_reconstruction() -> None:
+    targets, logits = images(seed=3), Noise(4).normal(6, *SHAPE)
+    p, q = torch.distributions.Bernoulli(targets), torch.distributions.Bernoulli(logits=logits)
+    expected = torch.distributions.kl_divergence(p, q).flatten(1).sum(1)
+    torch.testing.assert_close(made(kind="bernoulli").nll(logits, targets), expected, rtol=1e-4, atol=1e-4)
+
+
+@given(st.integers(0, 10_000))
+def test_the_error_is_the_squared_distance_in_the_weighted_space(seed: int) -> None:
+    likelihood = made(**WEIGHED)
+    x, y = images(seed=seed), images(seed=seed + 1)
+    apart = likelihood.weigh(x) - likelihood.weigh(y)
+    torch.testing.assert_close(likelihood.error(x, y), apart.square().flatten(1).mean(1), rtol=1e-3, atol=1e-7)
+
+
+def test_the_bell_counts_the_middle_more_and_keeps_the_mean_square() -> None:
+    likelihood = made(border=0.25)
+    white = likelihood.weigh(torch.ones(1, *SHAPE))
+    assert white[0, 0, 8, 4] > 3 * white[0, 0, 8, 0]
+    assert white.square().mean().item() == pytest.approx(1)
+
+
+def test_chroma_counts_colour_more_than_brightness() -> None:
+    grey, red = torch.zeros(2, 1, *SHAPE)
+    grey += 0.1
+    red[:, 0], red[:, 1] = 0.1, -0.1 * 0.299 / 0.587  # of the same brightness as black
+    black = torch.zeros(1, *SHAPE)
+
+    def ratio(chroma: float) -> float:
+        likelihood = made(chroma=chroma)
+        return float(likelihood.error(red, black) / likelihood.error(grey, black))
+
+    assert ratio(8) == pytest.approx(16 * ratio(2), rel=1e-3)
+
+
+def test_a_blur_forgives_a_shift_but_not_a_colour() -> None:
+    stripe = torch.zeros(1, *SHAPE)
+    stripe[..., 3:5] = 1
+    shifted, faded = stripe.roll(1, 3), stripe * 0.5
+    sharp, blurred = made(), made(blur=0.2, detail=0.0)
+    forgiven, plain = (float(x.error(shifted, stripe) / x.error(faded, stripe)) for x in (blurred, sharp))
+    assert forgiven < plain / 4
+    assert made(blur=0.2, detail=1.0).error(shifted, stripe).item() == pytest.approx(
+        sharp.error(shifted, stripe).item()
+    )
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.4])
+def test_contrast_is_brought_towards_the_typical_one(contrast: float) -> None:
+    likelihood = made(contrast=contrast, **WEIGHED)
+    x = images(40)
+    likelihood.fit(x)
+    low = likelihood.mean_image + 0.5 * (x - likelihood.mean_image)
+    ratio = (likelihood.standardise(low) - likelihood.mean_image) / (likelihood.standardise(x) - likelihood.mean_image)
+    torch.testing.assert_close(ratio, torch.full_like(ratio, 0.5**contrast), rtol=1e-2, atol=1e-2)
+    assert likelihood.standardise(likelihood.mean_image[None]).isfinite().all()
+
+
+def test_without_contrast_images_stay_as_they_are() -> None:
+    x = images()
+    likelihood = made(**WEIGHED)
+    likelihood.fit(x)
+    assert likelihood.standardise(x) is x
+
+
+def test_vectors_have_no_pixels_to_weigh() -> None:
+    likelihood = Likelihood(LikelihoodConfig(contrast=0.5, **WEIGHED), [5])
+    x = Noise(0).normal(3, 5)
+    assert torch.equal(likelihood.weigh(x), x)
+    assert torch.equal(likelihood.standardise(x), x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"kind": "poisson"}, "kind"),
+        ({"sigma": 0.0}, "sigma"),
+        ({"blur": -1.0}, "blur"),
+        ({"contrast": 2.0}, "contrast"),
+        ({"kind": "bernoulli", "chroma": 2.0}, "squared errors"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        LikelihoodConfig(**settings)
