@@ -185,9 +185,8 @@ def draw(models: Sequence[Contender], data: SampleSet, out: Path, seed: int) -> 
     """Write the figures of each model's first seed into a folder; gives their paths."""
     samples, colours = data.tensor(slice(None)), colours_of(data)
     shown = [Shown(one.name, one.models[0], samples, encode(one.models[0], samples)) for one in models]
-    pairs = Noise(seed, "pairs").permutation(len(data))[: 2 * PAIRS].reshape(PAIRS, 2).tolist()
     figures = {
-        "interpolation": walks.interpolations(shown, [(a, b) for a, b in pairs], seed),
+        "interpolation": walks.interpolations(shown, walks.choose_pairs(samples, PAIRS, seed), seed),
         "reconstructions": walks.reconstructions(shown),
         "samples": walks.samples(shown, seed),
         **{f"map_{method}": maps.map_figure(shown, method, colours, seed) for method in maps.METHODS},

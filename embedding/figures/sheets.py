@@ -89,7 +89,7 @@ def sheet(rows: Sequence[tuple[str, Tensor]], title: str = "") -> Figure:
 def save(figure: Figure, path: str | Path, dpi: int = 110) -> None:
     """Write a figure as PNG, whole or not at all."""
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=dpi)
+        figure.savefig(temporary, format="png", dpi=dpi, bbox_inches="tight")
 
 
 def _strip(pictures: Sequence[Image]) -> NDArray[np.uint8]:

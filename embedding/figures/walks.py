@@ -21,6 +21,8 @@ STEPS = 12
 """Pictures of an interpolation."""
 NODES = 300
 """Samples that graph interpolations go over."""
+CANDIDATES = 8
+"""Random pairs that an interpolation's ends are chosen from."""
 COLUMNS = 16
 """Pictures of a row of reconstructions or samples."""
 
@@ -54,6 +56,18 @@ def interpolations(models: Sequence[Shown], pairs: Sequence[tuple[int, int]], se
             rows.append((f"{shown.name}\nstraight ({bend:.1f})", _decode(shown, straight[0])))
             rows.append((f"{shown.name}\ngraph", _decode(shown, around)))
     return sheet(rows, "Interpolations; in brackets the curvature of the straight one (0: even change)")
+
+
+def choose_pairs(samples: Tensor, count: int, seed: int = 0) -> list[tuple[int, int]]:
+    """Rows of samples [n *shape] to interpolate between: of some random pairs each time the most different one."""
+    noise = Noise(seed, "pairs")
+    pairs = []
+    for _ in range(count):
+        drawn = (noise.uniform(2 * CANDIDATES) * len(samples)).long().reshape(CANDIDATES, 2)
+        apart = (samples[drawn[:, 0]] - samples[drawn[:, 1]]).flatten(1).norm(dim=1)
+        start, end = drawn[apart.argmax()].tolist()
+        pairs.append((start, end))
+    return pairs
 
 
 def reconstructions(models: Sequence[Shown]) -> Figure:

@@ -160,3 +160,13 @@ def test_samples_of_models_with_a_prior_only() -> None:
     assert {label.get_text() for label in figure.axes[0].get_yticklabels()} == {"prior"}
     rows = walks.reconstructions([plain, prior]).axes[0].get_yticklabels()
     assert [label.get_text() for label in rows] == ["samples", "plain", "prior"]
+
+
+def test_pairs_to_interpolate_between_differ() -> None:
+    samples = torch.zeros(200, 3)
+    samples[100:] = 1
+    pairs = walks.choose_pairs(samples, 5)
+    assert pairs == walks.choose_pairs(samples, 5)
+    assert pairs != walks.choose_pairs(samples, 5, seed=1)
+    assert len(set(pairs)) == 5
+    assert all((start < 100) != (end < 100) for start, end in pairs)
