@@ -69,6 +69,8 @@ class Likelihood(nn.Module):
     ----------
     values : int
         Numbers in a sample; errors are means over them.
+    baseline : scalar tensor
+        Error of the best constant reconstruction: what there is to explain; 1 before `fit`.
     """
 
     def __init__(self, config: LikelihoodConfig, shape: Sequence[int]) -> None:
@@ -76,44 +78,71 @@ class Likelihood(nn.Module):
         self.config = config
         self.values = math.prod(shape)
         colour = len(shape) == 3 and shape[0] == 3 and config.chroma != 1
-        self._standardises = len(shape) == 3 and config.contrast != 1
-        if self._standardises:
+        self.register_buffer("baseline", torch.tensor(1.0))
+        self._image = len(shape) == 3
+        if self._image:
             self.register_buffer("mean_image", torch.full(tuple(shape), 0.5))
-            self.register_buffer("typical", torch.tensor(0.2))
+            self.register_buffer("spread", torch.tensor(0.25))
+            self.register_buffer("typical", torch.tensor(0.25))
         self.register_buffer("_blur", _blur(shape, config.blur), persistent=False)
         self.register_buffer("_bell", _bell(shape, config.border), persistent=False)
-        self.register_buffer("_colours", _colours(config.chroma) if colour else None, persistent=False)
+        colours = _colours(config.chroma) if colour else None
+        self.register_buffer("_colours", colours, persistent=False)
+        self.register_buffer("_pixels", None if colours is None else colours.inverse(), persistent=False)
 
     @torch.no_grad()
     def fit(self, samples: Tensor) -> None:
-        """Take the mean image and the typical deviation from it from samples [n *shape] of the training set."""
-        if self._standardises:
+        """Take means from samples [n *shape] of the training set.
+
+        They are the mean image, how images deviate from it, and the error of the best constant reconstruction.
+        """
+        if self._image:
             self.mean_image.copy_(samples.mean(0))
             self.typical.copy_(self._deviation(samples - self.mean_image).median())
+            self.spread.copy_(_apply(self._colours, self.standardise(samples) - self.mean_image).std())
+        self.baseline.copy_(self._baseline(samples))
 
     def standardise(self, samples: Tensor) -> Tensor:
-        """Samples with the contrast that the config leaves them: what the encoder sees and the decoder gives back."""
-        if not self._standardises:
+        """Samples with the contrast that the config leaves them: what the decoder shall give back."""
+        if not self._image or self.config.contrast == 1:
             return samples
         apart = samples - self.mean_image
         share = self._deviation(apart) / self.typical
         factor = share.clamp_min(LEAST_CONTRAST) ** (self.config.contrast - 1)
         return self.mean_image + apart * factor[:, None, None, None]
 
+    def _baseline(self, samples: Tensor) -> Tensor:
+        """Mean error of the best constant reconstruction."""
+        if self.config.kind == "bernoulli":
+            mean = samples.mean(0).clamp(1e-6, 1 - 1e-6)
+            return self.error(torch.logit(mean).expand_as(samples), samples).mean()
+        standard = self.standardise(samples)
+        return self.weigh(standard - standard.mean(0)).square().mean()
+
+    def present(self, samples: Tensor) -> Tensor:
+        """What the encoder sees: an image's deviation from the mean image, its colours weighed, of unit spread.
+
+        The decoder gives back the same, so that both learn colours as quickly as brightness.
+        """
+        if not self._image:
+            return samples
+        return _apply(self._colours, self.standardise(samples) - self.mean_image) / self.spread
+
     def _deviation(self, apart: Tensor) -> Tensor:
         return self.weigh(apart).square().flatten(1).mean(1).sqrt()
 
     def mean(self, raw: Tensor) -> Tensor:
         """Mean of the samples that the decoder's output stands for."""
-        return torch.sigmoid(raw) if self.config.kind == "bernoulli" else raw
+        if self.config.kind == "bernoulli":
+            return torch.sigmoid(raw)
+        return self.mean_image + _apply(self._pixels, raw * self.spread) if self._image else raw
 
     def weigh(self, samples: Tensor) -> Tensor:
         """Samples in the space where squared distance is the weighted squared error.
 
         The weights of pixels and of colours have mean square 1; a blur lessens errors of fine structure beyond that.
         """
-        if self._colours is not None:
-            samples = torch.einsum("nchw,dc->ndhw", samples, self._colours)
+        samples = _apply(self._colours, samples)
         if self._bell is not None:
             samples = samples * self._bell
         if self._blur is not None:
@@ -129,7 +158,7 @@ class Likelihood(nn.Module):
         if self.config.kind == "bernoulli":
             excess = F.binary_cross_entropy_with_logits(raw, targets, reduction="none") - _entropy(targets)
             return excess.flatten(1).mean(1)
-        return self.weigh(raw - self.standardise(targets)).square().flatten(1).mean(1)
+        return self.weigh(self.mean(raw) - self.standardise(targets)).square().flatten(1).mean(1)
 
     def nll(self, raw: Tensor, targets: Tensor) -> Tensor:
         """Negative log-likelihood of each sample [n], nats, but for what the decoder cannot change.
@@ -139,11 +168,18 @@ class Likelihood(nn.Module):
         scale = 1.0 if self.config.kind == "bernoulli" else 0.5 / self.config.sigma**2
         return self.error(raw, targets) * (self.values * scale)
 
+    baseline: Tensor
     mean_image: Tensor
+    spread: Tensor
     typical: Tensor
     _blur: Tensor | None
     _bell: Tensor | None
     _colours: Tensor | None
+    _pixels: Tensor | None
+
+
+def _apply(colours: Tensor | None, images: Tensor) -> Tensor:
+    return images if colours is None else torch.einsum("nchw,dc->ndhw", images, colours)
 
 
 def _bell(shape: Sequence[int], border: float) -> Tensor | None:

@@ -128,7 +128,7 @@ class LatentModel(nn.Module, ABC):
 
     def infer(self, samples: Tensor) -> Tensor:
         """Output of the encoder [n heads·dim] for samples [n *shape] in 0..1."""
-        raw: Tensor = self.encoder(self.likelihood.standardise(samples))
+        raw: Tensor = self.encoder(self.likelihood.present(samples))
         return raw
 
     def decode(self, latents: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from torch import Tensor, nn
+from torch import nn
 
 GROUPS = 8
 
@@ -40,7 +40,7 @@ class NetConfig:
 
 
 def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module:
-    """A module from samples [n *shape] in 0..1 to [n out].
+    """A module from samples [n *shape], centred, to [n out].
 
     Raises
     ------
@@ -51,7 +51,7 @@ def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module
         return mlp([shape[0], *config.hidden, out])
     height, width = _grid(shape, config)
     c, s = config.width, config.stem
-    layers: list[nn.Module] = [Centre(), *_conv(shape[0], c, s + 2, s)]
+    layers: list[nn.Module] = _conv(shape[0], c, s + 2, s)
     for _ in range(config.halvings):
         layers += _conv(c, 2 * c, 3, 2)
         c *= 2
@@ -78,13 +78,6 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [nn.Linear(fan_in, fan_out), nn.SiLU()]
     return nn.Sequential(*layers[:-1])
-
-
-class Centre(nn.Module):
-    """Images in 0..1 → −1..1."""
-
-    def forward(self, images: Tensor) -> Tensor:  # noqa: D102
-        return images * 2 - 1
 
 
 def _conv(fan_in: int, fan_out: int, kernel: int, stride: int) -> list[nn.Module]:

@@ -91,6 +91,11 @@ class FlatVHPVAE(LatentModel):
                 self.observe, points, noise.signs(*points.shape), c.mode, detach_scale=c.detach_scale
             )
 
+    def fit(self, samples: Tensor) -> None:
+        """Take means from samples [n *shape] of the training set, and the limit of the error from them."""
+        super().fit(samples)
+        self.rewo.fit(self.likelihood.baseline)
+
     @property
     def settled(self) -> bool:
         """Whether the initial phase of the constraint is over."""

@@ -46,6 +46,11 @@ class VHPVAE(LatentModel):
         bound = self.prior.bound(z, posterior.log_density(z), noise, self.rewo.gate)
         return LossTerms(*self.rewo(error.mean(), bound.mean()))
 
+    def fit(self, samples: Tensor) -> None:
+        """Take means from samples [n *shape] of the training set, and the limit of the error from them."""
+        super().fit(samples)
+        self.rewo.fit(self.likelihood.baseline)
+
     @property
     def settled(self) -> bool:
         """Whether the initial phase of the constraint is over."""

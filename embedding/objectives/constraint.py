@@ -38,8 +38,11 @@ class RewoConfig:
     """Limit of the error and pace of the multiplier."""
 
     kappa: Any = "auto"
-    """Root of the limit of the mean error, a number in units of the samples; or ``auto``: κ² is (1 + slack) · the error
-    that is reached when the initial phase has come to a plateau."""
+    """Root of the limit of the mean error, a number in units of the samples; or ``auto``: κ² is the share
+    ``unexplained`` of the error of the best constant reconstruction. Where that is out of reach, it becomes
+    (1 + slack) · the error that the initial phase has come to."""
+    unexplained: float = 0.1
+    """``auto``: share of what there is to explain (of a Gaussian: of the variance) that may be left."""
     slack: float = 0.05
     """``auto``: share by which κ² lies above the error that was reached."""
     plateau: float = 0.02
@@ -62,6 +65,7 @@ class RewoConfig:
         if not (self.kappa == "auto" or (number and 0 < self.kappa < float("inf"))):
             raise ValueError(f"model.rewo.kappa: expected auto or a number > 0, got {self.kappa!r}")
         rules = {
+            "unexplained": (0 < self.unexplained < 1, "between 0 and 1"),
             "slack": (self.slack >= 0, "0 or more"),
             "plateau": (0 <= self.plateau < 1, "0 or more and below 1"),
             "window": (self.window > 0, "1 or more"),
@@ -108,6 +112,11 @@ class Rewo(nn.Module):
         self.register_buffer("window_error", torch.tensor(0.0))
         self.register_buffer("initial", torch.tensor(True))
         self._noted: Tensor | None = None
+
+    def fit(self, baseline: Tensor) -> None:
+        """Take the limit that ``auto`` aims at from the error of the best constant reconstruction."""
+        if self.config.kappa == "auto":
+            self.kappa2.copy_(self.config.unexplained * baseline)
 
     def forward(self, error: Tensor, bound: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Loss and what to report of a batch; in training mode the error is noted for `after_step`.
@@ -158,7 +167,7 @@ class Rewo(nn.Module):
     def update(self, error: Tensor) -> None:
         """Update Ĉ, the phase and β with the mean error of a batch.
 
-        Ĉ ← (1−a)·C + a·Ĉ. In the initial phase nothing else, until Ĉ < κ² (``auto``: until the plateau, which sets κ²).
+        Ĉ ← (1−a)·C + a·Ĉ. In the initial phase nothing else, until Ĉ < κ² (``auto``: or the plateau, which sets κ²).
         Then β ← β·exp[ν·f·δ], δ = (Ĉ − κ²)/κ² (relative, so that ν is free of units; at most 1, so that one bad batch
         cannot throw β away), f = −1 if δ > 0 else tanh(τ(β − 1)).
         """
@@ -169,10 +178,12 @@ class Rewo(nn.Module):
         f = torch.where(delta > 0, -1.0, torch.tanh(c.tau * (self.beta - 1)))
         moved = (self.beta * torch.exp(c.nu * f * delta)).clamp(LEAST_BETA, 1)
         self.beta.copy_(torch.where(self.initial, self.beta, moved))
-        ends = self.initial & (self._plateau(first) if c.kappa == "auto" else delta < 0)
+        reached = delta < 0
         if c.kappa == "auto":
-            self.kappa2.copy_(torch.where(ends, (1 + c.slack) * self.error, self.kappa2))
-        self.initial &= ~ends
+            gives_up = self.initial & ~reached & self._plateau(first)
+            self.kappa2.copy_(torch.where(gives_up, (1 + c.slack) * self.error, self.kappa2))
+            reached |= gives_up
+        self.initial &= ~reached
 
     def _plateau(self, first: Tensor) -> Tensor:
         c = self.config

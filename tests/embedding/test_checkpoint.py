@@ -73,7 +73,7 @@ def test_files_that_are_no_checkpoints(model: LatentModel, path: Path) -> None:
 
 def test_weights_that_do_not_fit_are_named(model: LatentModel, path: Path) -> None:
     rewrite(path, model)
-    with pytest.raises(ValueError, match=r"encoder\.1\.weight is \[8, 3, 6, 6\], expected \[48, 3, 6, 6\]"):
+    with pytest.raises(ValueError, match=r"encoder\.0\.weight is \[8, 3, 6, 6\], expected \[48, 3, 6, 6\]"):
         checkpoint.load(path)
 
 

@@ -25,12 +25,18 @@ def made(**settings: Any) -> Likelihood:
     return Likelihood(LikelihoodConfig(**settings), SHAPE)
 
 
+def error(likelihood: Likelihood, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Error of a decoder that gives x where y was expected."""
+    return likelihood.error(likelihood.present(x), y)
+
+
 def test_plain_gaussian_is_the_closed_form() -> None:
     x, y = images(seed=1), images(seed=2)
+    likelihood = made(sigma=0.3)
     normal = torch.distributions.Normal(y, 0.3)
     constant = math.log(0.3 * math.sqrt(2 * math.pi)) * x[0].numel()
     expected = -normal.log_prob(x).flatten(1).sum(1) - constant
-    torch.testing.assert_close(made(sigma=0.3).nll(y, x), expected, rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(likelihood.nll(likelihood.present(y), x), expected, rtol=1e-5, atol=1e-3)
 
 
 def test_bernoulli_is_the_divergence_from_target_to_reconstruction() -> None:
@@ -45,7 +51,7 @@ def test_the_error_is_the_squared_distance_in_the_weighted_space(seed: int) -> N
     likelihood = made(**WEIGHED)
     x, y = images(seed=seed), images(seed=seed + 1)
     apart = likelihood.weigh(x) - likelihood.weigh(y)
-    torch.testing.assert_close(likelihood.error(x, y), apart.square().flatten(1).mean(1), rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(error(likelihood, x, y), apart.square().flatten(1).mean(1), rtol=1e-3, atol=1e-7)
 
 
 def test_the_bell_counts_the_middle_more_and_keeps_the_mean_square() -> None:
@@ -63,7 +69,7 @@ def test_chroma_counts_colour_more_than_brightness() -> None:
 
     def ratio(chroma: float) -> float:
         likelihood = made(chroma=chroma)
-        return float(likelihood.error(red, black) / likelihood.error(grey, black))
+        return float(error(likelihood, red, black) / error(likelihood, grey, black))
 
     assert ratio(8) == pytest.approx(16 * ratio(2), rel=1e-3)
 
@@ -73,7 +79,7 @@ def test_a_blur_forgives_a_shift_but_not_a_colour() -> None:
     stripe[..., 3:5] = 1
     shifted, faded = stripe.roll(1, 3), stripe * 0.5
     sharp, blurred = made(), made(blur=0.2, detail=0.0)
-    forgiven, plain = (float(x.error(shifted, stripe) / x.error(faded, stripe)) for x in (blurred, sharp))
+    forgiven, plain = (float(error(x, shifted, stripe) / error(x, faded, stripe)) for x in (blurred, sharp))
     assert forgiven < plain / 4
     assert made(blur=0.2, detail=1.0).error(shifted, stripe).item() == pytest.approx(
         sharp.error(shifted, stripe).item()
@@ -96,6 +102,25 @@ def test_without_contrast_images_stay_as_they_are() -> None:
     likelihood = made(**WEIGHED)
     likelihood.fit(x)
     assert likelihood.standardise(x) is x
+
+
+@pytest.mark.parametrize("settings", [WEIGHED, WEIGHED | {"contrast": 0.4}], ids=["weighed", "contrast"])
+def test_the_encoder_sees_what_the_decoder_gives_back(settings: dict[str, Any]) -> None:
+    likelihood, x = made(**settings), images(40)
+    likelihood.fit(x)
+    seen = likelihood.present(x)
+    assert float(seen.std()) == pytest.approx(1, rel=0.01)
+    torch.testing.assert_close(likelihood.mean(seen), likelihood.standardise(x), rtol=1e-4, atol=1e-5)
+    assert float(likelihood.error(seen, x).max()) < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
+def test_the_baseline_is_the_error_of_the_best_constant(kind: str) -> None:
+    likelihood, x = made(kind=kind), images(40)
+    likelihood.fit(x)
+    mean = x.mean(0).expand_as(x)
+    raw = torch.logit(mean) if kind == "bernoulli" else likelihood.present(mean)
+    torch.testing.assert_close(likelihood.baseline, likelihood.error(raw, x).mean(), rtol=1e-4, atol=1e-6)
 
 
 def test_vectors_have_no_pixels_to_weigh() -> None:

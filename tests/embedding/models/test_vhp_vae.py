@@ -38,11 +38,20 @@ def test_the_prior_is_frozen_until_the_error_is_below_its_limit() -> None:
 
 
 def test_kappa_is_found_from_the_data() -> None:
-    made, samples = model("vhp_vae", rewo=RewoConfig(window=20, initial_steps=100, smoothing=0.9)), batch(n=32)
-    assert train(made, samples, 10)["kappa"] == pytest.approx(0.1)  # what the likelihood assumes until then
+    samples = batch(n=32)
+    made = model("vhp_vae", rewo=RewoConfig(unexplained=0.3))
+    made.fit(samples.targets)
+    variance = float((samples.targets - samples.targets.mean(0)).square().mean())
+    assert train(made, samples, 2)["kappa"] == pytest.approx((0.3 * variance) ** 0.5, rel=1e-4)
+
+
+def test_a_kappa_out_of_reach_becomes_what_was_reached() -> None:
+    samples = batch(n=32)
+    rewo = RewoConfig(unexplained=1e-6, window=20, initial_steps=100, smoothing=0.9)
+    made = model("vhp_vae", rewo=rewo)
+    made.fit(samples.targets)
     terms = train(made, samples, 120)
     assert made.settled
-    assert terms["kappa"] != pytest.approx(0.1)
     assert 0.5 < terms["C_hat"] / terms["kappa"] ** 2 < 1.5
 
 

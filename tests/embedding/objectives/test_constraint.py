@@ -22,10 +22,10 @@ def errors(start: float, end: float, n: int, decay: float = 30.0) -> list[float]
     return [(end + (start - end) * math.exp(-i / decay)) * (1 + 0.02 * noise[i]) for i in range(n)]
 
 
-def reference(config: RewoConfig, sequence: list[float], sigma: float) -> list[tuple[float, float, float, bool]]:
+def reference(config: RewoConfig, sequence: list[float], aim: float) -> list[tuple[float, float, float, bool]]:
     """β, κ², Ĉ and phase after every batch, by the rules of the module's description."""
     auto = config.kappa == "auto"
-    beta, kappa2, hat, initial, mark = config.beta, (sigma if auto else config.kappa) ** 2, 0.0, True, 0.0
+    beta, kappa2, hat, initial, mark = config.beta, aim if auto else config.kappa**2, 0.0, True, 0.0
     rows = []
     for i, c in enumerate(sequence):
         hat = c if i == 0 else (1 - config.smoothing) * c + config.smoothing * hat
@@ -33,14 +33,14 @@ def reference(config: RewoConfig, sequence: list[float], sigma: float) -> list[t
             delta = min((hat - kappa2) / kappa2, 1)
             f = -1 if delta > 0 else math.tanh(config.tau * (beta - 1))
             beta = min(max(beta * math.exp(config.nu * f * delta), LEAST_BETA), 1)
+        elif hat < kappa2:
+            initial = False
         elif auto:
             full = (i + 1) % config.window == 0
             if (full and hat > (1 - config.plateau) * mark) or i + 1 >= config.initial_steps:
                 initial, kappa2 = False, (1 + config.slack) * hat
             if i == 0 or full:
                 mark = hat
-        else:
-            initial = hat >= kappa2
         rows.append((beta, kappa2, hat, initial))
     return rows
 
@@ -57,16 +57,20 @@ def play(rewo: Rewo, sequence: list[float]) -> list[tuple[float, float, float, b
     "config",
     [
         RewoConfig(window=50, smoothing=0.9),
-        RewoConfig(window=50, initial_steps=70, smoothing=0.9),
+        RewoConfig(window=50, smoothing=0.9, unexplained=0.001),
+        RewoConfig(window=50, initial_steps=70, smoothing=0.9, unexplained=0.001),
         RewoConfig(kappa=0.12, smoothing=0.9, nu=0.5, tau=5),
         RewoConfig(kappa=0.01),
     ],
-    ids=["plateau", "steps are over", "kappa", "never reached"],
+    ids=["auto", "plateau", "steps are over", "kappa", "never reached"],
 )
 def test_it_follows_the_rules(config: RewoConfig) -> None:
     # at first the error falls, then the constraint is broken for a while
     sequence = errors(0.5, 0.01, 200) + errors(0.02, 0.012, 100) + errors(0.01, 0.009, 100)
-    for ours, theirs in zip(play(Rewo(config, GAUSSIAN), sequence), reference(config, sequence, 0.2), strict=True):
+    rewo = Rewo(config, GAUSSIAN)
+    rewo.fit(torch.tensor(0.5))
+    expected = reference(config, sequence, config.unexplained * 0.5)
+    for ours, theirs in zip(play(rewo, sequence), expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
