@@ -41,7 +41,7 @@ class RewoConfig:
     """Root of the limit of the mean error, a number in units of the samples; or ``auto``: κ² is the share
     ``unexplained`` of the error of the best constant reconstruction. Where that is out of reach, it becomes
     (1 + slack) · the error that the initial phase has come to."""
-    unexplained: float = 0.1
+    unexplained: float = 0.2
     """``auto``: share of what there is to explain (of a Gaussian: of the variance) that may be left."""
     slack: float = 0.05
     """``auto``: share by which κ² lies above the error that was reached."""
