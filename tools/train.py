@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in --out.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:NUMBER.")
 @click.option("--seed", type=int, help="Of weights, order and noise: short for seed=N.")
+@click.option(
+    "--views",
+    type=click.Choice(["none", "tracklets"]),
+    help="tracklets: see one sample of a motion-only tracklet and give back another; short for views=…",
+)
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
 def main(
@@ -53,6 +58,7 @@ def main(
     overwrite: bool,
     device: str,
     seed: int | None,
+    views: str | None,
     print_config: bool,
 ) -> None:
     """Train a latent model on samples without labels.
@@ -71,7 +77,8 @@ def main(
     from tracker.config import dump, find, load
 
     more, overrides = split_arguments(arguments)
-    config = load(TrainConfig, find("train", name), overrides, {} if seed is None else {"seed": seed})
+    short = {key: value for key, value in {"seed": seed, "views": views}.items() if value is not None}
+    config = load(TrainConfig, find("train", name), overrides, short)
     if print_config:
         click.echo(dump(config), nl=False)
         return
