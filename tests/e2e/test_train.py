@@ -89,7 +89,9 @@ def test_a_loss_that_breaks(poses: Path, tmp_path: Path, flatsort: Flatsort) -> 
 
 
 def test_print_config(flatsort: Flatsort) -> None:
-    done = flatsort("train", "--config", "flat_vhp_vae", "--print-config", "model.eta=7", "--seed", "5", "--views", "tracklets")
+    done = flatsort(
+        "train", "--config", "flat_vhp_vae", "--print-config", "model.eta=7", "--seed", "5", "--views", "tracklets"
+    )
     assert done.code == 0
     assert "  eta: 7.0\n" in done.out
     assert "seed: 5\n" in done.out
