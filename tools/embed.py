@@ -61,6 +61,11 @@ def main(
     if out.suffix != ".npz":
         raise click.UsageError(f"--out: expected the name of a FILE.npz, got {out}")
     of_detector = [o for o in overrides if o.startswith(("detector.", "detector="))]
+    if whole:
+        of_boxes = {"--detections": detections, "--detector": detector, "--min-score": min_score, "--frames": frames}
+        wrong = [option for option, value in of_boxes.items() if value is not None] + of_detector
+        if wrong:
+            raise click.UsageError(f"{wrong[0]}: --whole takes pictures as they are, without boxes")
     embedder = open_embedder(model, device, [o for o in overrides if o not in of_detector])
     source, left_out = Path(sources[0]), Counter[str]()
     if (source / "set.json").is_file():

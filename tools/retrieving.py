@@ -47,7 +47,7 @@ class Labelled:
     pieces : callable
         Starts reading.
     total : int
-        Images or frames, for a progress bar.
+        Pieces, about, for a progress bar.
     stride : int
         Every how many frames a query is taken; 1 where there are no frames. The frame after each is read too.
     boxes : bool
@@ -196,7 +196,9 @@ def _sequence(folder: Path, name: str, stride: int, min_height: float) -> Labell
         while batch := list(islice(shown, FRAMES)):
             yield _frames(table, kept, batch)
 
-    return Labelled(name, pieces, -(-(source.length or 0) // (stride * FRAMES)), stride, boxes=True)
+    periods, rest = divmod(source.length or 0, stride)
+    read = periods * min(stride, 2) + min(rest, 2)  # each frame that is asked, and the one after it
+    return Labelled(name, pieces, -(-read // FRAMES), stride, boxes=True)
 
 
 def _frames(table: MotTable, kept: Any, batch: list[tuple[int, Image]]) -> Piece:

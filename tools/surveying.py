@@ -211,7 +211,9 @@ def _weights(text: str) -> Path:
 
 def _title(text: str) -> str:
     path = Path(text)
-    return path.parent.name or path.stem if path.name == CHECKPOINT else path.stem
+    if path.name == CHECKPOINT:
+        return path.resolve().parent.name
+    return path.resolve().name if path.is_dir() else path.stem
 
 
 def _cell(value: tuple[float, float], seeds: int) -> str:

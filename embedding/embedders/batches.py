@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracker.crops import crop
+from tracker.crops import crop, cut
 from tracker.types import Float, Float32, Image
 
 
@@ -32,18 +32,20 @@ def crops_of(images: Sequence[Image], boxes: Sequence[Float], size: tuple[int, i
 
 
 def check(images: Sequence[Image], boxes: Sequence[Float]) -> None:
-    """Refuse boxes that do not belong to the images.
+    """Refuse boxes that do not belong to the images, and what is no image.
 
     Raises
     ------
     ValueError
-        If there are not as many arrays of boxes as images, or one is not [n 4].
+        If there are not as many arrays of boxes as images, one is not [n 4], or an image is not uint8 [h w 3].
     """
     if len(images) != len(boxes):
         raise ValueError(f"boxes: expected one array for each of {len(images)} images, got {len(boxes)}")
     for each in boxes:
         if np.ndim(each) != 2 or np.shape(each)[1] != 4:
             raise ValueError(f"boxes: expected shape [n 4] (xyxy) for each image, got {list(np.shape(each))}")
+    for image in images:
+        cut(image, np.zeros(4))  # refuses what is no image
 
 
 def by_image(latents: Float32, boxes: Sequence[Float]) -> list[Float32]:

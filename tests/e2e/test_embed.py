@@ -108,6 +108,10 @@ def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, t
         (("SOURCE", "--model", "pixels", "--out", "l.npz", "sise=3"), "unknown key 'sise'; did you mean: 'size'?"),
         (("SOURCE", "--model", "pixels", "--out", "l.npz", "detector.x=3"), "detector"),
         (("SOURCE", "--model", "pixels", "--out", "l.npz", "device=cpu"), "expected the option --device"),
+        (
+            ("d", "--whole", "--model", "pixels", "--out", "l.npz", "--frames", "3"),
+            "--frames: --whole takes pictures as",
+        ),
         (("absent", "--whole", "--model", "pixels", "--out", "l.npz"), "absent: no such folder"),
         (
             ("SOURCE", "--model", "pixels", "--out", "l.npz", "--detector", "onnx", "--detections", "d.txt"),

@@ -15,6 +15,7 @@ from embedding.models.ae import AEConfig
 from embedding.models.vhp_vae import VHPVAEConfig
 from embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
+from tools import surveying
 
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 FIGURES = {"interpolation", "reconstructions", "samples", "map_pca", "map_tsne", "metric"}
@@ -61,6 +62,13 @@ def test_two_models_of_several_seeds(flatsort: Flatsort, tmp_path: Path, poses: 
     assert "±" in done.out
     assert "magnification spread" in done.out
     assert (out / "latent.md").read_text().startswith("|")
+
+
+def test_a_folder_keeps_its_whole_name(tmp_path: Path) -> None:
+    write(tmp_path / "eta_0.1" / "model.safetensors", AEConfig(shape=[5], dim=2))
+    write(tmp_path / "eta_0.3" / "model.safetensors", AEConfig(shape=[5], dim=2))
+    texts = [str(tmp_path / "eta_0.1"), str(tmp_path / "eta_0.3" / "model.safetensors")]
+    assert [one.name for one in surveying.contenders(texts)] == ["eta_0.1", "eta_0.3"]
 
 
 @pytest.mark.parametrize("dim", [1, 3])

@@ -15,6 +15,7 @@ from embedding.models.ae import AEConfig
 from embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
 from tools.demo import write_sequence
+from tools.retrieving import open_labelled
 from tracker.crops import crop
 from tracker.scene import Scene, SceneConfig
 
@@ -109,6 +110,12 @@ def test_the_stride_decides_who_is_asked(flatsort: Flatsort, street: Path, tmp_p
     assert queries("--data", street) == len(tall)
     sixth = len(tall[(tall[:, 0] - 1) % 6 == 0])
     assert queries("--data", f"{street}@6") == queries("--data", street, "--stride", "6") == sixth
+
+
+@pytest.mark.parametrize("stride", [1, 2, 6])
+def test_the_bar_knows_how_much_there_is_to_read(street: Path, stride: int) -> None:
+    source = open_labelled(f"{street}@{stride}")
+    assert source.total == len(list(source.pieces()))
 
 
 def test_a_set_gives_what_its_pictures_give(flatsort: Flatsort, crops: Path, tmp_path: Path) -> None:

@@ -119,6 +119,16 @@ def test_read_only_frames_are_taken() -> None:
         TorchEmbedder(tiny.model(), config=TorchConfig(crops=crops)).embed(images, boxes)
 
 
+@pytest.mark.parametrize("crops", ["cv2", "device"])
+@pytest.mark.parametrize("boxes", [[[0.0, 0, 8, 16]], np.empty((0, 4))], ids=["a box", "none"])
+def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: Any) -> None:
+    embedder = TorchEmbedder(tiny.model(), config=TorchConfig(crops=crops))
+    picture = tiny.pictures()[0][0]
+    for wrong in (picture / 255, picture[..., 0], picture[:0]):
+        with pytest.raises(ValueError, match=r"image: expected uint8 \[h w 3\] with pixels, got"):
+            embedder.embed([wrong], [np.asarray(boxes)])
+
+
 def test_sentences(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ae: expected a model of pictures.*got one of samples \[6\]"):
         TorchEmbedder(tiny.model(shape=(6,)))

@@ -148,6 +148,14 @@ def test_devices() -> None:
             find_device("cuda")
 
 
+def test_a_gpu_beyond_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for word, index in (("cuda:2", None), ("cuda", 2), ("auto", 2)):
+        with pytest.raises(ValueError, match=r"device: expected cuda:0 to cuda:1 .*, got cuda:2"):
+            find_device(word, index)
+
+
 def test_one_process_is_a_group() -> None:
     with join("cpu") as group, group.first():
         assert group.main
