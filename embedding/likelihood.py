@@ -26,11 +26,13 @@ class LikelihoodConfig:
     sigma: float = 0.1
     """Standard deviation of the Gaussian, in units of the samples (images: 0..1)."""
     border: float = 0.0
-    """Standard deviation of a bell of weights over an image, as a share of its width: less counts what lies towards
-    the border, where the background is. 0 weighs all pixels alike."""
+    """Standard deviation of a bell of weights over an image, as a share of its width, and 1.6 times as much of its
+    height, since a box holds a person tighter above and below: less counts what lies towards the border, where the
+    background is. 0 weighs all pixels alike."""
     chroma: float = 1.0
     """Weight of colour differences beside brightness, for images of three channels. What people wear shows in
-    colour, how they stand in brightness."""
+    colour, how they stand in brightness. 1: squared error of red, green and blue; other weights are those of the two
+    differences of YCbCr beside its brightness."""
 
     blur: float = 0.0
     """Standard deviation of a horizontal blur of the error, as a share of an image's width: what lies a little beside
@@ -39,9 +41,9 @@ class LikelihoodConfig:
     """With a blur: share of the error that is not blurred, so that fine structure is still drawn."""
 
     contrast: float = 1.0
-    """How much of an image's contrast about the mean image is left: its (weighted) deviation s becomes s**contrast. It
-    changes with light, distance and clothes more than it tells people apart. 1: all of it, images stay as they are;
-    0: all images get the same."""
+    """How much of an image's contrast about the mean image is left: its (weighted) deviation s becomes
+    t·(s/t)**contrast with the typical deviation t. It changes with light, distance and clothes more than it tells
+    people apart. 1: all of it, images stay as they are; 0: all images get the same."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("gaussian", "bernoulli"):
@@ -95,7 +97,17 @@ class Likelihood(nn.Module):
         """Take means from samples [n *shape] of the training set.
 
         They are the mean image, how images deviate from it, and the error of the best constant reconstruction.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to learn (all samples are alike), or a Bernoulli's samples leave 0..1.
         """
+        if not bool((samples != samples[:1]).any()):
+            raise ValueError(f"data: expected samples that differ, got {len(samples)} that are all alike")
+        if self.config.kind == "bernoulli" and not bool(((samples >= 0) & (samples <= 1)).all()):
+            low, high = float(samples.min()), float(samples.max())
+            raise ValueError(f"data: expected samples in 0..1 for a Bernoulli likelihood, got {low:.3g} to {high:.3g}")
         if self._image:
             self.mean_image.copy_(samples.mean(0))
             self.typical.copy_(self._deviation(samples - self.mean_image).median())
@@ -132,7 +144,7 @@ class Likelihood(nn.Module):
         return self.weigh(apart).square().flatten(1).mean(1).sqrt()
 
     def mean(self, raw: Tensor) -> Tensor:
-        """Mean of the samples that the decoder's output stands for."""
+        """Mean of the (standardised, see `standardise`) samples that the decoder's output stands for."""
         if self.config.kind == "bernoulli":
             return torch.sigmoid(raw)
         return self.mean_image + _apply(self._pixels, raw * self.spread) if self._image else raw
@@ -146,13 +158,14 @@ class Likelihood(nn.Module):
         if self._bell is not None:
             samples = samples * self._bell
         if self._blur is not None:
-            samples = torch.lerp(samples @ self._blur, samples, self.config.detail)
+            samples = torch.lerp((samples @ self._blur).to(samples.dtype), samples, self.config.detail)
         return samples
 
     def error(self, raw: Tensor, targets: Tensor) -> Tensor:
         """Mean error of each sample [n].
 
-        Gaussian: weighted squared error, so that its root is in units of the samples. Bernoulli: cross-entropy above
+        Gaussian: weighted squared error; its root is in units of the standardised samples, and without a blur of their
+        size, too. Bernoulli: cross-entropy above
         the target's own entropy, in nats (the Kullback–Leibler divergence from target to reconstruction).
         """
         if self.config.kind == "bernoulli":
@@ -179,7 +192,9 @@ class Likelihood(nn.Module):
 
 
 def _apply(colours: Tensor | None, images: Tensor) -> Tensor:
-    return images if colours is None else torch.einsum("nchw,dc->ndhw", images, colours)
+    if colours is None:
+        return images
+    return torch.einsum("nchw,dc->ndhw", images, colours).to(images.dtype)  # autocast would leave half precision
 
 
 def _bell(shape: Sequence[int], border: float) -> Tensor | None:
@@ -188,7 +203,6 @@ def _bell(shape: Sequence[int], border: float) -> Tensor | None:
     _, height, width = shape
     x = (torch.arange(width) + 0.5) / width - 0.5
     y = (torch.arange(height) + 0.5) / height - 0.5
-    # a person fills the height of its box better than the width
     bell = torch.exp(-0.5 * (x / border) ** 2) * torch.exp(-0.5 * (y / (1.6 * border)) ** 2)[:, None]
     return bell / bell.square().mean().sqrt()
 

@@ -98,6 +98,8 @@ class SetWriter:
         self._count += len(samples)
 
     def __enter__(self) -> SetWriter:
+        for left in self.folder.glob(f".{Path(SAMPLES).stem}-*"):  # of a process that was killed while writing
+            left.unlink(missing_ok=True)
         temporary = self._stack.enter_context(replacing(self.folder / SAMPLES))
         self._file = self._stack.enter_context(temporary.open("w+b"))
         return self

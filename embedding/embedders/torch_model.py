@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from embedding.checkpoint import Card, load
+from embedding.devices import find_device
 from embedding.embedders import EMBEDDERS
 from embedding.embedders.batches import by_image, check, crops_of
 from embedding.embedders.device_crops import brightness, crop_on_device
@@ -31,7 +32,7 @@ class TorchConfig(PartConfig):
     weights: str = ""
     """FILE.safetensors."""
     device: str = "auto"
-    """auto (a GPU where there is one), cpu, cuda, cuda:1, …"""
+    """auto (a GPU where there is one), cpu, cuda, cuda:NUMBER."""
     precision: str = "auto"
     """fp32, fp16, bf16; auto: fp16 on a GPU, fp32 elsewhere."""
     crops: str = "auto"
@@ -171,24 +172,3 @@ def _brightness(crops: Image) -> Image:
     for row, each in enumerate(crops):
         out[row, ..., 0] = cv2.cvtColor(each, cv2.COLOR_RGB2GRAY)
     return out
-
-
-def find_device(name: str) -> torch.device:
-    """The device that a name means; ``auto`` is a GPU where there is one.
-
-    Raises
-    ------
-    ValueError
-        If torch knows no such device or cannot use it here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ValueError(
-            f"device: expected auto, cpu, or a GPU that torch can use here, got {name!r} ({reason})"
-        ) from error
-    return device

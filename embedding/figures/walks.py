@@ -72,7 +72,8 @@ def choose_pairs(samples: Tensor, count: int, seed: int = 0) -> list[tuple[int, 
 
 def reconstructions(models: Sequence[Shown]) -> Figure:
     """A row of samples, and below it each model's reconstruction of them."""
-    first = models[0].samples[:COLUMNS]
+    with torch.no_grad():
+        first = models[0].model.likelihood.standardise(models[0].samples[:COLUMNS])
     return sheet([("samples", first), *((m.name, _decode(m, m.latents[:COLUMNS])) for m in models)], "Reconstructions")
 
 

@@ -12,7 +12,11 @@ from tracker.config import part
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A model and its training; ``steps``, ``batch`` and all that follows are the same for any number of processes."""
+    """A model and its training.
+
+    ``steps``, ``batch`` and all that follows are the same for any number of processes. So is the result, within
+    rounding, but for the flatness penalty: every process takes ``flat_rows`` rows of its own share.
+    """
 
     model: ModelConfig = part(MODELS, AEConfig())
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -48,7 +52,7 @@ class TrainConfig:
     """Steps between lines of metrics; losses are checked as often."""
     eval_every: int = 500
     """Steps between evaluations on held-out samples."""
-    save_every: int = 500
+    save_every: int = 200
     """Steps between states that an interrupted run goes on from."""
     precision: str = "auto"
     """``fp32``, ``bf16`` (autocast), ``auto``: bf16 on a GPU that has it."""

@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from embedding.devices import find_device
+
 
 @dataclass(frozen=True)
 class Group:
@@ -81,6 +83,8 @@ def join(device: str = "auto") -> Iterator[Group]:
     """
     rank, world, local = (int(os.environ.get(name, default)) for name, default in ENVIRONMENT)
     chosen = find_device(device, local if world > 1 else None)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
     ours = world > 1 and not dist.is_initialized()
     if ours:
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
@@ -92,31 +96,3 @@ def join(device: str = "auto") -> Iterator[Group]:
 
 
 ENVIRONMENT = (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0))
-
-
-def find_device(name: str, index: int | None = None) -> torch.device:
-    """The device that a user's word means; ``index`` chooses among several GPUs where the word does not.
-
-    Raises
-    ------
-    ValueError
-        If the word is none of auto, cpu, cuda and cuda:NUMBER, or this machine has no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"device: expected auto, cpu, cuda or cuda:NUMBER, got {name!r}") from None
-    if device.type == "cuda":
-        if not torch.cuda.is_available():
-            raise ValueError("device: expected cpu or auto (this machine has no CUDA device), got cuda")
-        if device.index is None and index is not None:
-            device = torch.device("cuda", index)
-        many = torch.cuda.device_count()
-        if device.index is not None and device.index >= many:
-            raise ValueError(f"device: expected cuda:0 to cuda:{many - 1} (as many as this machine has), got {device}")
-        torch.cuda.set_device(device)
-    elif device.type != "cpu":
-        raise ValueError(f"device: expected auto, cpu, cuda or cuda:NUMBER, got {name!r}")
-    return device

@@ -45,7 +45,8 @@ class Pictures(Callback):
         targets = run.data.tensor(run.held_out[:COLUMNS]).to(run.device)
         inputs = augment(targets, run.config.augment, Noise(run.config.seed, "pictures", run.device))
         decoded = run.model.decode(run.model.encode(inputs))
-        save_grid(torch.cat([inputs, targets, decoded]), run.out / "reconstructions.png", len(targets))
+        expected = run.model.likelihood.standardise(targets)
+        save_grid(torch.cat([inputs, expected, decoded]), run.out / "reconstructions.png", len(targets))
         latents = run.model.sample(SAMPLES, Noise(run.config.seed, "samples", run.device))
         if latents is not None:
             save_grid(run.model.decode(latents), run.out / "samples.png", COLUMNS)

@@ -143,3 +143,22 @@ def test_vectors_have_no_pixels_to_weigh() -> None:
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         LikelihoodConfig(**settings)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_gives_nearly_the_same(dtype: torch.dtype) -> None:
+    likelihood, x = made(contrast=0.4, **WEIGHED), images(20)
+    likelihood.fit(x)
+    seen, error = likelihood.present(x), likelihood.error(0.5 * likelihood.present(x), x)
+    with torch.autocast("cpu", dtype):
+        torch.testing.assert_close(likelihood.present(x), seen, rtol=0.05, atol=0.02)
+        torch.testing.assert_close(likelihood.error(0.5 * likelihood.present(x), x), error, rtol=0.05, atol=1e-5)
+
+
+def test_samples_that_teach_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected samples that differ, got 6 that are all alike"):
+        made().fit(torch.full((6, *SHAPE), 0.3))
+    with pytest.raises(
+        ValueError, match=r"expected samples in 0..1 for a Bernoulli likelihood, got .* to 2|got .* to 1\.9"
+    ):
+        made(kind="bernoulli").fit(2 * images())

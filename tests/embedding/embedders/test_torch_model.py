@@ -124,7 +124,8 @@ def test_read_only_frames_are_taken() -> None:
 def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: Any) -> None:
     embedder = TorchEmbedder(tiny.model(), config=TorchConfig(crops=crops))
     picture = tiny.pictures()[0][0]
-    for wrong in (picture / 255, picture[..., 0], picture[:0]):
+    wrongs: list[Any] = [picture / 255, picture[..., 0], picture[:0]]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"image: expected uint8 \[h w 3\] with pixels, got"):
             embedder.embed([wrong], [np.asarray(boxes)])
 

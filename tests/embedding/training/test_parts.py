@@ -11,9 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedding.devices import find_device
 from embedding.training import state
 from embedding.training.config import TrainConfig
-from embedding.training.distributed import Group, find_device, join
+from embedding.training.distributed import Group, join
 from embedding.training.feed import MOST_HELD_OUT, Feed, split
 from embedding.training.schedule import ema_decay, learning_rate
 from tests.embedding.training.small import config, vectors
