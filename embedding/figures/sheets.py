@@ -86,7 +86,7 @@ def sheet(rows: Sequence[tuple[str, Tensor]], title: str = "") -> Figure:
     return figure
 
 
-def save(figure: Figure, path: str | Path, dpi: int = 110) -> None:
+def save(figure: Figure, path: str | Path, dpi: int = 90) -> None:
     """Write a figure as PNG, whole or not at all."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=dpi, bbox_inches="tight")
