@@ -133,7 +133,7 @@ def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: A
 def test_sentences(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ae: expected a model of pictures.*got one of samples \[6\]"):
         TorchEmbedder(tiny.model(shape=(6,)))
-    with pytest.raises(ValueError, match=r"device: expected auto, cpu, or a GPU.*got 'abacus'"):
+    with pytest.raises(ValueError, match=r"device: expected auto, cpu, cuda or cuda:NUMBER, got 'abacus'"):
         TorchEmbedder(tiny.model(), config=TorchConfig(device="abacus"))
     with pytest.raises(ValueError, match=r"embedder\.precision: expected one of auto, fp32, fp16, bf16, got 'int8'"):
         TorchConfig(precision="int8")
