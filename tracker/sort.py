@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from tracker import boxes as geometry
 from tracker.association.explain import Explanation, explain
+from tracker.association.latents import LatentConfig, LatentLimit
 from tracker.association.problem import Problem
 from tracker.association.stages import StageConfig, Trace, associate
 from tracker.config import part
@@ -22,7 +23,7 @@ from tracker.motion.camera import CameraConfig
 from tracker.motion.xysr import XysrConfig
 from tracker.protocols import State
 from tracker.registry import PartConfig
-from tracker.types import Detections, Float, Int, Matches, Tracks
+from tracker.types import Bool, Detections, Float, Int, Matches, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class SortConfig:
     """Name → stage, in the order they run."""
     lifecycle: LifecycleConfig = LifecycleConfig()
     gallery: GalleryConfig = GalleryConfig()
+    latent: LatentConfig = LatentConfig()
+    """Unit of latent distances."""
     camera: CameraConfig = CameraConfig()
     """Global motion of the camera; needs the images."""
     min_score: float | None = None
@@ -95,13 +98,21 @@ class SortTracker:
         self._state = np.empty((5, 4, 0))
         self._life = Lifecycle(self.config.lifecycle)
         self._gallery = Gallery(self.config.gallery)
+        self._limit = LatentLimit(self.config.latent)
         self._latents: bool | None = None
         self._problem: Problem | None = None
         self._traces: list[Trace] = []
         self._serials = np.empty(0, np.int64)
         self._rows: Int = np.empty(0, np.int64)
+        self._clear: Bool = np.empty(0, np.bool_)
 
-    def step(self, detections: Detections, time: float | None = None, camera: Float | None = None) -> Tracks:
+    def step(
+        self,
+        detections: Detections,
+        time: float | None = None,
+        camera: Float | None = None,
+        picture: tuple[int, int] | None = None,
+    ) -> Tracks:
         """The tracks of the next frame.
 
         Parameters
@@ -112,6 +123,8 @@ class SortTracker:
             Timestamp in seconds, later than the previous frame's. By default frames are ``1 / frame_rate`` apart.
         camera : [2 3], optional
             Affine motion of the camera, from previous to current pixel coordinates.
+        picture : tuple of int, optional
+            Width and height of the frame in pixels, to know which boxes its border cuts.
 
         Returns
         -------
@@ -141,6 +154,7 @@ class SortTracker:
         self._serials = self._life.serials
         if len(detections):
             self._latents = detections.latents is not None
+        self._clear = self.config.gallery.clear(detections, picture)
         if len(matches.rows):
             self._correct(matches, problem, rows)
         if len(matches.free_rows):
@@ -148,6 +162,7 @@ class SortTracker:
             self._bury()
         if len(matches.free_cols):
             self._start(matches.free_cols, problem, rows)
+        self._limit.see(detections)
         return self._report()
 
     def update(
@@ -232,7 +247,7 @@ class SortTracker:
         motion, life = self._motion, self._life
         distance = None
         if detections.latents is not None and len(life):
-            distance = self._gallery.distance(detections.latents)
+            distance = self._gallery.distance(detections.latents) / self._limit.value
         return Problem(
             detections=detections,
             motion=motion,
@@ -257,7 +272,7 @@ class SortTracker:
             self._state = self._motion.correct(self._state, measured)
         self._life.match(rows, inputs[cols], detections.scores[cols], detections.classes[cols])
         if detections.latents is not None:
-            self._gallery.add(rows, detections.latents[cols])
+            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], self._clear[cols])
 
     def _bury(self) -> None:
         """Drop the tracks that have outlived their time."""
@@ -279,7 +294,7 @@ class SortTracker:
         self._state = np.concatenate([self._state, born], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])
         if detections.latents is not None:
-            self._gallery.start(detections.latents[free])
+            self._gallery.start(detections.latents[free], detections.scores[free], self._clear[free])
 
     def _report(self) -> Tracks:
         life = self._life

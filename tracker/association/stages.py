@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.association.assignment import assign, matches, one_to_one, sorted_pairs
-from tracker.association.costs import COSTS
+from tracker.association.costs import COSTS, latent
 from tracker.association.gates import GATES
 from tracker.association.problem import Problem
 from tracker.registry import suggest
@@ -35,6 +35,12 @@ class StageConfig:
     """Tracks that take part: all, confirmed or tentative ones."""
     max_missed: int | None = None
     """Only tracks without a match for at most this many frames, counting this one; None: any."""
+    min_missed: int | None = None
+    """Only tracks without a match for at least this many frames, counting this one; None: any."""
+    weight: float = 0.5
+    """Share of the latent distance in the cost ``blend``."""
+    max_latent: float | None = None
+    """Pairs that look further apart are refused whatever their cost, in units of the latent limit; None: none are."""
     min_score: float | None = None
     """Only detections of at least this score; None: any."""
     max_score: float | None = None
@@ -116,6 +122,8 @@ def associate(stages: Mapping[str, StageConfig], problem: Problem) -> tuple[Matc
 def _of_tracks(stage: StageConfig, problem: Problem, rows: Int) -> Int:
     if stage.tracks != "all":
         rows = rows[problem.confirmed[rows] == (stage.tracks == "confirmed")]
+    if stage.min_missed is not None:
+        rows = rows[problem.missed[rows] >= stage.min_missed]
     return rows if stage.max_missed is None else rows[problem.missed[rows] <= stage.max_missed]
 
 
@@ -128,11 +136,13 @@ def _of_detections(stage: StageConfig, scores: Float, cols: Int) -> Int:
 def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) -> Trace:
     everything = len(rows) == len(problem.boxes) and len(cols) == len(problem.detections)
     pairs = ... if everything else np.ix_(rows, cols)
-    cost = COSTS[stage.cost](problem)[pairs]
+    cost = COSTS[stage.cost](problem, stage.weight)[pairs]
     gates = {}
     allowed: Bool | None = None
-    for gate in stage.gates:
-        values, limit = GATES[gate](problem)
+    checks = {gate: GATES[gate](problem) for gate in stage.gates}
+    if stage.max_latent is not None:
+        checks["latent"] = latent(problem), stage.max_latent
+    for gate, (values, limit) in checks.items():
         gates[gate] = values[pairs], limit
         passes = gates[gate][0] <= limit
         allowed = passes if allowed is None else allowed & passes

@@ -1,0 +1,1 @@
+"""What ``flatsort benchmark`` and ``flatsort tune`` are made of."""
