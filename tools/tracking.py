@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
+from tools.appearance import open_embedder, with_prior
 from tools.cli import progress
 from tools.explaining import Explainer
+from tracker.carrying import EmbedConfig
 from tracker.config import dump, part
 from tracker.detectors import DETECTORS
 from tracker.detectors.background import BackgroundConfig
@@ -21,8 +23,8 @@ from tracker.io.live import LiveSource
 from tracker.io.pictures import CropSink, ShowSink, VideoSink
 from tracker.io.results import Boxes, CsvSink, JsonSink, MotSink
 from tracker.io.video import TABLES, open_source
-from tracker.pipeline import at_rate, detect, smoothed, track
-from tracker.protocols import Detector, FrameSource, Sink
+from tracker.pipeline import at_rate, detect, embed, smoothed, track
+from tracker.protocols import Detector, Embedder, FrameSource, Sink
 from tracker.registry import PartConfig
 from tracker.smoothing import SmoothConfig
 from tracker.sort import SortConfig, SortTracker
@@ -37,6 +39,9 @@ class TrackConfig(SortConfig):
 
     detector: PartConfig = part(DETECTORS, AUTO)
     """auto: the detections that a source brings, else background subtraction."""
+    embedder: str = ""
+    """Appearance: a name (flat_vhp_vae, pixels, …), FILE.safetensors, FILE.onnx or the folder of a training; "": none."""
+    embed: EmbedConfig = EmbedConfig()
     smooth: SmoothConfig = SmoothConfig()
     """Used where smoothing is asked for."""
 
@@ -64,12 +69,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Job:
-    """A source with the detector and the tracker for it; ``note`` is a choice that the user should know of."""
+    """A source with the parts that it passes through; ``note`` is a choice that the user should know of."""
 
     source: FrameSource
     detector: Detector
     config: TrackConfig
     note: str = ""
+    embedder: Embedder | None = None
 
 
 @dataclass
@@ -108,10 +114,13 @@ def prepare(
     detector_config, note = _detector(text, config.detector)
     config = replace(config, detector=detector_config)
     detector = DETECTORS.build(detector_config)
-    images = images or detector.needs_image or config.camera.method != "none"
+    images = images or detector.needs_image or config.camera.method != "none" or bool(config.embedder)
     length = detector.length if isinstance(detector, MotFileDetector) else None
     source = source or open_source(text, images=images, fps=fps, length=length)
-    return Job(source, detector, config, note or _note_on_scores(config))
+    if config.embedder and source.size is None:
+        raise ValueError(f"{text}: expected pictures for the embedder {config.embedder}, got detections only")
+    embedder = open_embedder(config)
+    return Job(source, detector, with_prior(config, embedder), note or _note_on_scores(config), embedder)
 
 
 def track_source(job: Job, name: str, wanted: Wanted) -> Report:
@@ -136,7 +145,11 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
             stack.enter_context(closing(source))
         sinks = [stack.enter_context(sink()) for sink in _sinks(job, name, wanted)]
         frames = progress(islice(source, wanted.frames), total, name)
-        results = _explained(track(detect(frames, job.detector), tracker), tracker, explainer)
+        seen = detect(frames, job.detector)
+        if job.embedder is not None:
+            batch = 1 if live else config.embed.batch
+            seen = embed(seen, job.embedder, batch=batch, longest=config.embed.longest(source.fps))
+        results = _explained(track(seen, tracker, source.size), tracker, explainer)
         try:
             for result in _smoothed(results, job, wanted, total) if wanted.smooth else results:
                 for sink in sinks:

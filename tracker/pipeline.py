@@ -1,15 +1,18 @@
-"""A run is a chain of generators: frames → detect → track → sinks. Nothing flows backwards."""
+"""A run is a chain of generators: frames → detect → embed → track → sinks. Nothing flows backwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
+from tracker.carrying import Carrier
+
 from tracker.io.results import with_detector_boxes
 from tracker.motion.camera import CameraMotion
-from tracker.protocols import Detector
+from tracker.protocols import Detector, Embedder
 from tracker.smoothing import SmoothConfig, smooth
 from tracker.sort import SortConfig, SortTracker
 from tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
@@ -22,13 +25,47 @@ def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame,
         yield frame, Detections.empty() if blind else detector.detect(frame)
 
 
-def track(seen: Iterable[tuple[Frame, Detections]], tracker: SortTracker) -> Iterator[FrameResult]:
-    """Each frame with its detections and tracks; camera motion is estimated where the tracker's config asks for it."""
+def embed(
+    seen: Iterable[tuple[Frame, Detections]], embedder: Embedder, *, batch: int = 1, longest: int = 1
+) -> Iterator[tuple[Frame, Detections]]:
+    """Each frame with its detections and their latents; without detections where the picture cannot be read.
+
+    Parameters
+    ----------
+    seen : iterable of Frame and Detections
+    embedder : Embedder
+    batch : int
+        Frames that share a call of the embedder; the first of them waits for the last.
+    longest : int
+        Frames that a box which is followed without doubt keeps its latent; see `tracker.carrying`.
+    """
+    carrier, stream = Carrier(longest), iter(seen)
+    while some := list(islice(stream, batch)):
+        some = [(frame, each if frame.image is not None else Detections.empty()) for frame, each in some]
+        origins = [carrier.origins(each) for _, each in some]
+        wanted = [each.boxes[origin < 0] for (_, each), origin in zip(some, origins, strict=True)]
+        asked = [row for row, boxes in enumerate(wanted) if len(boxes)]
+        found = embedder.embed([some[row][0].image for row in asked], [wanted[row] for row in asked])
+        own = dict(zip(asked, found, strict=True))
+        none = np.empty((0, embedder.dim), np.float32)
+        for row, (frame, each) in enumerate(some):
+            yield frame, replace(each, latents=carrier.fill(origins[row], own.get(row, none)))
+
+
+def track(
+    seen: Iterable[tuple[Frame, Detections]], tracker: SortTracker, size: tuple[int, int] | None = None
+) -> Iterator[FrameResult]:
+    """Each frame with its detections and tracks.
+
+    Camera motion is estimated where the tracker's config asks for it. ``size`` is width and height of the pictures, for
+    frames that come without.
+    """
     config = tracker.config.camera
     camera = CameraMotion(config) if config.method != "none" else None
     for frame, detections in seen:
         affine = None if camera is None else camera.estimate(frame.image, detections.boxes)
-        yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine))
+        picture = size if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
+        yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine, picture))
 
 
 def at_rate(config: SortConfig, fps: float) -> SortConfig:

@@ -1,0 +1,49 @@
+"""The embedder that a tracker's config names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tracker.association.stages import StageConfig
+
+if TYPE_CHECKING:
+    from tools.tracking import TrackConfig
+    from tracker.protocols import Embedder
+
+
+def needs_latents(config: TrackConfig) -> bool:
+    """Whether any stage of the tracker looks at latents."""
+    return any(_looks(stage) for stage in config.stages.values())
+
+
+def open_embedder(config: TrackConfig) -> Embedder | None:
+    """The embedder that ``config.embedder`` names; None where it names none.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError
+        As `embedding.load`.
+    """
+    if not config.embedder:
+        return None
+    import embedding
+
+    return embedding.load(config.embedder)
+
+
+def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
+    """The config with the limit that the embedder's checkpoint holds as the one to begin with, unless it names its own.
+
+    The checkpoint's limit was found without labels on what the model was trained on.
+    """
+    card = getattr(embedder, "card", None)
+    if card is None or config.latent.prior is not None or config.latent.limit != "auto":
+        return config
+    limits = card.calibration
+    prior = limits.get(f"limit_fmr_{config.latent.rate:g}", limits.get("limit_fmr_0.01"))
+    return config if not prior else replace(config, latent=replace(config.latent, prior=prior))
+
+
+def _looks(stage: StageConfig) -> bool:
+    return stage.cost in ("latent", "blend") or stage.max_latent is not None
