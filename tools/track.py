@@ -30,7 +30,7 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
     "--detections",
     type=click.Path(),
     metavar="FILE",
-    help="Detections in the MOTChallenge layout, in any order of frames.",
+    help="Detections in the MOTChallenge layout or as DeepSORT's .npy, in any order of frames.",
 )
 @click.option(
     "--detector",

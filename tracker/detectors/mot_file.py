@@ -1,4 +1,4 @@
-"""Detections that a file holds already, in the MOTChallenge layout."""
+"""Detections that a file holds already, in the layout of the MOTChallenge or of DeepSORT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class MotFileConfig(PartConfig):
 
     name: str = "mot"
     path: str = ""
-    """FILE.txt with one detection a line: frame, id, left, top, width, height, score, …"""
+    """FILE.txt with one detection a line: frame, id, left, top, width, height, score, …; or FILE.npy, DeepSORT's array
+    of such rows, where columns from the eleventh on are the detections' latents."""
     min_score: float | None = None
     """Least score in the file's own scale, which need not be 0..1; None keeps all."""
 
@@ -41,7 +42,7 @@ class MotFileDetector:
     OSError
         If the file cannot be read.
     ValueError
-        If no file is named, or a line of it is no detection.
+        If no file is named, or a row of it is no detection.
     """
 
     class_names: Sequence[str] = ("object",)
@@ -49,7 +50,7 @@ class MotFileDetector:
 
     def __init__(self, config: MotFileConfig) -> None:
         if not config.path:
-            raise ValueError("detector.path: expected the FILE.txt of the detections, got nothing")
+            raise ValueError("detector.path: expected the FILE.txt or FILE.npy of the detections, got nothing")
         found = read_detections(Path(config.path))
         self.length: int | None = max(found, default=None)
         if config.min_score is not None:

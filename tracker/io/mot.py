@@ -1,6 +1,7 @@
 """MOTChallenge text files: the only place that knows their columns.
 
 Every row is ``frame, id, x, y, w, h[, score[, class[, visibility]]]``, separated by commas or blanks, in any order.
+Detections also come as DeepSORT's ``.npy`` (`tracker.io.npy`): the same columns, then features.
 x and y are taken as the benchmark writes them: no shift by one pixel, as in the benchmark's own evaluation and in other
 trackers, so that boxes that were read and written again are the same.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tracker.boxes import xywh_to_xyxy, xyxy_to_xywh
+from tracker.io import npy
 from tracker.types import Detections, Float, Int, Tracks
 
 LEAST = 6
@@ -111,25 +113,28 @@ def read_table(path: str | Path) -> MotTable:
 def read_detections(path: str | Path) -> dict[int, Detections]:
     """Read a detection file: frame number → detections, in the file's order within a frame.
 
-    Frames without detections are absent. Scores are column 7 (1 where absent), classes are 0. Boxes are not checked:
-    one that is not finite or has no area comes through.
+    Frames without detections are absent. Scores are column 7 (1 where absent), classes are 0, latents are the features
+    of a ``.npy`` file that has some. Boxes are not checked: one that is not finite or has no area comes through.
 
     Raises
     ------
     ValueError
-        As `read_table`.
+        As `read_table` and `tracker.io.npy.read_rows`.
     """
     path = Path(path)
-    rows = _numbers(path)
+    rows, features = npy.read_rows(path) if path.suffix.lower() == npy.SUFFIX else (_numbers(path), None)
     frames = _whole(path, rows, 0, "frame", 1, LAST)
     order = np.argsort(frames, kind="stable")
     rows, frames = rows[order], frames[order]
+    features = None if features is None else features[order]
     boxes = xywh_to_xyxy(rows[:, 2:6])
     scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
     numbers, starts = np.unique(frames, return_index=True)
     ends = starts + np.diff(starts, append=len(rows))
     return {
-        int(frame): Detections.of(boxes[start:end], scores[start:end])
+        int(frame): Detections.of(
+            boxes[start:end], scores[start:end], latents=None if features is None else features[start:end]
+        )
         for frame, start, end in zip(numbers, starts, ends, strict=True)
     }
 
@@ -241,5 +246,6 @@ def _whole(path: Path, rows: Float, column: int, name: str, least: int = -(2**53
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         expected = "a whole number" + (f" from {least} to {most}" if least > 0 else "")
-        raise ValueError(f"{path} line {line_of(path, row)}: {name} {values[row]:.15g}, expected {expected}")
+        place = f"row {row + 1}" if path.suffix.lower() == npy.SUFFIX else f"line {line_of(path, row)}"
+        raise ValueError(f"{path} {place}: {name} {values[row]:.15g}, expected {expected}")
     return values.astype(np.int64)

@@ -26,7 +26,7 @@ Picture = tuple[Image | None, float]
 """A picture, None where it could not be read, and its time in seconds."""
 
 VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
-TABLES = {".csv", ".txt"}
+TABLES = {".csv", ".npy", ".txt"}
 FPS = 30.0
 """Of sources that do not tell their own."""
 READ_AHEAD = 4
