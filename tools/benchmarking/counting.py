@@ -35,6 +35,8 @@ class FrameCounts:
         1 where HOTA matches the pair at a threshold, for each of the a thresholds.
     gt_seen, pred_seen : sparse [f n], [f m]
         1 where the identity is.
+    thresholds : int
+        HOTA's a.
     """
 
     sums: Float
@@ -44,6 +46,7 @@ class FrameCounts:
     matched: csr_array
     gt_seen: csr_array
     pred_seen: csr_array
+    thresholds: int
 
     def totals(self, weights: Float) -> Float:
         """Sums over frames drawn ``weights`` [m f] times: [m 5 + 2·a]; those of several sequences add up.
@@ -51,7 +54,7 @@ class FrameCounts:
         HOTA's columns are the matches at each threshold, and their association scores in sum.
         """
         gt_count, pred_count = _sum(weights, self.gt_seen), _sum(weights, self.pred_seen)
-        matched = _sum(weights, self.matched).reshape(len(weights), len(self.gt), -1)
+        matched = _sum(weights, self.matched).reshape(len(weights), len(self.gt), self.thresholds)
         either = (gt_count[:, self.gt] + pred_count[:, self.pred])[:, :, None] - matched
         association = (matched**2 / np.maximum(either, 1.0)).sum(axis=1)
         identities = self._identities(_sum(weights, self.overlaps), gt_count.shape[1], pred_count.shape[1])
@@ -99,6 +102,7 @@ def count(result: SequenceResult, sequence: Sequence, length: int) -> FrameCount
         matched=_ones(frame[row], pair[row] * len(alphas) + step, length, len(pairs) * len(alphas)),
         gt_seen=_ones(boxes, np.concatenate([np.empty(0, np.int64), *sequence.gt_ids]), length, n),
         pred_seen=_ones(guesses, np.concatenate([np.empty(0, np.int64), *sequence.pred_ids]), length, m),
+        thresholds=len(alphas),
     )
 
 
