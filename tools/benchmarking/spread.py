@@ -105,7 +105,7 @@ def spread(
     """Bootstrap intervals of the pooled scores and of the differences between systems.
 
     A replicate draws blocks of 10 s (a fifth of the sequence where that is shorter) from each sequence, round its end
-    to its beginning, until it has as many frames as the sequence. From five sequences on, the sequences are drawn first,
+    to its beginning, until it has as many frames as the sequence. From five sequences on, sequences are drawn first,
     with replacement. With fewer the intervals hold for the sequences at hand only. Each system's training seed is
     drawn as well: an interval speaks of one training, not of the mean of several. All systems get the same frames, so
     that what makes a frame hard for both does not count in their difference.
