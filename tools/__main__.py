@@ -11,6 +11,7 @@ from tools.cli import run
 
 VERBS = {
     "demo": "Track and score a rendered scene; needs nothing.",
+    "download": "Download sequences of the MOTChallenge.",
     "track": "Track the objects of videos, cameras, folders or detection files.",
     "evaluate": "Score tracks against ground truth with the MOT16 measures and HOTA.",
     "crop": "Cut crops out of videos, sequences or folders into a set to train on.",
