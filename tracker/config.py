@@ -91,6 +91,12 @@ def load(
         raise ValueError(f"config: {_sentence(error)}") from error
 
 
+def override(config: C, overrides: Sequence[str]) -> C:
+    """The config with ``key=value`` overrides; raises as `load` does."""
+    # an instance serves as a schema whose defaults are its own values
+    return load(cast("type[C]", config), None, overrides)
+
+
 def settings(overrides: Sequence[str]) -> dict[str, Any]:
     """``key=value`` texts as a nested mapping, each value read as YAML.
 

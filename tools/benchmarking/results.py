@@ -77,6 +77,8 @@ class SequenceInput:
     picture : tuple of int or None
         Width and height in pixels.
     truth : MotTable
+    length : int or None
+        Frames that ``seqinfo.ini`` announces; None without one.
     """
 
     name: str
@@ -85,6 +87,7 @@ class SequenceInput:
     fps: float
     picture: tuple[int, int] | None
     truth: MotTable
+    length: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

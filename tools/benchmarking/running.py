@@ -1,0 +1,229 @@
+"""One run: a sequence's detections through the same embedder and tracker as in ``flatsort track``, timed and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools import appearance
+from tools.benchmarking import caching
+from tools.benchmarking.caching import Cache
+from tools.benchmarking.inputs import pictures_of
+from tools.benchmarking.results import SequenceInput
+from tools.benchmarking.scoring import Finished, named, pack, unpack
+from tools.benchmarking.timing import TimedEmbedder, TimedTracker, one_thread
+from tools.tracking import AUTO, TrackConfig
+from tracker.config import to_mapping
+from tracker.io.mot import read_table
+from tracker.io.results import MotSink
+from tracker.io.video import open_source
+from tracker.metrics import evaluate_tables
+from tracker.pipeline import at_rate, embed, track
+from tracker.protocols import Embedder
+from tracker.types import Detections, Float, Float32, Frame
+
+LATENTS, RUNS = "latents", "runs"
+"""Kinds of entries in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What the pictures of a sequence gave.
+
+    Attributes
+    ----------
+    latents : list of float32 [n d]
+        One array a frame; without rows where the picture could not be read.
+    times : float64 [f]
+        Seconds of each frame.
+    size : tuple of int or None
+        Width and height of the pictures.
+    embedding : float
+        Microseconds a frame.
+    """
+
+    latents: Sequence[Float32]
+    times: Float
+    size: tuple[int, int] | None
+    embedding: float
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A tracker on a sequence.
+
+    Attributes
+    ----------
+    config : TrackConfig
+    sequence : SequenceInput
+    latents, run : str
+        Keys in the cache; that of the latents is empty where nothing is embedded.
+    """
+
+    config: TrackConfig
+    sequence: SequenceInput
+    latents: str
+    run: str
+
+
+def plan(config: TrackConfig, sequence: SequenceInput) -> Task:
+    """The task of a tracker on a sequence, with the keys of what it makes.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If there is no such embedder, or the tracker looks at latents and nothing gives any.
+    """
+    found = caching.of_detections(sequence.detections)
+    latents = _latents_key(config, sequence, found) if config.embedder else ""
+    if not latents and appearance.needs_latents(config):
+        bare = next((row for row in sequence.detections if len(row) and row.latents is None), None)
+        if bare is not None:
+            raise ValueError(f"{sequence.name}: the tracker looks at latents, expected an embedder, got none")
+    moving = config.camera.method != "none"
+    run = caching.digest(
+        sequence.name,
+        to_mapping(replace(config, detector=AUTO, embedder="", embed=TrackConfig().embed)),
+        latents,
+        found,
+        caching.of_files(pictures_of(sequence.source).files) if moving else None,
+        sequence.fps,
+        sequence.picture,
+        caching.of_truth(sequence),
+        caching.of_code(caching.TRACKING),
+    )
+    return Task(config, sequence, latents, run)
+
+
+def see(task: Task, cache: Cache) -> Looks:
+    """The latents of a task's detections, from the cache or computed with one thread."""
+    stored = cache.load(LATENTS, task.latents)
+    if stored is None:
+        stored = _embedded(task)
+        cache.store(LATENTS, task.latents, stored)
+    ends = np.cumsum(stored["counts"]).tolist()
+    width, height = stored["size"].tolist()
+    return Looks(
+        latents=[stored["latents"][start:end] for start, end in pairwise([0, *ends])],
+        times=stored["times"],
+        size=(width, height) if width else None,
+        embedding=float(stored["embedding"]),
+    )
+
+
+def finished(task: Task, cache: Cache) -> Finished | None:
+    """The task's run from the cache, None if it is to be done."""
+    stored = cache.load(RUNS, task.run)
+    try:
+        return None if stored is None else unpack(stored, task.sequence.name)
+    except KeyError:
+        return None
+
+
+def run(task: Task, cache: Cache) -> Finished:
+    """Track and score the sequence of a task, or take the run from the cache.
+
+    The result rows are those that ``flatsort track`` writes, down to their digits.
+
+    Raises
+    ------
+    ValueError, OSError
+        If a picture, the embedder or the truth cannot be used.
+    """
+    done = finished(task, cache)
+    if done is not None:
+        return done
+    sequence = task.sequence
+    looks = see(task, cache) if task.latents else None
+    config = appearance.with_prior(task.config, _embedder(task.config.embedder) if looks else None)
+    tracker = TimedTracker(at_rate(config, sequence.fps))
+    size = looks.size if looks else sequence.picture
+    frames = 0
+    with one_thread(), TemporaryDirectory(prefix="flatsort-") as folder:
+        with MotSink(Path(folder) / "tracks.txt") as sink:
+            for result in track(_seen(task, looks), tracker, size):
+                sink.write(result)
+                frames += 1
+        tracks = named(read_table(sink.path), sequence.name)
+    done = Finished(
+        tracks=tracks,
+        association=1e6 * tracker.seconds / max(frames, 1),
+        embedding=looks.embedding if looks else 0.0,
+        result=evaluate_tables(sequence.name, sequence.truth, tracks, None, sequence.length),
+    )
+    cache.store(RUNS, task.run, pack(done))
+    return done
+
+
+def _latents_key(config: TrackConfig, sequence: SequenceInput, detections: str) -> str:
+    import torch
+
+    from embedding.loading import find
+
+    kind, weights = find(config.embedder)
+    return caching.digest(
+        caching.of_content(weights) if weights else [kind, version("flatsort")],
+        caching.of_code(caching.EMBEDDING),
+        detections,
+        caching.of_files(pictures_of(sequence.source).files),
+        [config.embed.batch, config.embed.longest(sequence.fps)],
+        torch.cuda.is_available(),
+    )
+
+
+def _embedder(name: str) -> Embedder:
+    import embedding
+    from embedding.loading import find
+
+    # threads of onnxruntime's own would not be counted
+    settings: dict[str, Any] = {"threads": 1} if find(name)[0] == "onnx" else {}
+    return embedding.load(name, **settings)
+
+
+def _embedded(task: Task) -> dict[str, NDArray[Any]]:
+    sequence, chosen = task.sequence, task.config.embed
+    source = open_source(sequence.source, images=True, length=len(sequence.detections))
+    seen = ((frame, _detections(sequence, frame)) for frame in source)
+    embedder = TimedEmbedder(_embedder(task.config.embedder))
+    latents, times = [np.empty((0, embedder.dim), np.float32)], []
+    with one_thread(torch=True):
+        for frame, each in embed(seen, embedder, batch=chosen.batch, longest=chosen.longest(sequence.fps)):
+            assert each.latents is not None
+            latents.append(each.latents)
+            times.append(frame.time)
+    return {
+        "latents": np.concatenate(latents),
+        "counts": np.array([len(each) for each in latents[1:]], np.int64),
+        "times": np.array(times),
+        "size": np.array(source.size or (0, 0)),
+        "embedding": np.array(1e6 * embedder.seconds / max(len(times), 1)),
+    }
+
+
+def _seen(task: Task, looks: Looks | None) -> Iterator[tuple[Frame, Detections]]:
+    """Each frame with its detections; pictures only where the camera's motion is asked for."""
+    sequence = task.sequence
+    images = task.config.camera.method != "none"
+    if looks is not None and not images:
+        frames: Iterable[Frame] = (Frame(index, None, float(time)) for index, time in enumerate(looks.times, 1))
+    else:
+        frames = open_source(sequence.source, images=images, length=len(sequence.detections))
+    for frame in frames:
+        found = _detections(sequence, frame)
+        if looks is not None:
+            latents = looks.latents[frame.index - 1]
+            found = replace(found if len(latents) else Detections.empty(), latents=latents)
+        yield frame, found
+
+
+def _detections(sequence: SequenceInput, frame: Frame) -> Detections:
+    known = frame.index <= len(sequence.detections)
+    return sequence.detections[frame.index - 1] if known else Detections.empty()
