@@ -208,7 +208,7 @@ def _receive(answer: HTTPResponse | HTTPError, url: str, part: Path, start: int,
 
 
 def _refuse_outside(archive: Path, name: str) -> None:
-    """Refuse a member of an archive whose name leads out of the folder that it is unpacked to."""
+    """Refuse a member of an archive without a name, or whose name leads out of the folder that it is unpacked to."""
     for path in (PurePosixPath(name), PureWindowsPath(name)):
-        if path.is_absolute() or path.drive or ".." in path.parts:
+        if not name or path.is_absolute() or path.drive or ".." in path.parts:
             raise ValueError(f"{archive}: expected files inside of its own folder, got {name!r}")
