@@ -65,17 +65,17 @@ def find(name_or_path: str | Path) -> tuple[str, Path | None]:
     shipped = registry.shipped()
     if name in shipped:
         return "torch", shipped[name]
+    kind = KINDS.get(path.suffix.lower())
+    if kind is not None and path.is_file():
+        return kind, path
     if name in registry.weightless():
         return name, None
     if path.is_dir():
         if not (path / CHECKPOINT).is_file():
             raise FileNotFoundError(f"{path}: expected the folder of a training, found no {CHECKPOINT} in it")
         return "torch", path / CHECKPOINT
-    kind = KINDS.get(path.suffix.lower())
     if kind is not None:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file")
-        return kind, path
+        raise FileNotFoundError(f"{path}: no such file")
     if path.exists():
         raise ValueError(f"{path}: expected a FILE.safetensors or FILE.onnx")
     raise ValueError(_unknown(name))

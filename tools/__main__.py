@@ -14,6 +14,8 @@ VERBS = {
     "download": "Download sequences of the MOTChallenge.",
     "track": "Track the objects of videos, cameras, folders or detection files.",
     "evaluate": "Score tracks against ground truth with the MOT16 measures and HOTA.",
+    "benchmark": "Run systems on the same detections and print the MOT16 table of all.",
+    "tune": "Search the settings with which a tracker scores best.",
     "crop": "Cut crops out of videos, sequences or folders into a set to train on.",
     "train": "Train a latent model on samples without labels.",
     "embed": "Turn boxes of videos, or whole pictures, into latents.",

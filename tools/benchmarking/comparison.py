@@ -78,15 +78,6 @@ def compare(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, shown: Show
     )
 
 
-def score(
-    config: TrackConfig, sequences: Mapping[str, SequenceInput], cache: Cache, *, jobs: int = 1
-) -> tuple[Evaluation, list[Finished]]:
-    """One tracker on some sequences: their scores, and the runs in order; raises as `compare` does."""
-    tasks = [_plan("", config, sequence) for sequence in sequences.values()]
-    done = run_all(tasks, cache, jobs=jobs)
-    return pool(each.result for each in done), done
-
-
 def run_all(tasks: Sequence[Task], cache: Cache, *, jobs: int = 1, shown: Shown | None = None) -> list[Finished]:
     """The finished runs of all tasks, in order.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tools.benchmarking.published import PublishedRow
 from tracker.io.mot import MotTable
 from tracker.metrics import Evaluation
 from tracker.types import Detections, Float32
@@ -105,6 +106,8 @@ class Benchmark:
         Name of the detections and their least score, in a line.
     notes : list of str
         What a reader of the table must know: published rows, other detections than theirs, oracles, …
+    published : list of PublishedRow
+        Rows that others have measured.
     """
 
     systems: Mapping[str, SystemResult]
@@ -112,3 +115,4 @@ class Benchmark:
     latents: Mapping[tuple[str, str], Sequence[Float32]]
     detections: str
     notes: Sequence[str] = field(default_factory=list)
+    published: Sequence[PublishedRow] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -164,8 +166,6 @@ def run(task: Task, cache: Cache) -> Finished:
 
 
 def _latents_key(config: TrackConfig, sequence: SequenceInput, detections: str) -> str:
-    import torch
-
     from embedding.loading import find
 
     kind, weights = find(config.embedder)
@@ -175,7 +175,8 @@ def _latents_key(config: TrackConfig, sequence: SequenceInput, detections: str) 
         detections,
         caching.of_files(pictures_of(sequence.source).files),
         [config.embed.batch, config.embed.longest(sequence.fps)],
-        torch.cuda.is_available(),
+        # whether there is a GPU, told without the seconds that torch takes to start
+        [shutil.which("nvidia-smi") is not None, os.environ.get("CUDA_VISIBLE_DEVICES")],
     )
 
 
@@ -212,6 +213,7 @@ def _seen(task: Task, looks: Looks | None) -> Iterator[tuple[Frame, Detections]]
     """Each frame with its detections; pictures only where the camera's motion is asked for."""
     sequence = task.sequence
     images = task.config.camera.method != "none"
+    motion_only = not appearance.needs_latents(task.config)
     if looks is not None and not images:
         frames: Iterable[Frame] = (Frame(index, None, float(time)) for index, time in enumerate(looks.times, 1))
     else:
@@ -221,6 +223,8 @@ def _seen(task: Task, looks: Looks | None) -> Iterator[tuple[Frame, Detections]]
         if looks is not None:
             latents = looks.latents[frame.index - 1]
             found = replace(found if len(latents) else Detections.empty(), latents=latents)
+        elif motion_only and found.latents is not None:  # the features of a file would only cost time
+            found = replace(found, latents=None)
         yield frame, found
 
 

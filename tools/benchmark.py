@@ -1,0 +1,191 @@
+"""``flatsort benchmark``: systems on the same detections → the paper's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tools.cli import debug_option, progress, run
+from tools.track import known_trackers, split_arguments
+
+if TYPE_CHECKING:
+    from tools.benchmarking.results import Benchmark
+    from tools.benchmarking.settings import BenchmarkConfig
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="[PATH]... [KEY=VALUE]...")
+@click.option("--config", "name", metavar="NAME|FILE", help="Name under configs/benchmark, or FILE.yaml.")
+@click.option(
+    "--data",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="Sequence folder with gt/gt.txt, folder of them, or glob. May be repeated.",
+)
+@click.option(
+    "--detections",
+    metavar="NAME",
+    help="File in det/ of each sequence, or a folder of NAME.txt or NAME.npy.  [default: det.txt]",
+)
+@click.option("--min-score", type=float, metavar="S", help="Leave out detections below this score, for every system.")
+@click.option(
+    "--systems",
+    metavar="A,B,…",
+    shell_complete=lambda *_: known_trackers(),
+    help="Systems of the config, or trackers: names under configs/track and FILE.yaml.",
+)
+@click.option("--seeds", metavar="0,1,…", help="Training seeds of checkpoints with {seed} in their names.")
+@click.option(
+    "--weights",
+    multiple=True,
+    metavar="EMBEDDER=FILE",
+    help="Checkpoint in place of an embedder or for a system; {seed} in it stands for each seed. May be repeated.",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/benchmark"), show_default=True
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/cache"),
+    show_default=True,
+    metavar="DIR",
+    help="Where latents and runs are kept by what they were made from; may be deleted.",
+)
+@click.option("--no-cache", is_flag=True, help="Compute everything, keep nothing.")
+@click.option("--allow-tuned", is_flag=True, help="Report trackers on sequences that they were tuned on.")
+@click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
+@debug_option
+def main(
+    arguments: tuple[str, ...],
+    name: str | None,
+    sources: tuple[str, ...],
+    detections: str | None,
+    min_score: float | None,
+    systems: str | None,
+    seeds: str | None,
+    weights: tuple[str, ...],
+    out: Path,
+    jobs: int,
+    cache: Path,
+    no_cache: bool,
+    allow_tuned: bool,
+    print_config: bool,
+) -> None:
+    """Run systems on the same detections and print the MOT16 table, pooled and for each sequence.
+
+    Beside its sixteen columns: HOTA, DetA, AssA, and microseconds a frame of association and of embedding, each of one
+    thread. Writes table.md, table.json, table.tex and report.html into --out. More PATHs may follow --data. KEY=VALUE
+    changes any key of the config (see --print-config). A second run takes everything from the cache, and an interrupted
+    one goes on.
+
+    \b
+    flatsort benchmark --data MOT17/train --systems sort,sort_long,bytetrack --out runs/table
+    flatsort benchmark --data MOT16/train --systems deep_sort,flatsort --min-score 0.3 --jobs 4
+    flatsort benchmark --config mot16 --seeds 0,1,2 --weights vhp_vae=runs/vhp_{seed}/model.safetensors
+    flatsort benchmark --data seq/ --systems sort systems.sort.set=[lifecycle.max_age=5]
+    """
+    from tracker.config import dump
+
+    more, overrides = split_arguments(arguments)
+    given = {
+        "data": [*sources, *more] or None,
+        "detections": detections,
+        "min_score": min_score,
+        "seeds": _numbers(seeds) if seeds is not None else None,
+    }
+    config = configured(name, {k: v for k, v in given.items() if v is not None}, systems, weights, overrides)
+    if print_config:
+        click.echo(dump(config), nl=False)
+        return
+    if not config.data:
+        raise click.UsageError("expected --data PATH, got none")
+    if not config.systems:
+        raise click.UsageError("expected --systems NAMES or --config NAME, got neither")
+    if not allow_tuned:
+        _refuse_tuned(config)
+    _benchmark(config, out, None if no_cache else cache, jobs)
+
+
+def configured(
+    name: str | None, values: dict[str, Any], systems: str | None, weights: Sequence[str], overrides: Sequence[str]
+) -> BenchmarkConfig:
+    """The config of a file with what the options say; KEY=VALUE goes before them."""
+    from tools.benchmarking.settings import BenchmarkConfig, choose, with_weights
+    from tracker.config import find, load, override
+
+    config = load(BenchmarkConfig, find("benchmark", name) if name else None, (), values)
+    if systems is not None:
+        config = choose(config, [each for each in systems.split(",") if each])
+    return override(with_weights(config, weights), overrides)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(each) for each in text.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--seeds: expected whole numbers such as 0,1,2, got {text!r}") from None
+
+
+def _refuse_tuned(config: BenchmarkConfig) -> None:
+    from tools.benchmarking.inputs import find_sequences
+    from tools.tuned import check_not_tuned_on
+
+    names = list(find_sequences(config.data))
+    for name, system in config.systems.items():
+        check_not_tuned_on(system.tracker or name, names)
+
+
+def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int) -> None:
+    from tools.benchmarking import tables
+    from tools.benchmarking.caching import open_cache
+    from tools.benchmarking.comparison import compare
+    from tools.benchmarking.spread import spread
+    from tracker.config import dump
+    from tracker.files import write_text
+
+    with open_cache(folder) as cache:
+        try:
+            benchmark = _published(config, compare(config, cache, jobs=jobs, shown=_shown))
+        except KeyboardInterrupt:
+            kept = (
+                f"finished runs are in {folder}, the same command goes on from there" if folder else "nothing is kept"
+            )
+            click.echo(f"interrupted: {kept}", err=True)
+            raise
+        found = spread(benchmark.systems, benchmark.sequences, rounds=config.rounds) if config.rounds else None
+        write_text(out / "table.md", tables.text(benchmark, "markdown", found))
+        write_text(out / "table.tex", tables.text(benchmark, "latex", found))
+        write_text(out / "table.json", tables.to_json(benchmark, found))
+        write_text(out / "config.yaml", dump(config))
+        if find_spec("tools.benchmarking.page"):
+            import_module("tools.benchmarking.page").write(benchmark, out / "report.html")
+    click.echo(tables.text(benchmark, "text", found), nl=False)
+
+
+def _published(config: BenchmarkConfig, benchmark: Benchmark) -> Benchmark:
+    """The benchmark with the published rows that the config asks for, and what speaks against comparing them."""
+    if not config.published:
+        return benchmark
+    from tools.benchmarking import published
+
+    rows = published.rows(config.published)
+    warning = published.warning(benchmark.sequences, config.detections)
+    sources = dict.fromkeys(f"published: {row.source}; detections: {row.detections}" for row in rows)
+    return replace(benchmark, published=rows, notes=[*benchmark.notes, *sources, *filter(None, [warning])])
+
+
+def _shown(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+    return progress(items, total, what, "sequence")
+
+
+if __name__ == "__main__":
+    run(main)
