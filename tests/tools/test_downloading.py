@@ -178,13 +178,17 @@ def test_nothing_is_written_outside(archive: Path, name: str) -> None:
     [
         (packed(sequences(6)), "expected 7 sequences with gt/gt.txt in train, got 6"),
         (packed({"notes.txt": "nothing"}), "expected 7 sequences with gt/gt.txt in train, got 0"),
+        (
+            packed(sequences(7) | {"~~~": ""}).replace(b"~~~", b"\0~~"),
+            "expected files inside of its own folder, got ''",
+        ),
         (packed({}), "expected 7 sequences with gt/gt.txt in train, got 0"),
         (b"<!DOCTYPE html><html>Please log in</html>", "expected a whole zip archive"),
         (b"", "expected a whole zip archive"),
         (BODY[:-30], "expected a whole zip archive"),
         (BODY.replace(bytes(range(200)), bytes(200), 1), "expected a whole zip archive .*CRC"),
     ],
-    ids=["too few", "others", "none", "a web page", "empty", "cut", "a wrong byte"],
+    ids=["too few", "others", "without a name", "none", "a web page", "empty", "cut", "a wrong byte"],
 )
 def test_another_archive_leaves_nothing(archive: Path, body: bytes, sentence: str) -> None:
     archive.write_bytes(body)
