@@ -42,7 +42,14 @@ SHOWN = ("idf1", "hota", "assa", "mota", "ids")
 @click.option("--search", multiple=True, metavar="KEY=…", help="What to try; repeatable. See above for the default.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
-@click.option("--cache", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Default: DIR/cache.")
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/cache"),
+    show_default=True,
+    metavar="DIR",
+    help="Where latents and runs are kept, as in flatsort benchmark; may be deleted.",
+)
 @click.option("--resume", is_flag=True, help="Go on with the study in --out, or begin where there is none.")
 @click.option("--leave-one-out", is_flag=True, help="Tune once without each sequence and score that one.")
 @click.option("--report", multiple=True, metavar="PATH", help="Sequences to report, which tuning must not see.")
@@ -59,7 +66,7 @@ def main(
     search: tuple[str, ...],
     seed: int,
     out: Path,
-    cache: Path | None,
+    cache: Path,
     resume: bool,
     leave_one_out: bool,
     report: tuple[str, ...],
@@ -105,7 +112,7 @@ def main(
     note = detections if min_score is None else f"{detections}, score >= {min_score:g}"
     job = Job(tracker, config, space, sequences, objective, seed, note)
     try:
-        with open_cache(cache or out / "cache") as kept:
+        with open_cache(cache) as kept:
             if leave_one_out:
                 _leave_one_out(job, out, kept, trials)
             else:

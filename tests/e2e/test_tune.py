@@ -33,6 +33,12 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache is in the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_a_bad_start_gets_better_and_resume_goes_on(flatsort: Flatsort, streets: Path, tmp_path: Path) -> None:
     out = tmp_path / "tune"
     call = ("tune", "--data", streets / "north", "--report", streets / "south", *BAD, "--out", out)
@@ -57,6 +63,8 @@ def test_a_bad_start_gets_better_and_resume_goes_on(flatsort: Flatsort, streets:
 
     report = ("tune", "--data", streets / "south", "--report", streets / "north", "--out", tmp_path / "b")
     assert "tuned.yaml was tuned on north" in flatsort(*report, "--tracker", out / "tuned.yaml").sentence
+    benchmark = ("benchmark", "--systems", out / "tuned.yaml", "--out", tmp_path / "table", "--data")
+    assert "tuned.yaml was tuned on north" in flatsort(*benchmark, streets).sentence
     done = flatsort("track", streets / "south", "--tracker", out / "tuned.yaml", "--out", tmp_path / "track")
     assert done.code == 0, done.err
 
