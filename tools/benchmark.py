@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,10 +143,10 @@ def _refuse_tuned(config: BenchmarkConfig) -> None:
 
 
 def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int) -> None:
-    from tools.benchmarking import tables
+    from tools.benchmarking import page, tables
     from tools.benchmarking.caching import open_cache
     from tools.benchmarking.comparison import compare
-    from tools.benchmarking.spread import spread
+    from tools.benchmarking.intervals import intervals
     from tracker.config import dump
     from tracker.files import write_text
 
@@ -161,13 +159,12 @@ def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: in
             )
             click.echo(f"interrupted: {kept}", err=True)
             raise
-        found = spread(benchmark.systems, benchmark.sequences, rounds=config.rounds) if config.rounds else None
+        found = intervals(benchmark, cache, config.rounds) if config.rounds else None
         write_text(out / "table.md", tables.text(benchmark, "markdown", found))
         write_text(out / "table.tex", tables.text(benchmark, "latex", found))
         write_text(out / "table.json", tables.to_json(benchmark, found))
         write_text(out / "config.yaml", dump(config))
-        if find_spec("tools.benchmarking.page"):
-            import_module("tools.benchmarking.page").write(benchmark, out / "report.html")
+        page.write(benchmark, out / "report.html")
     click.echo(tables.text(benchmark, "text", found), nl=False)
 
 

@@ -50,7 +50,8 @@ class Cache:
     def load(self, kind: str, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays that were stored, None where there are none or the file is damaged."""
         try:
-            with np.load(self._path(kind, key), allow_pickle=False) as file:
+            # numpy would leave a file open that is no archive
+            with self._path(kind, key).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 return {name: file[name] for name in file}
         except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
             return None

@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from tools.benchmarking import inputs, running
-from tools.benchmarking.caching import Cache
+from tools.benchmarking.caching import Cache, digest
 from tools.benchmarking.results import Benchmark, Run, SequenceInput, SystemResult
 from tools.benchmarking.running import Task
 from tools.benchmarking.scoring import Finished
@@ -74,7 +74,7 @@ def compare(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, shown: Show
         sequences=sequences,
         latents=CachedLatents(looks, cache),
         detections=config.detections + least,
-        notes=[f"{name}: {each.note}" for name, each in config.systems.items() if each.note],
+        key=digest(*(task.run for task in tasks.values())),
     )
 
 
@@ -96,11 +96,11 @@ def run_all(tasks: Sequence[Task], cache: Cache, *, jobs: int = 1, shown: Shown 
 
 def _plan(system: str, config: TrackConfig, sequence: SequenceInput) -> Task:
     if config.embedder or config.camera.method != "none":
-        inputs.check_pictures([sequence], system)
+        inputs.check_pictures(sequence, system)
     try:
         return running.plan(config, sequence)
     except ValueError as error:
-        raise ValueError(f"system {system}: {error}" if system else str(error)) from error
+        raise ValueError(f"system {system}: {error}") from error
 
 
 def _silent(items: Iterable[T], total: int, what: str) -> Iterator[T]:  # noqa: ARG001

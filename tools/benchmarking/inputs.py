@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,20 +95,19 @@ def pictures_of(source: str | Path) -> Pictures:
     return Pictures(videos, video=True) if len(videos) == 1 else Pictures([])
 
 
-def check_pictures(sequences: Iterable[SequenceInput], system: str) -> None:
-    """Refuse sequences that do not have the pictures a system needs.
+def check_pictures(sequence: SequenceInput, system: str) -> None:
+    """Refuse a sequence that does not have the pictures that a system needs.
 
     Raises
     ------
     ValueError
-        If one has none, or not for all frames.
+        If it has none, or not for all frames.
     """
-    for sequence in sequences:
-        frames = len(sequence.detections)
-        count = pictures_of(sequence.source).count(frames)
-        if count < frames:
-            got = f"those of {count} of {frames} frames" if count else "none"
-            raise ValueError(f"{sequence.source}: system {system} needs the pictures, found {got}")
+    frames = len(sequence.detections)
+    count = pictures_of(sequence.source).count(frames)
+    if count < frames:
+        got = f"those of {count} of {frames} frames" if count else "none"
+        raise ValueError(f"{sequence.source}: system {system} needs the pictures, found {got}")
 
 
 def _folders(text: str) -> list[Path]:

@@ -108,6 +108,8 @@ class Benchmark:
         What a reader of the table must know: published rows, other detections than theirs, oracles, …
     published : list of PublishedRow
         Rows that others have measured.
+    key : str
+        Of all that the runs were made from.
     """
 
     systems: Mapping[str, SystemResult]
@@ -116,3 +118,4 @@ class Benchmark:
     detections: str
     notes: Sequence[str] = field(default_factory=list)
     published: Sequence[PublishedRow] = ()
+    key: str = ""

@@ -89,7 +89,7 @@ def plan(config: TrackConfig, sequence: SequenceInput) -> Task:
     if not latents and appearance.needs_latents(config):
         bare = next((row for row in sequence.detections if len(row) and row.latents is None), None)
         if bare is not None:
-            raise ValueError(f"{sequence.name}: the tracker looks at latents, expected an embedder, got none")
+            raise ValueError(f"{sequence.name}: expected an embedder or detections with features, got neither")
     moving = config.camera.method != "none"
     run = caching.digest(
         sequence.name,
