@@ -45,7 +45,7 @@ def identity_timeline(result: SequenceResult) -> Figure:
     from matplotlib.figure import Figure
 
     timeline = result.timeline
-    first, last, gt, pred = _segments(timeline.frames, timeline.gt, timeline.pred)
+    first, last, gt, pred = segments(timeline.frames, timeline.gt, timeline.pred)
     figure = Figure(figsize=(10.0, float(np.clip(0.14 * len(result.gt_labels) + 1.0, 2.0, 40.0))), layout="constrained")
     axes = figure.subplots()
     palette = np.array([to_rgba(f"C{i}") for i in COLOURS])
@@ -65,7 +65,7 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(temporary, format="png", dpi=150)
 
 
-def _segments(frames: Int, gt: Int, pred: Int) -> tuple[Int, Int, Int, Int]:
+def segments(frames: Int, gt: Int, pred: Int) -> tuple[Int, Int, Int, Int]:
     """Join successive frames in which the same prediction covers a ground truth: first and last frame, gt, pred [s]."""
     order = np.lexsort((frames, gt))
     frames, gt, pred = frames[order], gt[order], pred[order]

@@ -1,0 +1,5 @@
+about();
+drawTable();
+drawBars();
+drawCurves();
+drawIdentities();
