@@ -164,8 +164,8 @@ def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: in
         write_text(out / "table.tex", tables.text(benchmark, "latex", found))
         write_text(out / "table.json", tables.to_json(benchmark, found))
         write_text(out / "config.yaml", dump(config))
+        click.echo(tables.text(benchmark, "text", found), nl=False)
         page.write(benchmark, out / "report.html")
-    click.echo(tables.text(benchmark, "text", found), nl=False)
 
 
 def _published(config: BenchmarkConfig, benchmark: Benchmark) -> Benchmark:

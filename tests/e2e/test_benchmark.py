@@ -43,7 +43,13 @@ def test_the_table(bench: Flatsort, flatsort: Flatsort, streets: Path, tmp_path:
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("OVERALL: 2 sequences, 60 frames, det.txt\n")
     assert [line.split()[0] for line in done.out.splitlines()[3:5]] == ["sort", "sort_long"]
-    assert {path.name for path in Path("out").iterdir()} >= {"table.md", "table.json", "table.tex", "config.yaml"}
+    assert {path.name for path in Path("out").iterdir()} >= {
+        "table.md",
+        "table.json",
+        "table.tex",
+        "report.html",
+        "config.yaml",
+    }
     systems = json.loads(Path("out/table.json").read_text())["systems"]
     for name, found in systems.items():
         assert flatsort("track", streets / "film", streets / "blind", "--tracker", name, "--out", name).code == 0

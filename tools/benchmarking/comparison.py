@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -127,13 +127,16 @@ def _spread(function: Callable[[Task], T], tasks: Iterable[Task], jobs: int) -> 
     try:
         for future in as_completed([pool.submit(function, task) for task in waiting]):
             yield future.result()
+    except BrokenExecutor as error:
+        raise OSError("a process was killed, maybe for want of memory: expected fewer jobs or more memory") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _leave_quietly() -> None:
     """End at Ctrl-C without a trace; what is finished is in the cache."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _result(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from embedding import checkpoint
 from embedding.checkpoint import Card
 from tests.embedding import tiny
 from tests.tools.benchmarking import made
-from tools.benchmarking import running
+from tools.benchmarking import comparison, running
 from tools.benchmarking.caching import Cache
 from tools.benchmarking.comparison import compare, run_all
 from tools.benchmarking.inputs import read_inputs
@@ -212,3 +213,12 @@ def test_one_seed_after_the_other(street: Path, tmp_path: Path) -> None:
     assert list(alone.evaluations) == [0]
     assert alone.runs[0].seed is None
     assert alone.first.overall == found.evaluations[9].overall
+
+
+def die(task: object) -> None:
+    os._exit(9)
+
+
+def test_a_killed_process_gives_a_sentence() -> None:
+    with pytest.raises(OSError, match="a process was killed"):
+        list(comparison._spread(die, ["one", "two"], 2))  # type: ignore[list-item]
