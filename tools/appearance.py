@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tracker.association.stages import StageConfig
+from tracker.association.costs import LATENT_COSTS
 
 if TYPE_CHECKING:
     from tools.tracking import TrackConfig
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def needs_latents(config: TrackConfig) -> bool:
     """Whether any stage of the tracker looks at latents."""
-    return any(_looks(stage) for stage in config.stages.values())
+    return any(stage.cost in LATENT_COSTS for stage in config.stages.values())
 
 
 def open_embedder(config: TrackConfig) -> Embedder | None:
@@ -43,7 +43,3 @@ def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
     limits = card.calibration
     prior = limits.get(f"limit_fmr_{config.latent.rate:g}", limits.get("limit_fmr_0.01"))
     return config if not prior else replace(config, latent=replace(config.latent, prior=prior))
-
-
-def _looks(stage: StageConfig) -> bool:
-    return stage.cost in ("latent", "blend") or stage.max_latent is not None

@@ -149,7 +149,7 @@ def _cut(
     from tools.truth import open_truth
 
     gt = options.pop("boxes") == "gt"
-    config = configured(TRACKER, overrides, camera=None, **{k: options.pop(k) for k in SHORTCUTS if k != "camera"})
+    config = configured(TRACKER, overrides, **{k: options.pop(k) for k in SHORTCUTS if k in options})
     wanted = Wanted(tracklets=options.pop("views") == "tracklets", **options)
     used: set[str] = set()
     notes = []

@@ -141,8 +141,6 @@ def _of_stage(stage: StageConfig) -> Space:
         found["limit"] = _around(stage.limit, min(0.3, most / 2), most)
     if stage.cost == "blend":
         found["weight"] = _around(stage.weight, 0.1, 0.9)
-    if stage.max_latent is not None:
-        found["max_latent"] = _around(stage.max_latent, 0.5, 3.0)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,8 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="SOURCE... [KEY=VALUE]...")
 @click.option(
     "--tracker",
-    default="sort_long",
-    show_default=True,
     shell_complete=lambda *_: known_trackers(),
-    help="Name under configs/track, or FILE.yaml.",
+    help="Name under configs/track, or FILE.yaml.  [default: flatsort; sort_long where there are no pictures]",
 )
 @click.option(
     "--detections",
@@ -41,6 +39,10 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
 @click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
 @click.option("--min-score", type=float, help="Ignore detections below this score, in detector and tracker.")
+@click.option("--embedder", metavar="NAME|FILE", help="Appearance: flat_vhp_vae, pixels, FILE.safetensors, FILE.onnx.")
+@click.option(
+    "--embed-every", metavar="auto|N", help="Skip boxes that motion follows without doubt for up to N frames."
+)
 @click.option("--camera", type=click.Choice(["none", "ecc", "sparse_flow"]), help="Global motion of the camera.")
 @click.option("--fps", type=float, help="Frames per second, instead of what the source says.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
@@ -51,16 +53,17 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--crops", is_flag=True, help="Write NAME.crops/ID/FRAME.jpg.")
 @click.option("--show", is_flag=True, help="Show a live window (q or Esc ends).")
 @click.option("--boxes", type=click.Choice(["filter", "detector"]), default="filter", show_default=True)
-@click.option("--smooth", is_flag=True, help="Smooth finished tracks and fill gaps of up to smooth.max_gap frames.")
+@click.option("--smooth/--no-smooth", default=None, help="Smooth finished tracks, fill gaps of up to smooth.max_gap.")
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
-def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options: Any) -> None:
+def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **options: Any) -> None:
     """Track the objects of SOURCEs.
 
     A SOURCE is a video, a folder or glob of images, a MOTChallenge sequence folder, a detection file, a camera's index,
     or an rtsp:// or http:// address. Without --detector or --detections a sequence's own det/det.txt is used, and
     background subtraction (for fixed cameras) where there is none. Where nothing asks for pictures, none is read.
+    The default tracker looks at appearance, and smooths the tracks of a file once all are known (--no-smooth: it does not).
 
     KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds.
 
@@ -72,16 +75,19 @@ def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options
     flatsort track det.txt lifecycle.max_age=2s --csv
     flatsort track MOT17/train/MOT17-02 --explain 57
     """
-    from tools.tracking import Wanted
+    from tools.tracking import BLIND, Wanted
     from tracker.config import dump
 
     sources, overrides = split_arguments(arguments)
     fps = options.pop("fps")
     if options["detections"] and len(sources) > 1:
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
-    if options["smooth"] and options["boxes"] == "detector":
-        raise click.UsageError("expected --smooth or --boxes detector, got both")
-    config = configured(tracker, overrides, **{key: options.pop(key) for key in SHORTCUTS})
+    if options["boxes"] == "detector":
+        if options["smooth"]:
+            raise click.UsageError("expected --smooth or --boxes detector, got both")
+        options["smooth"] = False
+    given = {key: options.pop(key) for key in SHORTCUTS}
+    config = configured(tracker or "flatsort", overrides, **given)
     if print_config:
         click.echo(dump(config), nl=False)
         return
@@ -92,10 +98,12 @@ def main(arguments: tuple[str, ...], tracker: str, print_config: bool, **options
             raise FileNotFoundError(
                 f"{source}: no such file, expected a video, images, a sequence, a camera or an address"
             )
-    _run_all(sources, config, fps, Wanted(**options))
+    motion = {**given, "embedder": None, "embed_every": None}
+    blind = None if tracker or given["embedder"] else lambda: configured(BLIND, overrides, **motion)
+    _run_all(sources, config, fps, Wanted(**options), blind)
 
 
-SHORTCUTS = ("detections", "detector", "weights", "classes", "min_score", "camera")
+SHORTCUTS = ("detections", "detector", "weights", "classes", "min_score", "camera", "embedder", "embed_every")
 
 
 def known_trackers() -> list[str]:
@@ -120,7 +128,9 @@ def configured(
     weights: str | None,
     classes: str | None,
     min_score: float | None,
-    camera: str | None,
+    camera: str | None = None,
+    embedder: str | None = None,
+    embed_every: str | None = None,
 ) -> TrackConfig:
     """The tracker's config with what the options say; KEY=VALUE goes before them."""
     from dataclasses import replace
@@ -140,6 +150,8 @@ def configured(
         "detector.classes": classes.split(",") if classes else None,
         "min_score": min_score,
         "camera.method": camera,
+        "embedder": embedder,
+        "embed.every": int(embed_every) if embed_every and embed_every.isdecimal() else embed_every,
     }
     given = {key: value for key, value in values.items() if value is not None}
     config = load(TrackConfig, find("track", tracker), overrides, given)
@@ -149,13 +161,19 @@ def configured(
     return config
 
 
-def _run_all(sources: Sequence[str], config: TrackConfig, fps: float | None, wanted: Wanted) -> None:
+def _run_all(
+    sources: Sequence[str],
+    config: TrackConfig,
+    fps: float | None,
+    wanted: Wanted,
+    blind: Callable[[], TrackConfig] | None,
+) -> None:
     from tools.tracking import prepare, track_source
 
     done: list[Path] = []
     used: set[str] = set()
     for text in sources:
-        job = prepare(text, config, fps=fps, images=wanted.images)
+        job = prepare(text, config, fps=fps, images=wanted.images, blind=blind)
         if job.note:
             click.echo(job.note, err=True)
         name = unique(job.source.name, used)

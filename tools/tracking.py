@@ -31,6 +31,8 @@ from tracker.sort import SortConfig, SortTracker
 from tracker.types import FrameResult
 
 AUTO = PartConfig(name="auto")
+BLIND = "sort_long"
+"""Tracker of sources without pictures, where none is named."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class TrackConfig(SortConfig):
     detector: PartConfig = part(DETECTORS, AUTO)
     """auto: the detections that a source brings, else background subtraction."""
     embedder: str = ""
-    """Appearance: a name (flat_vhp_vae, pixels, …), FILE.safetensors, FILE.onnx or the folder of a training; "": none."""
+    """Appearance: a name (flat_vhp_vae, pixels), FILE.safetensors, FILE.onnx or the folder of a training; "": none."""
     embed: EmbedConfig = EmbedConfig()
+    offline: bool = False
+    """Where the source ends, smooth its finished tracks and fill their gaps; a live one is tracked as it comes."""
     smooth: SmoothConfig = SmoothConfig()
-    """Used where smoothing is asked for."""
+    """How."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Wanted:
     crops: bool = False
     show: bool = False
     boxes: Boxes = "filter"
-    smooth: bool = False
+    smooth: bool | None = None
     explain: str | None = None
     frames: int | None = None
 
@@ -99,12 +103,18 @@ class Report:
 
 
 def prepare(
-    text: str, config: TrackConfig, *, fps: float | None = None, images: bool = False, source: FrameSource | None = None
+    text: str,
+    config: TrackConfig,
+    *,
+    fps: float | None = None,
+    images: bool = False,
+    source: FrameSource | None = None,
+    blind: Callable[[], TrackConfig] | None = None,
 ) -> Job:
-    """Open a source and build its detector.
+    """Open a source and build its detector and embedder.
 
     Where the config names none, that is the detections which the source brings, or background subtraction. With
-    ``source`` only the detections are looked for in ``text``.
+    ``source`` only the detections are looked for in ``text``. ``blind`` makes the config for sources without pictures.
 
     Raises
     ------
@@ -114,11 +124,17 @@ def prepare(
     detector_config, note = _detector(text, config.detector)
     config = replace(config, detector=detector_config)
     detector = DETECTORS.build(detector_config)
-    images = images or detector.needs_image or config.camera.method != "none" or bool(config.embedder)
+    images = images or detector.needs_image or config.camera.method != "none"
     length = detector.length if isinstance(detector, MotFileDetector) else None
-    source = source or open_source(text, images=images, fps=fps, length=length)
-    if config.embedder and source.size is None:
-        raise ValueError(f"{text}: expected pictures for the embedder {config.embedder}, got detections only")
+    if source is None:
+        try:
+            source = open_source(text, images=images or bool(config.embedder), fps=fps, length=length)
+        except ValueError:
+            if images or blind is None:
+                raise
+            source = open_source(text, images=False, fps=fps, length=length)
+            note = f"{text}: no pictures that can be read, so tracked by motion alone (--tracker {BLIND})"
+            config = replace(blind(), detector=detector_config)
     embedder = open_embedder(config)
     return Job(source, detector, with_prior(config, embedder), note or _note_on_scores(config), embedder)
 
@@ -133,7 +149,8 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
     """
     source, start = job.source, time.perf_counter()
     live = isinstance(source, LiveSource)
-    if live and wanted.smooth:
+    smooth = wanted.smooth if wanted.smooth is not None else job.config.offline and not live
+    if live and smooth:
         raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
     config = at_rate(job.config, source.fps)
     tracker = SortTracker(config)
@@ -151,7 +168,7 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
             seen = embed(seen, job.embedder, batch=batch, longest=config.embed.longest(source.fps))
         results = _explained(track(seen, tracker, source.size), tracker, explainer)
         try:
-            for result in _smoothed(results, job, wanted, total) if wanted.smooth else results:
+            for result in _smoothed(results, job, wanted, total) if smooth else results:
                 for sink in sinks:
                     sink.write(result)
                 report.frames += 1

@@ -18,8 +18,8 @@ class EmbedConfig:
     """How often detections are embedded."""
 
     every: int | str = 1
-    """1: every box of every frame. N: a box that follows one of the frame before without doubt (they overlap by an IoU of
-    0.6 or more, and no other box touches either) keeps its latent for up to N frames. auto: N of half a second."""
+    """1: every box of every frame. N: a box that follows one of the frame before without doubt (an IoU of 0.6 or more,
+    and no other box touches either) keeps its latent for up to N frames. auto: N of half a second."""
     batch: int = 8
     """Frames in a call of the embedder, where the source is a file."""
 
@@ -50,7 +50,7 @@ class Carrier:
         self._latents: Float32 = np.empty((0, 0), np.float32)
 
     def origins(self, detections: Detections) -> Int:
-        """Row in the frame before whose latent each detection [n] takes over, −1 where it needs its own; frame by frame."""
+        """Row in the frame before whose latent each detection [n] takes over, −1 where it needs its own; in order."""
         boxes, before = detections.boxes, self._boxes
         origin = np.full(len(boxes), -1)
         ages = np.zeros(len(boxes), np.int64)

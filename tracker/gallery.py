@@ -17,7 +17,7 @@ class GalleryConfig:
     """What a track remembers of its looks. Its first latent is always kept, until a clear one replaces it."""
 
     keep: str = "newest"
-    """newest: the latest ``size`` latents (DeepSORT); surest: the ``size`` of highest score; average: one moving mean."""
+    """newest: the latest ``size`` latents (DeepSORT); surest: those of highest score; average: one moving mean."""
     size: int = 100
     """Number of latents a track keeps (DeepSORT: 100); a moving mean is one."""
     momentum: float = 0.9
@@ -40,14 +40,14 @@ class GalleryConfig:
             if getattr(self, key) is not None and not np.isfinite(getattr(self, key)):
                 raise ValueError(f"gallery.{key}: expected a finite number, got {getattr(self, key)}")
 
-    def clear(self, detections: Detections, picture: tuple[int, int] | None = None) -> Bool:
+    def clear(self, detections: Detections, size: tuple[int, int] | None = None) -> Bool:
         """Which of the detections [n] show their object well enough to be remembered.
 
         Parameters
         ----------
         detections : Detections
-        picture : tuple of int, optional
-            Width and height of the frame in pixels; without it no box is known to be cut by the border.
+        size : tuple of int, optional
+            Width and height of the picture in pixels; without it no box is known to be cut by the border.
         """
         ok = np.ones(len(detections), np.bool_)
         boxes = detections.boxes
@@ -57,9 +57,9 @@ class GalleryConfig:
             overlap = geometry.iou(boxes, boxes)
             np.fill_diagonal(overlap, 0.0)
             ok &= overlap.max(axis=1) <= self.max_overlap
-        if self.border is not None and picture is not None:
+        if self.border is not None and size is not None:
             margin = self.border * (boxes[:, 3] - boxes[:, 1])
-            inside = np.concatenate([boxes[:, :2], np.asarray(picture) - boxes[:, 2:]], axis=1)
+            inside = np.concatenate([boxes[:, :2], np.asarray(size) - boxes[:, 2:]], axis=1)
             ok &= inside.min(axis=1) >= margin
         return ok
 

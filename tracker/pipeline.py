@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
 from tracker.carrying import Carrier
-
 from tracker.io.results import with_detector_boxes
 from tracker.motion.camera import CameraMotion
 from tracker.protocols import Detector, Embedder
 from tracker.smoothing import SmoothConfig, smooth
 from tracker.sort import SortConfig, SortTracker
 from tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
+
+C = TypeVar("C", bound=SortConfig)
 
 
 def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame, Detections]]:
@@ -44,8 +46,8 @@ def embed(
         some = [(frame, each if frame.image is not None else Detections.empty()) for frame, each in some]
         origins = [carrier.origins(each) for _, each in some]
         wanted = [each.boxes[origin < 0] for (_, each), origin in zip(some, origins, strict=True)]
-        asked = [row for row, boxes in enumerate(wanted) if len(boxes)]
-        found = embedder.embed([some[row][0].image for row in asked], [wanted[row] for row in asked])
+        asked = {row: f.image for row, (f, _) in enumerate(some) if f.image is not None and len(wanted[row])}
+        found = embedder.embed(list(asked.values()), [wanted[row] for row in asked])
         own = dict(zip(asked, found, strict=True))
         none = np.empty((0, embedder.dim), np.float32)
         for row, (frame, each) in enumerate(some):
@@ -68,7 +70,7 @@ def track(
         yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine, picture))
 
 
-def at_rate(config: SortConfig, fps: float) -> SortConfig:
+def at_rate(config: C, fps: float) -> C:
     """The config for a source of ``fps`` frames a second, unless it names its own rate."""
     return config if config.frame_rate is not None else replace(config, frame_rate=fps)
 

@@ -94,24 +94,21 @@ class SortTracker:
     def reset(self) -> None:
         """Forget everything: the next frame is the first, ids start at 1 again."""
         self.dropped = 0
-        self._time = -1.0 / self._frame_rate
-        self._state = np.empty((5, 4, 0))
+        self._time, self._state = -1.0 / self._frame_rate, np.empty((5, 4, 0))
         self._life = Lifecycle(self.config.lifecycle)
         self._gallery = Gallery(self.config.gallery)
         self._limit = LatentLimit(self.config.latent)
         self._latents: bool | None = None
         self._problem: Problem | None = None
         self._traces: list[Trace] = []
-        self._serials = np.empty(0, np.int64)
-        self._rows: Int = np.empty(0, np.int64)
-        self._clear: Bool = np.empty(0, np.bool_)
+        self._serials, self._rows = np.empty(0, np.int64), np.empty(0, np.int64)
 
     def step(
         self,
         detections: Detections,
         time: float | None = None,
         camera: Float | None = None,
-        picture: tuple[int, int] | None = None,
+        size: tuple[int, int] | None = None,
     ) -> Tracks:
         """The tracks of the next frame.
 
@@ -123,8 +120,8 @@ class SortTracker:
             Timestamp in seconds, later than the previous frame's. By default frames are ``1 / frame_rate`` apart.
         camera : [2 3], optional
             Affine motion of the camera, from previous to current pixel coordinates.
-        picture : tuple of int, optional
-            Width and height of the frame in pixels, to know which boxes its border cuts.
+        size : tuple of int, optional
+            Width and height of the picture in pixels, to know which boxes its border cuts.
 
         Returns
         -------
@@ -154,14 +151,14 @@ class SortTracker:
         self._serials = self._life.serials
         if len(detections):
             self._latents = detections.latents is not None
-        self._clear = self.config.gallery.clear(detections, picture)
+        clear = self.config.gallery.clear(detections, size)
         if len(matches.rows):
-            self._correct(matches, problem, rows)
+            self._correct(matches, problem, rows, clear)
         if len(matches.free_rows):
             self._life.miss(matches.free_rows)
             self._bury()
         if len(matches.free_cols):
-            self._start(matches.free_cols, problem, rows)
+            self._start(matches.free_cols, problem, rows, clear)
         self._limit.see(detections)
         return self._report()
 
@@ -244,8 +241,7 @@ class SortTracker:
             raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
 
     def _pose(self, state: State, detections: Detections) -> Problem:
-        motion, life = self._motion, self._life
-        distance = None
+        motion, life, distance = self._motion, self._life, None
         if detections.latents is not None and len(life):
             distance = self._gallery.distance(detections.latents) / self._limit.value
         return Problem(
@@ -261,7 +257,7 @@ class SortTracker:
             latent_distance=distance,
         )
 
-    def _correct(self, matches: Matches, problem: Problem, inputs: Int) -> None:
+    def _correct(self, matches: Matches, problem: Problem, inputs: Int, clear: Bool) -> None:
         rows, cols, detections = matches.rows, matches.cols, problem.detections
         measured = problem.measured.take(cols, axis=1)
         if len(matches.free_rows):
@@ -272,7 +268,7 @@ class SortTracker:
             self._state = self._motion.correct(self._state, measured)
         self._life.match(rows, inputs[cols], detections.scores[cols], detections.classes[cols])
         if detections.latents is not None:
-            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], self._clear[cols])
+            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], clear[cols])
 
     def _bury(self) -> None:
         """Drop the tracks that have outlived their time."""
@@ -283,18 +279,15 @@ class SortTracker:
             if self._latents:
                 self._gallery.keep(alive)
 
-    def _start(self, free: Int, problem: Problem, inputs: Int) -> None:
+    def _start(self, free: Int, problem: Problem, inputs: Int, clear: Bool) -> None:
         """Start tracks at those of the ``free`` detections that are sure enough."""
         detections, least = problem.detections, self.config.lifecycle.birth_score
-        if least is not None:
-            free = free[detections.scores[free] >= least]
-            if not len(free):
-                return
+        free = free if least is None else free[detections.scores[free] >= least]
         born = self._motion.start(problem.measured.take(free, axis=1))
         self._state = np.concatenate([self._state, born], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])
         if detections.latents is not None:
-            self._gallery.start(detections.latents[free], detections.scores[free], self._clear[free])
+            self._gallery.start(detections.latents[free], detections.scores[free], clear[free])
 
     def _report(self) -> Tracks:
         life = self._life

@@ -28,7 +28,7 @@ from tracker.io.mot import read_table
 from tracker.io.results import MotSink
 from tracker.io.video import open_source
 from tracker.metrics import evaluate_tables
-from tracker.pipeline import at_rate, embed, track
+from tracker.pipeline import at_rate, embed, smoothed, track
 from tracker.protocols import Embedder
 from tracker.types import Detections, Float, Float32, Frame
 
@@ -148,16 +148,15 @@ def run(task: Task, cache: Cache) -> Finished:
     config = appearance.with_prior(task.config, _embedder(task.config.embedder) if looks else None)
     tracker = TimedTracker(at_rate(config, sequence.fps))
     size = looks.size if looks else sequence.picture
-    frames = 0
     with one_thread(), TemporaryDirectory(prefix="flatsort-") as folder:
         with MotSink(Path(folder) / "tracks.txt") as sink:
-            for result in track(_seen(task, looks), tracker, size):
+            results = list(track(_seen(task, looks), tracker, size))
+            for result in smoothed(results, config.smooth) if config.offline else results:
                 sink.write(result)
-                frames += 1
         tracks = named(read_table(sink.path), sequence.name)
     done = Finished(
         tracks=tracks,
-        association=1e6 * tracker.seconds / max(frames, 1),
+        association=1e6 * tracker.seconds / max(len(results), 1),
         embedding=looks.embedding if looks else 0.0,
         result=evaluate_tables(sequence.name, sequence.truth, tracks, None, sequence.length),
     )

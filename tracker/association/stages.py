@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.association.assignment import assign, matches, one_to_one, sorted_pairs
-from tracker.association.costs import COSTS, latent
+from tracker.association.costs import COSTS
 from tracker.association.gates import GATES
 from tracker.association.problem import Problem
 from tracker.registry import suggest
@@ -38,9 +38,7 @@ class StageConfig:
     min_missed: int | None = None
     """Only tracks without a match for at least this many frames, counting this one; None: any."""
     weight: float = 0.5
-    """Share of the latent distance in the cost ``blend``."""
-    max_latent: float | None = None
-    """Pairs that look further apart are refused whatever their cost, in units of the latent limit; None: none are."""
+    """Share of the latent distance in the cost ``blend``, 0..1."""
     min_score: float | None = None
     """Only detections of at least this score; None: any."""
     max_score: float | None = None
@@ -54,6 +52,8 @@ class StageConfig:
         for gate in self.gates:
             if gate not in GATES:
                 raise ValueError(f"unknown gate {gate!r}{suggest(gate, GATES)}")
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"stage weight: expected a share from 0 to 1, got {self.weight}")
         if self.tracks not in WHICH:
             raise ValueError(f"stage tracks: expected one of {', '.join(WHICH)}, got {self.tracks!r}")
         for key in ("limit", "min_score", "max_score"):
@@ -139,10 +139,8 @@ def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) 
     cost = COSTS[stage.cost](problem, stage.weight)[pairs]
     gates = {}
     allowed: Bool | None = None
-    checks = {gate: GATES[gate](problem) for gate in stage.gates}
-    if stage.max_latent is not None:
-        checks["latent"] = latent(problem), stage.max_latent
-    for gate, (values, limit) in checks.items():
+    for gate in stage.gates:
+        values, limit = GATES[gate](problem)
         gates[gate] = values[pairs], limit
         passes = gates[gate][0] <= limit
         allowed = passes if allowed is None else allowed & passes
