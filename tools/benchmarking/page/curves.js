@@ -1,6 +1,6 @@
 // HOTA, DetA and AssA over the localisation threshold, a line a system.
 
-const PLOT = { width: 360, height: 240, left: 30, right: 8, top: 8, bottom: 28 };
+const PLOT = { width: 360, height: 240, left: 30, right: 12, top: 8, bottom: 28 };
 
 const plotX = (alpha) => PLOT.left + alpha * (PLOT.width - PLOT.left - PLOT.right);
 const plotY = (percent) => PLOT.height - PLOT.bottom - (percent / 100) * (PLOT.height - PLOT.top - PLOT.bottom);

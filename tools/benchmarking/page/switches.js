@@ -1,6 +1,6 @@
 // One switch: what it was, how far its boxes are from each other, and its crops.
 
-const LIMIT = "A distance of 1 limit: 1 % of the pairs of different boxes of one frame are closer.";
+const LIMIT = "Limit: 1 % of the pairs of two boxes of one frame are closer, over this sequence. The system's own may be another.";
 
 function still(title, sight) {
   const { frame, track, image } = sight;
@@ -72,9 +72,12 @@ function switchPanel(walk) {
     const known = each.toBefore.share !== null || (each.toEarlier?.share ?? null) !== null;
     body.replaceChildren(
       html("p", {}, story(each)),
-      html("div", { class: "stills" }, ...(pictured ? stills : [])),
-      html("div", { class: "wide" }, distances(each)),
-      html("p", { class: "note" }, known ? LIMIT : ""),
+      html(
+        "div",
+        { class: "evidence" },
+        html("div", { class: "stills" }, ...(pictured ? stills : [])),
+        html("div", { class: "wide" }, distances(each), html("p", { class: "note" }, known ? LIMIT : "")),
+      ),
     );
     panel.hidden = false;
   }

@@ -84,7 +84,7 @@ function summary(system, sequence, timeline) {
 function drawIdentities() {
   const view = { system: 0, sequence: 0, current: -1, width: 0, marks: [] };
   const scroll = byId("lanes-scroll");
-  const zoom = byId("identities-width");
+  const zoom = byId("identities-zoom");
   const panel = switchPanel((step) => walk(step));
   const timelineOf = () => DATA.systems[view.system].timelines[view.sequence];
 
