@@ -29,11 +29,16 @@ def blocks(language: str) -> Iterator[str]:
 
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("flatsort ")]
+COMMANDS = [line for line in COMMANDS if not line.startswith("flatsort download")]  # has tests with a server of its own
 
 
 PICTURED = ("seq",)
 """Sequences that have pictures."""
-SHORT = {"train": ["steps=2", "batch=4", "model.net.width=8", "model.net.decoder_width=8", "model.dim=4"]}
+SHORT = {
+    "benchmark": ["rounds=10"],
+    "tune": ["--trials=2"],
+    "train": ["steps=2", "batch=4", "model.net.width=8", "model.net.decoder_width=8", "model.dim=4"],
+}
 """Added to a verb's arguments, so that a test does not train for minutes."""
 
 
@@ -73,7 +78,7 @@ def workplace(scene: Scene, sequence: Path, video: Path, tmp_path_factory: pytes
         writer.write(picture)
         cv2.imwrite(str(folder / "frames" / f"{frame.index:06d}.jpg"), picture)
     writer.release()
-    for name in ("seq", "MOT17/train/MOT17-02", "MOT17/train/MOT17-04"):
+    for name in ("seq", "seqA", "seqB", "MOT17/train/MOT17-02", "MOT17/train/MOT17-04"):
         shutil.copytree(sequence, folder / name)
         if name in PICTURED:
             (folder / name / "img1").symlink_to(folder / "frames")
