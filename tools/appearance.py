@@ -17,6 +17,21 @@ def needs_latents(config: TrackConfig) -> bool:
     return any(stage.cost in LATENT_COSTS for stage in config.stages.values())
 
 
+def require_latents(config: TrackConfig, where: str) -> None:
+    """Refuse a tracker that looks at latents where neither an embedder nor the detections of ``where`` give any.
+
+    Raises
+    ------
+    ValueError
+        If it does. The detections are taken to have none: ask only where that is so.
+    """
+    if needs_latents(config) and not config.embedder:
+        raise ValueError(
+            f"{where}: expected an embedder or detections with features, got neither; "
+            "name one, such as embedder=flat_vhp_vae or embedder=FILE.onnx"
+        )
+
+
 def open_embedder(config: TrackConfig) -> Embedder | None:
     """The embedder that ``config.embedder`` names; None where it names none.
 

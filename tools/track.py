@@ -55,6 +55,7 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--boxes", type=click.Choice(["filter", "detector"]), default="filter", show_default=True)
 @click.option("--smooth/--no-smooth", default=None, help="Smooth finished tracks, fill gaps of up to smooth.max_gap.")
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
+@click.option("--timing", is_flag=True, help="Tell where the time went.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
 def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **options: Any) -> None:
@@ -63,7 +64,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     A SOURCE is a video, a folder or glob of images, a MOTChallenge sequence folder, a detection file, a camera's index,
     or an rtsp:// or http:// address. Without --detector or --detections a sequence's own det/det.txt is used, and
     background subtraction (for fixed cameras) where there is none. Where nothing asks for pictures, none is read.
-    The default tracker looks at appearance, and smooths the tracks of a file once all are known (--no-smooth: it does not).
+    The default tracker looks at appearance and smooths the tracks of a file once all are known (see --no-smooth).
 
     KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds.
 
@@ -74,6 +75,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     flatsort track 0 --detector torchvision --weights download --show
     flatsort track det.txt lifecycle.max_age=2s --csv
     flatsort track MOT17/train/MOT17-02 --explain 57
+    flatsort track video.mp4 --embedder osnet.onnx --embed-every auto --timing
     """
     from tools.tracking import BLIND, Wanted
     from tracker.config import dump
@@ -187,8 +189,8 @@ def _run_all(
             raise
         done.append(report.path)
         click.echo(report.sentence)
-        if report.explanation:
-            click.echo(report.explanation)
+        for text in filter(None, (report.timing, report.explanation)):
+            click.echo(text)
 
 
 def unique(name: str, used: set[str]) -> str:

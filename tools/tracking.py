@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from tools.appearance import open_embedder, with_prior
+from tools import choosing
+from tools.appearance import needs_latents, open_embedder, require_latents, with_prior
 from tools.cli import progress
 from tools.explaining import Explainer
+from tools.stopwatch import Stopwatch
 from tracker.carrying import EmbedConfig
 from tracker.config import dump, part
 from tracker.detectors import DETECTORS
-from tracker.detectors.background import BackgroundConfig
-from tracker.detectors.mot_file import MotFileConfig, MotFileDetector
+from tracker.detectors.mot_file import MotFileDetector
 from tracker.draw import Painter
 from tracker.files import write_text
 from tracker.io.live import LiveSource
 from tracker.io.pictures import CropSink, ShowSink, VideoSink
 from tracker.io.results import Boxes, CsvSink, JsonSink, MotSink
-from tracker.io.video import TABLES, open_source
+from tracker.io.video import open_source
 from tracker.pipeline import at_rate, detect, embed, smoothed, track
 from tracker.protocols import Detector, Embedder, FrameSource, Sink
 from tracker.registry import PartConfig
@@ -30,7 +31,7 @@ from tracker.smoothing import SmoothConfig
 from tracker.sort import SortConfig, SortTracker
 from tracker.types import FrameResult
 
-AUTO = PartConfig(name="auto")
+AUTO = PartConfig(name=choosing.AUTO)
 BLIND = "sort_long"
 """Tracker of sources without pictures, where none is named."""
 
@@ -63,6 +64,7 @@ class Wanted:
     boxes: Boxes = "filter"
     smooth: bool | None = None
     explain: str | None = None
+    timing: bool = False
     frames: int | None = None
 
     @property
@@ -92,6 +94,7 @@ class Report:
     dropped: int = 0
     ids: set[int] = field(default_factory=set)
     explanation: str = ""
+    timing: str = ""
 
     @property
     def sentence(self) -> str:
@@ -121,22 +124,36 @@ def prepare(
     ValueError, OSError
         If the source, its detections or the weights cannot be used.
     """
-    detector_config, note = _detector(text, config.detector)
+    detector_config, *notes = choosing.choose_detector(text, config.detector)
     config = replace(config, detector=detector_config)
     detector = DETECTORS.build(detector_config)
     images = images or detector.needs_image or config.camera.method != "none"
-    length = detector.length if isinstance(detector, MotFileDetector) else None
+    if config.embedder and not needs_latents(config):
+        notes.append(f"the tracker does not look at appearance: {config.embedder} is left out")
+        config = replace(config, embedder="")
     if source is None:
+        length = detector.length if isinstance(detector, MotFileDetector) else None
+        opened = partial(open_source, text, fps=fps, length=length)
         try:
-            source = open_source(text, images=images or bool(config.embedder), fps=fps, length=length)
+            source = opened(images=images or bool(config.embedder))
+            lack = choosing.lacking_pictures(source)
         except ValueError:
             if images or blind is None:
                 raise
-            source = open_source(text, images=False, fps=fps, length=length)
-            note = f"{text}: no pictures that can be read, so tracked by motion alone (--tracker {BLIND})"
-            config = replace(blind(), detector=detector_config)
+            source, lack = opened(images=False), "no pictures that can be read"
+        if lack and config.embedder:
+            if blind is None:
+                raise ValueError(f"{text}: expected pictures for the embedder {config.embedder}, but {lack}")
+            notes.append(f"{text}: {lack}, so tracked by motion alone (--tracker {BLIND})")
+            try:
+                source, config = opened(images=images), replace(blind(), detector=detector_config)
+            except ValueError as error:  # keys of the other tracker
+                raise ValueError(f"{notes[-1]}, but {error}") from error
+    if not choosing.brings_latents(detector, detector_config):
+        require_latents(config, text)
     embedder = open_embedder(config)
-    return Job(source, detector, with_prior(config, embedder), note or _note_on_scores(config), embedder)
+    notes.append(choosing.note_on_scores(config))
+    return Job(source, detector, with_prior(config, embedder), "\n".join(filter(None, notes)), embedder)
 
 
 def track_source(job: Job, name: str, wanted: Wanted) -> Report:
@@ -147,7 +164,7 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
     KeyboardInterrupt
         After Ctrl-C in a file; what was tracked so far is then in ``name.partial.*``. A live source just ends.
     """
-    source, start = job.source, time.perf_counter()
+    source, clock = job.source, Stopwatch()
     live = isinstance(source, LiveSource)
     smooth = wanted.smooth if wanted.smooth is not None else job.config.offline and not live
     if live and smooth:
@@ -161,60 +178,34 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
         if isinstance(source, LiveSource):
             stack.enter_context(closing(source))
         sinks = [stack.enter_context(sink()) for sink in _sinks(job, name, wanted)]
-        frames = progress(islice(source, wanted.frames), total, name)
-        seen = detect(frames, job.detector)
+        frames = clock.watch(progress(islice(source, wanted.frames), total, name), "decoding")
+        seen = clock.watch(detect(frames, job.detector), "detection")
         if job.embedder is not None:
             batch = 1 if live else config.embed.batch
             seen = embed(seen, job.embedder, batch=batch, longest=config.embed.longest(source.fps))
-        results = _explained(track(seen, tracker, source.size), tracker, explainer)
+            seen = clock.watch(seen, "embedding")
+        results = clock.watch(_explained(track(seen, tracker, source.size), tracker, explainer), "association")
         try:
-            for result in _smoothed(results, job, wanted, total) if smooth else results:
-                for sink in sinks:
-                    sink.write(result)
+            for result in _smoothed(results, job, wanted, total, clock) if smooth else results:
+                with clock.during("drawing and writing"):
+                    for sink in sinks:
+                        sink.write(result)
                 report.frames += 1
                 report.ids.update(result.tracks.ids.tolist())
         except KeyboardInterrupt:
             if not live:
                 write_text(wanted.out / f"{name}.config.yaml", dump(config))
                 raise
+        with clock.during("drawing and writing"):
+            stack.close()  # completes the files
     report.dropped = tracker.dropped
-    report.seconds = time.perf_counter() - start
+    report.seconds = clock.elapsed
+    report.timing = clock.table(report.frames) if wanted.timing else ""
     write_text(wanted.out / f"{name}.config.yaml", dump(config))
     if explainer.wanted:
         explainer.write(wanted.out / f"{name}.explain.csv")
         report.explanation = explainer.text()
     return report
-
-
-def _detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
-    """The detector for a source, and what the user should know of the choice."""
-    path = Path(text)
-    folder = path.parent if path.name == "img1" else path
-    own = folder / "det" / "det.txt" if path.is_dir() else path
-    found = own.is_file() and own.suffix.lower() in TABLES
-    if config.name == AUTO.name and found:
-        return MotFileConfig(path=str(own)), ""
-    if config.name == AUTO.name:
-        return BackgroundConfig(), (
-            f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
-            "before a fixed camera (others: --detector onnx or torchvision)"
-        )
-    if isinstance(config, MotFileConfig) and not config.path:
-        if not found:
-            raise ValueError(f"{text}: expected detections in {own} for the detector mot, found no such file")
-        config = replace(config, path=str(own))
-    return config, ""
-
-
-def _note_on_scores(config: TrackConfig) -> str:
-    """A word where the detector holds back scores that a stage of the tracker waits for."""
-    least = getattr(config.detector, "min_score", None)
-    low = min((s.min_score for s in config.stages.values() if s.min_score is not None), default=None)
-    if least is None or low is None or least <= low:
-        return ""
-    return (
-        f"the detector drops scores below {least:g}, the tracker looks from {low:g} on: try detector.min_score={low:g}"
-    )
 
 
 def _sinks(job: Job, name: str, wanted: Wanted) -> Iterator[Callable[[], AbstractContextManager[Sink]]]:
@@ -243,7 +234,9 @@ def _explained(results: Iterable[FrameResult], tracker: SortTracker, explainer: 
         yield result
 
 
-def _smoothed(results: Iterable[FrameResult], job: Job, wanted: Wanted, total: int | None) -> Iterator[FrameResult]:
+def _smoothed(
+    results: Iterable[FrameResult], job: Job, wanted: Wanted, total: int | None, clock: Stopwatch
+) -> Iterator[FrameResult]:
     """The whole source tracked and smoothed, then its pictures once more where they are wanted."""
     done: list[FrameResult] = []
     interrupted = False
@@ -252,9 +245,10 @@ def _smoothed(results: Iterable[FrameResult], job: Job, wanted: Wanted, total: i
             done.append(replace(result, frame=replace(result.frame, image=None)))  # noqa: PERF401  # kept after Ctrl-C
     except KeyboardInterrupt:
         interrupted = True
-    smooth = smoothed(done, job.config.smooth)
+    with clock.during("smoothing"):
+        smooth = smoothed(done, job.config.smooth)
     if wanted.images and not interrupted:
-        frames = progress(islice(job.source, wanted.frames), total, "writing")
+        frames = clock.watch(progress(islice(job.source, wanted.frames), total, "writing"), "decoding")
         # a file that ends earlier the second time ends the run
         yield from (replace(r, frame=f) for f, r in zip(frames, smooth, strict=False))
     else:

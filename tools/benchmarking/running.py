@@ -86,10 +86,8 @@ def plan(config: TrackConfig, sequence: SequenceInput) -> Task:
     """
     found = caching.of_detections(sequence.detections)
     latents = _latents_key(config, sequence, found) if config.embedder else ""
-    if not latents and appearance.needs_latents(config):
-        bare = next((row for row in sequence.detections if len(row) and row.latents is None), None)
-        if bare is not None:
-            raise ValueError(f"{sequence.name}: expected an embedder or detections with features, got neither")
+    if any(len(row) and row.latents is None for row in sequence.detections):
+        appearance.require_latents(config, sequence.name)
     moving = config.camera.method != "none"
     run = caching.digest(
         sequence.name,

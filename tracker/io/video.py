@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 class FileSource:
     """Frames of files; every iteration starts again at the first.
 
-    ``pictures`` starts reading; None gives ``length`` frames without an image.
+    ``pictures`` starts reading; None gives ``length`` frames without an image. ``absent`` frames are known to come
+    without one, because the sequence has no file for them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class FileSource:
     size: tuple[int, int] | None
     length: int | None
     pictures: Callable[[], Generator[Picture]] | None = None
+    absent: int = 0
 
     def __iter__(self) -> Iterator[Frame]:
         if self.pictures is None:
@@ -222,7 +224,7 @@ def _open_images(
         for number, each in enumerate(paths):
             yield (None if each is None else read_image(each)), number / rate
 
-    return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), pictures)
+    return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), pictures, len(paths) - len(files))
 
 
 def _open_video(
