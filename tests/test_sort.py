@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracker.association.stages import StageConfig
 from tracker.config import find, load
 from tracker.lifecycle import LifecycleConfig
 from tracker.sort import SortConfig, SortTracker
@@ -151,7 +153,8 @@ def test_bad_boxes_are_left_out_counted_and_said_once(
 
 
 def test_bad_scores_and_latents_are_left_out_too() -> None:
-    tracker = SortTracker(EAGER)
+    stages = {"looks": StageConfig(cost="blend", weight=0.1)}
+    tracker = SortTracker(replace(EAGER, stages=stages))
     boxes, latents = np.array([[0.0, 0, 10, 20], [50, 0, 60, 20]]), np.ones((2, 3))
     assert tracker.update(boxes, [np.nan, 0.5], latents=latents).tolist() == [-1, 1]
     latents[1, 2] = np.inf

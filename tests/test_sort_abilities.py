@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,10 @@ from tracker.association.stages import StageConfig
 from tracker.lifecycle import LifecycleConfig
 from tracker.sort import SortConfig, SortTracker
 from tracker.types import Detections, Float, Int
+
+LOOKS = SortConfig(
+    stages={"looks": StageConfig(cost="latent", limit=0.5)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
+)
 
 
 def test_update_gives_one_id_a_row_in_input_order() -> None:
@@ -38,11 +44,15 @@ def test_input_of_the_wrong_shape_is_refused(arguments: dict[str, object], sente
 
 
 def test_a_refused_frame_changes_nothing() -> None:
-    tracker, box = SortTracker(EAGER), [[0, 0, 40, 100]]
+    tracker, box = SortTracker(LOOKS), [[0, 0, 40, 100]]
     tracker.update(box, latents=[[1.0, 2.0]])
     for _ in range(10):
         with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
             tracker.update(box, latents=[[1.0, 2.0, 3.0]])
+        with pytest.raises(
+            ValueError, match="latents: expected some, as a stage of the tracker looks at them, got none"
+        ):
+            tracker.update(box)
     assert tracker.update(box, latents=[[1.0, 2.0]], time=1 / 30).tolist() == [1]
 
 
@@ -115,29 +125,31 @@ def test_the_class_of_a_track_is_the_majority() -> None:
 
 
 def test_the_gallery_decides_where_boxes_cannot() -> None:
-    stages = {"looks": StageConfig(cost="latent", limit=0.5)}
-    tracker = SortTracker(SortConfig(stages=stages, lifecycle=LifecycleConfig(min_hits=0, max_age=9)))
+    tracker = SortTracker(LOOKS)
     red, blue = [1.0, 0.0], [0.0, 1.0]
     boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]
     assert tracker.update(boxes, latents=[red, blue]).tolist() == [1, 2]
     assert tracker.update(boxes, latents=[blue, red]).tolist() == [2, 1]
-    with pytest.raises(ValueError, match="latents: expected some as in earlier frames"):
-        tracker.update(boxes)
-    tracker.reset()
-    tracker.update(boxes)
-    with pytest.raises(ValueError, match="latents: expected none as in earlier frames"):
-        tracker.update(boxes, latents=[red, blue])
-    tracker.reset()
-    tracker.update(boxes, latents=[red, blue])
+    assert tracker.update([], latents=[]).tolist() == []
+    assert tracker.update(boxes, latents=[red, blue]).tolist() == [1, 2]
     with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
         tracker.update(boxes, latents=np.zeros((2, 3)))
+    tracker.reset()
+    assert tracker.update(boxes, latents=np.eye(3)[:2]).tolist() == [1, 2]
 
 
-def test_a_cost_on_latents_needs_latents() -> None:
-    tracker = SortTracker(SortConfig(stages={"looks": StageConfig(cost="latent")}))
-    tracker.update([[0, 0, 40, 100]])
-    with pytest.raises(ValueError, match="cost 'latent': expected detections with latents, got none"):
-        tracker.update([[0, 0, 40, 100]])
+def test_a_tracker_that_looks_at_no_latents_does_without_and_lets_them_be() -> None:
+    tracker, box = SortTracker(EAGER), [[0, 0, 40, 100]]
+    for latents in (None, [[1.0, 2.0]], [[np.nan, 2.0]], [[1.0, 2.0, 3.0]]):
+        assert tracker.update(box, latents=latents).tolist() == [1]
+    assert tracker.dropped == 0
+
+
+def test_a_first_frame_of_which_no_box_is_sure_enough_to_start_a_track() -> None:
+    life = LifecycleConfig(min_hits=0, birth_score=0.6)
+    tracker = SortTracker(replace(EAGER, lifecycle=life))
+    assert tracker.update([[0, 0, 40, 100]], [0.5]).tolist() == [-1]
+    assert tracker.update([[0, 0, 40, 100]], [0.7]).tolist() == [1]
 
 
 def test_predicted_boxes_are_reported_on_request() -> None:

@@ -10,6 +10,10 @@ from tracker import boxes as geometry
 from tracker.types import Bool, Detections, Float, Float32, Int
 
 KEEP = ("newest", "surest", "average")
+SAME = 1e-6
+"""Distance, as a share of the latent's length, below which two latents differ by rounding alone."""
+BLOCK = 2**21
+"""Pairs of a remembered latent and a new one that are looked at together, to bound the memory."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,10 @@ class Gallery:
 
     def __init__(self, config: GalleryConfig) -> None:
         self.config = config
-        self._size = 1 if config.keep == "average" else config.size
-        self._ring = np.empty((0, self._size, 0), np.float32)
-        self._scores = np.empty((0, self._size))
+        self._most = 1 if config.keep == "average" else config.size
+        self._latents = np.empty((0, 1, 0))  # [t k d]; k grows with the longest memory, up to the most
+        self._squares = np.empty((0, 1))  # squared length of each, infinite where there is none
+        self._scores = np.empty((0, 1))
         self._count = np.empty(0, np.int64)  # latents ever taken; 0 where the only one is not clear
 
     def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
@@ -80,56 +85,83 @@ class Gallery:
         Raises
         ------
         ValueError
-            If the latents have another length than those remembered.
+            If the latents have another length than the earlier ones.
         """
-        n, d = latents.shape
-        if not len(self._ring):
-            self._ring = np.empty((0, self._size, d), np.float32)
         self._check(latents)
-        fresh = np.zeros((n, self._size, d), np.float32)
-        fresh[:, 0] = latents
-        surest = np.zeros((n, self._size))
-        surest[:, 0] = scores
-        self._ring = np.concatenate([self._ring, fresh])
-        self._scores = np.concatenate([self._scores, surest])
+        (t, k, _), (n, d) = self._latents.shape, latents.shape
+        self._latents = np.concatenate([self._latents if t else np.empty((0, k, d)), np.zeros((n, k, d))])
+        self._squares = np.concatenate([self._squares, np.full((n, k), np.inf)])
+        self._scores = np.concatenate([self._scores, np.zeros((n, k))])
+        self._latents[t:, 0], self._squares[t:, 0], self._scores[t:, 0] = latents, _squares(latents), scores
         self._count = np.concatenate([self._count, clear.astype(np.int64)])
 
     def add(self, rows: Int, latents: Float32, scores: Float, clear: Bool) -> None:
-        """Let each of the tracks ``rows`` remember one more latent, where it is ``clear``."""
+        """Let each of the tracks ``rows`` remember one more latent, where it is ``clear``; raises as `start`."""
         self._check(latents)
-        rows, latents, scores = rows[clear], latents[clear], scores[clear]
+        rows, scores = rows[clear], scores[clear]
         if not len(rows):
             return
+        new: Float = latents[clear].astype(np.float64)
         count, keep = self._count[rows], self.config.keep
+        place = count % self._most
+        self._make_room(int(place.max()) + 1)
         if keep == "average":
-            weight = np.where(count > 0, self.config.momentum, 0.0).astype(np.float32)[:, None]
-            self._ring[rows, 0] = weight * self._ring[rows, 0] + (1 - weight) * latents
-        else:
-            place = count % self._size
-            if keep == "surest":
-                full = count >= self._size
-                place = np.where(full, self._scores[rows].argmin(axis=1), place)
-                better = ~full | (scores > self._scores[rows, place])
-                rows, latents, scores, place = rows[better], latents[better], scores[better], place[better]
-            self._ring[rows, place] = latents
-            self._scores[rows, place] = scores
+            weight = np.where(count > 0, self.config.momentum, 0.0)[:, None]
+            new = weight * self._latents[rows, 0] + (1 - weight) * new
+        elif keep == "surest":
+            full = count >= self._most
+            place = np.where(full, self._scores[rows].argmin(axis=1), place)
+            better = ~full | (scores > self._scores[rows, place])
+            rows, new, scores, place = rows[better], new[better], scores[better], place[better]
+        self._latents[rows, place] = new
+        self._squares[rows, place] = _squares(new)
+        self._scores[rows, place] = scores
         self._count[rows] += 1
 
     def keep(self, rows: Int) -> None:
         """Drop all other tracks."""
-        self._ring, self._scores, self._count = self._ring[rows], self._scores[rows], self._count[rows]
+        self._latents, self._squares = self._latents[rows], self._squares[rows]
+        self._scores, self._count = self._scores[rows], self._count[rows]
 
     def distance(self, latents: Float32) -> Float:
-        """Smallest Euclidean distance [t n] of each track's latents to each of ``latents`` [n d]."""
-        self._check(latents)
-        from scipy.spatial.distance import cdist
+        """Smallest Euclidean distance [t n] of each track's latents to each of ``latents`` [n d]; raises as `start`.
 
-        used = np.arange(self._size) < np.maximum(self._count, 1)[:, None]
-        all_pairs = cdist(self._ring[used], latents)
-        starts = np.concatenate([[0], np.cumsum(used.sum(axis=1))[:-1]])
-        nearest: Float = np.minimum.reduceat(all_pairs, starts, axis=0)
-        return nearest
+        Distances below `SAME` of the length of a latent are 0.
+        """
+        self._check(latents)
+        (t, k, d), n = self._latents.shape, len(latents)
+        squared = np.empty((n, t))
+        if not t:
+            return squared.T
+        # |a − b|² = |a|² − 2ab + |b|²: float64, as the difference of large numbers
+        new, remembered, squares = latents.astype(np.float64), self._latents.reshape(t * k, d).T, self._squares.ravel()
+        block = max(BLOCK // (t * k), 1)
+        for start in range(0, n, block):
+            product = (-2.0 * new[start : start + block]) @ remembered
+            product += squares
+            product.reshape(-1, t, k).min(axis=2, out=squared[start : start + block])
+        lengths = _squares(new)[:, None]
+        squared += lengths
+        squared[squared <= SAME**2 * lengths] = 0.0
+        return np.sqrt(squared, out=squared).T
+
+    def _make_room(self, wanted: int) -> None:
+        """Room for this many latents a track, or twice as many as now."""
+        k = self._latents.shape[1]
+        if wanted <= k:
+            return
+        more = min(max(wanted, 2 * k), self._most) - k
+        self._latents = np.pad(self._latents, ((0, 0), (0, more), (0, 0)))
+        self._squares = np.pad(self._squares, ((0, 0), (0, more)), constant_values=np.inf)
+        self._scores = np.pad(self._scores, ((0, 0), (0, more)))
 
     def _check(self, latents: Float32) -> None:
-        if len(self._ring) and latents.shape[1] != self._ring.shape[2]:
-            raise ValueError(f"latents: expected {self._ring.shape[2]} numbers a box as before, got {latents.shape[1]}")
+        known = self._latents.shape[2]
+        if known and latents.shape[1] != known:
+            raise ValueError(f"latents: expected {known} numbers a box as before, got {latents.shape[1]}")
+
+
+def _squares(latents: Float32 | Float) -> Float:
+    """Squared length of each of the latents [n d]."""
+    squares: Float = np.einsum("nd,nd->n", latents, latents, dtype=np.float64)
+    return squares

@@ -47,7 +47,7 @@ def embed(
         origins = [carrier.origins(each) for _, each in some]
         wanted = [each.boxes[origin < 0] for (_, each), origin in zip(some, origins, strict=True)]
         asked = {row: f.image for row, (f, _) in enumerate(some) if f.image is not None and len(wanted[row])}
-        found = embedder.embed(list(asked.values()), [wanted[row] for row in asked])
+        found = embedder.embed(list(asked.values()), [wanted[row] for row in asked]) if asked else []
         own = dict(zip(asked, found, strict=True))
         none = np.empty((0, embedder.dim), np.float32)
         for row, (frame, each) in enumerate(some):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tracker import boxes as geometry
+from tracker.association.costs import LATENT_COSTS
 from tracker.association.explain import Explanation, explain
 from tracker.association.latents import LatentConfig, LatentLimit
 from tracker.association.problem import Problem
@@ -85,10 +85,9 @@ class SortTracker:
         self.config = config or SortConfig()
         self._motion = MOTION.build(self.config.motion)
         self._frame_rate = self.config.frame_rate or 30.0
-        stages: Mapping[str, StageConfig] = self.config.stages
-        if self.config.per_class:
-            stages = {name: replace(s, gates=(*s.gates, "same_class")) for name, s in stages.items()}
-        self._stages = stages
+        gates = ("same_class",) if self.config.per_class else ()
+        self._stages = {name: replace(s, gates=(*s.gates, *gates)) for name, s in self.config.stages.items()}
+        self._looks = any(stage.cost in LATENT_COSTS for stage in self._stages.values())
         self.reset()
 
     def reset(self) -> None:
@@ -98,7 +97,6 @@ class SortTracker:
         self._life = Lifecycle(self.config.lifecycle)
         self._gallery = Gallery(self.config.gallery)
         self._limit = LatentLimit(self.config.latent)
-        self._latents: bool | None = None
         self._problem: Problem | None = None
         self._traces: list[Trace] = []
         self._serials, self._rows = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -131,11 +129,11 @@ class SortTracker:
         Raises
         ------
         ValueError
-            If ``time`` does not advance, latents come in some frames only, or ``camera`` cannot be.
+            If ``time`` does not advance, latents are missing where a stage looks at them or have another length than
+            before, or ``camera`` cannot be.
         """
         time, dt = self._clock(time)
         rows, detections = self._usable(detections)
-        self._check_latents(detections)
         state = self._motion.predict(self._state, dt)
         if camera is not None:
             if not np.isfinite(camera).all() or abs(np.linalg.det(camera[:, :2])) < 1e-6:
@@ -149,8 +147,6 @@ class SortTracker:
         self._life.advance(time)
         self._problem, self._traces, self._rows = problem, traces, rows
         self._serials = self._life.serials
-        if len(detections):
-            self._latents = detections.latents is not None
         clear = self.config.gallery.clear(detections, size)
         if len(matches.rows):
             self._correct(matches, problem, rows, clear)
@@ -215,6 +211,10 @@ class SortTracker:
         return time, 1.0 if abs(dt - 1.0) < 0.01 else dt
 
     def _usable(self, detections: Detections) -> tuple[Int, Detections]:
+        if not self._looks:
+            detections = replace(detections, latents=None)
+        elif detections.latents is None and len(detections):
+            raise ValueError("latents: expected some, as a stage of the tracker looks at them, got none")
         scores, latents = detections.scores, detections.latents
         finite = math.isfinite(sum(scores.tolist())) and (latents is None or np.isfinite(latents).all())
         if finite and geometry.all_valid(detections.boxes) and self.config.min_score is None:
@@ -235,15 +235,10 @@ class SortTracker:
         rows = ok.nonzero()[0]
         return rows, detections[rows]
 
-    def _check_latents(self, detections: Detections) -> None:
-        given = detections.latents is not None
-        if self._latents is not None and given is not self._latents and len(detections):
-            raise ValueError(f"latents: expected {'some' if self._latents else 'none'} as in earlier frames")
-
     def _pose(self, state: State, detections: Detections) -> Problem:
         motion, life, distance = self._motion, self._life, None
-        if detections.latents is not None and len(life):
-            distance = self._gallery.distance(detections.latents) / self._limit.value
+        if detections.latents is not None and len(detections):
+            distance = self._limit.units(self._gallery.distance(detections.latents))
         return Problem(
             detections=detections,
             motion=motion,
@@ -276,13 +271,15 @@ class SortTracker:
         if len(alive) < len(self._life):
             self._state = self._state.take(alive, axis=2)
             self._life.keep(alive)
-            if self._latents:
+            if self._looks:
                 self._gallery.keep(alive)
 
     def _start(self, free: Int, problem: Problem, inputs: Int, clear: Bool) -> None:
         """Start tracks at those of the ``free`` detections that are sure enough."""
         detections, least = problem.detections, self.config.lifecycle.birth_score
         free = free if least is None else free[detections.scores[free] >= least]
+        if not len(free):
+            return
         born = self._motion.start(problem.measured.take(free, axis=1))
         self._state = np.concatenate([self._state, born], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])

@@ -92,6 +92,8 @@ class Detections:
         s = np.ones(n) if scores is None else np.asarray(scores, dtype=np.float64)
         c = np.zeros(n, np.int64) if classes is None else np.asarray(classes).astype(np.int64)
         z = None if latents is None else np.asarray(latents, dtype=np.float32)
+        if z is not None and not n and z.shape == (0,):
+            z = z.reshape(0, 0)
         for name, array in (("scores", s), ("classes", c)):
             if array.shape != (n,):
                 raise ValueError(f"{name}: expected shape [{n}] like boxes, got {list(array.shape)}")

@@ -56,7 +56,7 @@ def test_as_detections_of_a_sequence_with_a_least_score(flatsort: Flatsort, file
 def test_a_file_without_features(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
     np.save(file, np.load(file)[:, :10])
     done = flatsort("track", file, "--tracker", "deep_sort", "embedder=''", "--out", tmp_path)
-    assert "latents" in done.sentence
+    assert "expected an embedder or detections with features" in done.sentence
 
 
 def test_a_file_of_something_else(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:

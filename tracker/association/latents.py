@@ -14,6 +14,8 @@ DUPLICATE = 0.5
 """IoU above which two boxes of one frame may be one object that was detected twice."""
 MEMORY = 20_000
 """Newest pairs that count."""
+MOST = 64
+"""Boxes of a frame whose pairs are looked at: of more, evenly chosen ones."""
 PRIOR = 300
 """Pairs that the limit of the checkpoint weighs as much as."""
 GROWTH = 1.1
@@ -53,14 +55,23 @@ class LatentLimit:
         self._auto = fixed is None
         self.value = fixed if fixed is not None else config.prior or math.inf
 
+    def units(self, distance: Float) -> Float:
+        """Distances in units of the limit; as long as there is none, whatever differs is at the limit: 1."""
+        return distance / self.value if self.value < math.inf else np.sign(distance)
+
     def see(self, detections: Detections) -> None:
         """Learn from the detections of a frame: boxes that do not overlap much are different objects."""
         if not self._auto or detections.latents is None or len(detections) < 2:
             return
-        from scipy.spatial.distance import cdist
+        from scipy.spatial.distance import pdist, squareform
 
-        apart = np.triu(iou(detections.boxes, detections.boxes) <= DUPLICATE, 1)
-        found = cdist(detections.latents, detections.latents)[apart][:MEMORY]
+        boxes, latents = detections.boxes, detections.latents
+        if len(boxes) > MOST:
+            some = np.linspace(0, len(boxes) - 1, MOST).astype(np.int64)
+            boxes, latents = boxes[some], latents[some]
+        found = pdist(latents)[squareform(iou(boxes, boxes), checks=False) <= DUPLICATE]
+        if not len(found):
+            return
         places = np.arange(self._count, self._count + len(found)) % MEMORY
         self._pairs[places] = found
         self._count += len(found)

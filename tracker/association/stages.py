@@ -54,6 +54,8 @@ class StageConfig:
                 raise ValueError(f"unknown gate {gate!r}{suggest(gate, GATES)}")
         if not 0 <= self.weight <= 1:
             raise ValueError(f"stage weight: expected a share from 0 to 1, got {self.weight}")
+        if self.min_missed is not None and self.max_missed is not None and self.min_missed > self.max_missed:
+            raise ValueError(f"stage min_missed: expected at most max_missed {self.max_missed}, got {self.min_missed}")
         if self.tracks not in WHICH:
             raise ValueError(f"stage tracks: expected one of {', '.join(WHICH)}, got {self.tracks!r}")
         for key in ("limit", "min_score", "max_score"):
