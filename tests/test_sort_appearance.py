@@ -175,7 +175,9 @@ def test_half_hidden_people_do_not_teach() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_memory_does_not_grow_with_the_stream(name: str) -> None:
-    tracker, frames = tracker_of(name), [d for seed in range(16) for d in world(seed)]
+    config = load(TrackConfig, find("track", name))
+    config = replace(config, gallery=GalleryConfig(size=10), lifecycle=replace(config.lifecycle, max_age=60))
+    tracker, frames = SortTracker(config), [d for seed in range(5) for d in world(seed)]
     tracemalloc.start()
     held = []
     for _ in range(2):
