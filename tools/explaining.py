@@ -60,7 +60,7 @@ class Explainer:
         self._unconfirmed = waiting
 
     def write(self, path: Path) -> None:
-        """Write all pairs as CSV."""
+        """Write all pairs as CSV; the columns are the fields of `Pair`, ``latent`` empty where there are no latents."""
         text = io.StringIO()
         writer = csv.DictWriter(text, [f.name for f in fields(Pair)], lineterminator="\n")
         writer.writeheader()
@@ -72,17 +72,26 @@ class Explainer:
         what = f"track {self._number}" if self._by_id else f"frame {self._number}"
         if not self._pairs:
             return f"{what}: no pair of a track and a detection to explain"
-        shown: list[Pair] = []
-        by_track: dict[tuple[int, int], list[Pair]] = {}
+        by_track: dict[tuple[int, int], dict[int, list[Pair]]] = {}  # frame, serial → detection → pairs, stage by stage
         for pair in self._pairs:
-            by_track.setdefault((pair.frame, pair.serial), []).append(pair)
-        for pairs in by_track.values():
-            shown += sorted(pairs, key=lambda p: (not p.matched, p.stage == "", p.cost))[:NEAREST]
+            by_track.setdefault((pair.frame, pair.serial), {}).setdefault(pair.detection, []).append(pair)
+        shown: list[Pair] = []
+        for detections in by_track.values():
+            for pairs in sorted(detections.values(), key=lambda each: min(map(_distance, each)))[:NEAREST]:
+                shown += pairs
+        looks = any(p.latent is not None for p in self._pairs)
+        head = ("frame", "track", "detection", "stage", "iou", *["latent"] * looks, "cost", "limit", "why")
         rows = [
-            (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.cost, p.limit, p.reason)
+            (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.iou, *[p.latent] * looks)
+            + ((p.cost, p.limit, p.reason) if p.stage else ("", "", p.reason))
             for p in shown
         ]
-        head = ("frame", "track", "detection", "stage", "cost", "limit", "why")
         rest = len(self._pairs) - len(shown)
         more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
-        return tabulate(rows, head, floatfmt=".3f") + more
+        unit = "\nlatent: distance of looks; at 1 it is as large as two latents of one object may be" if looks else ""
+        return tabulate(rows, head, floatfmt=".3f") + unit + more
+
+
+def _distance(pair: Pair) -> tuple[bool, bool, float]:
+    """How far a pair is from being matched, to sort by."""
+    return not pair.matched, pair.stage == "", pair.cost - pair.limit

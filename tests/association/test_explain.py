@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.test_sort import tracker_of
+from tracker.association.latents import LatentConfig
 from tracker.association.stages import StageConfig
 from tracker.lifecycle import LifecycleConfig
 from tracker.sort import SortConfig, SortTracker
@@ -47,3 +48,30 @@ def test_explanations_of_stages_say_why_none_looked() -> None:
     assert reasons[2, 0, "high"].startswith("cost 1.000 above limit")
     assert reasons[2, 1, ""] == "no stage takes both this track and this detection"
     assert reasons[1, 1, ""] == "the track was matched in stage high"
+
+
+def test_pairs_tell_overlap_and_looks_whatever_their_stage_asked() -> None:
+    looks = StageConfig(cost="latent", limit=1.0)
+    config = SortConfig(
+        stages={"looks": looks, "iou": StageConfig(limit=0.7)},
+        lifecycle=LifecycleConfig(min_hits=0),
+        latent=LatentConfig(limit=0.5),
+    )
+    tracker = SortTracker(config)
+    tracker.update([[0, 0, 40, 100], [300, 0, 340, 100]], latents=[[0.0, 0.0], [3.0, 0.0]])
+    tracker.update([[0, 0, 40, 100], [310, 0, 350, 100]], latents=[[0.0, 0.25], [9.0, 0.0]])
+    pairs = {(p.track, p.detection, p.stage): p for p in tracker.explain().pairs}
+    assert pairs[1, 0, "looks"].matched
+    assert pairs[2, 1, "iou"].matched
+    assert pairs[1, 0, "looks"].latent == pairs[1, 0, "looks"].cost == 0.5
+    assert pairs[1, 0, "looks"].iou == pytest.approx(1.0)
+    assert pairs[2, 1, "looks"].latent == pairs[2, 1, "iou"].latent == 12.0
+    assert pairs[2, 1, "iou"].cost == pytest.approx(1 - pairs[2, 1, "iou"].iou)
+    assert pairs[2, 1, "looks"].iou == pytest.approx(0.6)
+
+
+def test_there_are_no_looks_without_latents() -> None:
+    tracker = SortTracker()
+    for _ in range(2):
+        tracker.update([[0, 0, 40, 100]])
+    assert [p.latent for p in tracker.explain().pairs] == [None]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import yaml
 
 from tests.e2e.conftest import Flatsort
 
@@ -56,7 +57,17 @@ def test_the_scene_is_a_sequence_for_the_other_verbs(
     scene = demo[0] / "scene"
     assert flatsort("track", scene, "--out", tmp_path).code == 0
     assert (tmp_path / "demo.txt").read_text() == (demo[0] / "demo.txt").read_text()
+    assert yaml.safe_load((tmp_path / "demo.config.yaml").read_text())["embedder"] == "flat_vhp_vae"
     assert flatsort("evaluate", "--gt", scene, "--pred", tmp_path / "demo.txt").code == 0
+
+
+def test_a_shorter_demo_leaves_no_pictures_of_a_longer_one(flatsort: Flatsort, tmp_path: Path) -> None:
+    pictures = tmp_path / "scene" / "img1"
+    for frames in (6, 4):
+        done = flatsort("demo", "--frames", frames, "--tracker", "sort", "--out", tmp_path)
+        assert done.code == 0, done.err
+        assert sorted(path.name for path in pictures.iterdir()) == [f"{n:06d}.jpg" for n in range(1, frames + 1)]
+    assert f"{tmp_path / 'demo.txt'}: 4 frames" in done.out
 
 
 def test_help_is_light_and_lists_the_verbs() -> None:

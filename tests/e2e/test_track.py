@@ -115,10 +115,12 @@ def test_explain_a_frame_and_a_track(flatsort: Flatsort, sequence: Path, tmp_pat
         pairs = list(csv.DictReader(file))
     assert {p["frame"] for p in pairs} == {"40"}
     assert any("above limit" in p["reason"] for p in pairs)
+    assert {(p["latent"], 0 <= float(p["iou"]) <= 1) for p in pairs} == {("", True)}
+    assert "latent" not in done.out
     done = flatsort("track", sequence, "--explain", "id:1", "--out", tmp_path)
     with (tmp_path / "demo.explain.csv").open() as file:
         assert {p["track"] for p in csv.DictReader(file)} == {"1"}
-    wrong = flatsort("track", sequence, "--explain", "x:1").sentence
+    wrong = flatsort("track", sequence, "--tracker", "sort", "--explain", "x:1").sentence
     assert "expected a frame (57) or a track (id:3), got 'x:1'" in wrong
 
 

@@ -48,7 +48,7 @@ def malformed(tmp_path: Path) -> Path:
         (["{sequence}", "--weights", "x.onnx"], "expected a --detector that takes them"),
         (["{sequence}", "none.mp4"], "none.mp4: no such file"),
         (["{video}", "--detector", "mot"], "for the detector mot, found no such file"),
-        (["{sequence}", "--out", "{video}/sub"], "square.avi"),
+        (["{sequence}", "--tracker", "sort", "--out", "{video}/sub"], "square.avi"),
         (["{sequence}", "--boxes", "x"], "'x' is not one of"),
         (["{sequence}", "--nothing"], "No such option"),
     ],

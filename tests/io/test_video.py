@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.io.rendered import SIZE, greys, picture, write_images, write_seqinfo, write_video
-from tracker.io.video import open_source, prefetch
+from tracker.io.video import FileSource, open_source, prefetch
 from tracker.protocols import FrameSource
 from tracker.types import Image
 
@@ -289,6 +289,8 @@ def test_real_sequences(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert last.time == pytest.approx(794 / 7)
     assert caplog.record_tuples == []
     few = open_source(str(data / "sequences" / "MOT17" / "MOT17-02-FRCNN"))
+    assert isinstance(few, FileSource)
+    assert few.absent == 598
     assert [f.index for f in few if f.image is not None] == [1, 2]
     assert caplog.record_tuples == [
         ("tracker.io.video", logging.WARNING, "MOT17-02-FRCNN: 598 of 600 frames could not be read, the first is 3")

@@ -32,6 +32,11 @@ class Pair:
     matched : bool
     reason : str
         "matched", or what stood against it.
+    iou : float
+        Overlap of the track's predicted box and the detection, whatever the cost.
+    latent : float or None
+        Distance of their looks in units of the limit up to which two latents may show one object, whatever the cost;
+        None where the detections bring no latents.
     """
 
     frame: int
@@ -43,6 +48,8 @@ class Pair:
     limit: float
     matched: bool
     reason: str
+    iou: float = 0.0
+    latent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,10 @@ def explain(
 
     def add(stage: str, row: int, col: int, cost: float, limit: float, reason: str) -> None:
         serial = int(serials[row])
-        matched = reason == "matched"
-        pairs.append(Pair(frame, stage, ids.get(serial, 0), serial, int(inputs[col]), cost, limit, matched, reason))
+        track, detection = ids.get(serial, 0), int(inputs[col])
+        latent = None if problem.latent_distance is None else float(problem.latent_distance[row, col])
+        overlap, matched = float(problem.iou[row, col]), reason == "matched"
+        pairs.append(Pair(frame, stage, track, serial, detection, cost, limit, matched, reason, overlap, latent))
 
     for trace in traces:
         seen[np.ix_(trace.rows, trace.cols)] = True

@@ -1,0 +1,270 @@
+"""``flatsort track`` by appearance: the default tracker, its embedders, and what it does where they cannot look."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import embedding
+from embedding import checkpoint
+from embedding.checkpoint import Card
+from tests.e2e.conftest import Flatsort, rows
+from tests.e2e.test_readme import tiny_osnet
+from tests.embedding import tiny
+from tests.io.test_live import Device, live
+from tools.choosing import BARE
+from tools.demo import write_pictures, write_sequence
+from tracker.detectors import DETECTORS
+from tracker.images import read_image
+from tracker.io.mot import read_detections
+from tracker.scene import Scene
+from tracker.types import Float, Float32, Image
+
+BLIND = (30, 31)
+"""Frames without detections; a missed track is reported in the first of them."""
+
+
+@pytest.fixture(scope="module")
+def pictured(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene as a MOTChallenge sequence with pictures; the detector is blind for two frames."""
+    folder = tmp_path_factory.mktemp("pictured") / "street"
+    write_sequence(scene, folder)
+    write_pictures(scene, folder)
+    det = folder / "det" / "det.txt"
+    det.write_text(
+        "".join(f"{line}\n" for line in det.read_text().splitlines() if int(line.split(",")[0]) not in BLIND)
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def embedders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """An untrained checkpoint, a training's folder, and a network in ONNX."""
+    folder = tmp_path_factory.mktemp("embedders")
+    card = Card(calibration={"limit_fmr_0.01": 0.5})
+    checkpoint.save(folder / "one.safetensors", tiny.model(), card)
+    checkpoint.save(folder / "run" / "model.safetensors", tiny.model(seed=1), card)
+    tiny_osnet(folder / "osnet.onnx")
+    return {"checkpoint": folder / "one.safetensors", "folder": folder / "run", "onnx": folder / "osnet.onnx"}
+
+
+def explained(out: Path) -> list[dict[str, str]]:
+    with (out / "demo.explain.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def same(first: Path, second: Path, name: str = "demo.txt") -> bool:
+    return (first / name).read_text() == (second / name).read_text()
+
+
+def test_the_default_tracker_looks_and_smooths_without_a_word(
+    flatsort: Flatsort, pictured: Path, tmp_path: Path
+) -> None:
+    for name, options in (("smooth", ()), ("raw", ("--no-smooth",)), ("seen", ("--boxes", "detector"))):
+        done = flatsort("track", pictured, "--explain", "40", *options, "--out", tmp_path / name)
+        assert (done.code, done.err) == (0, "")
+    config = yaml.safe_load((tmp_path / "smooth" / "demo.config.yaml").read_text())
+    assert (config["embedder"], config["offline"]) == ("flat_vhp_vae", True)
+    assert config["latent"]["prior"] > 0  # the limit in the header of the checkpoint
+    smooth, raw, seen = (rows(tmp_path / name / "demo.txt") for name in ("smooth", "raw", "seen"))
+    assert {r[1] for r in smooth} == {r[1] for r in raw} == {r[1] for r in seen}
+    assert sum(r[0] == BLIND[1] for r in smooth) > 0 == sum(r[0] == BLIND[1] for r in raw)
+    assert not {tuple(r[:6]) for r in smooth} & {tuple(r[:6]) for r in raw}
+    given = {tuple(r[2:6]) for r in rows(pictured / "det" / "det.txt")}
+    assert sum(tuple(r[2:6]) in given for r in seen) > 0.8 * len(seen)  # the others are missed ones, predicted
+    assert not any(tuple(r[2:6]) in given for r in smooth)
+    assert all(p["latent"] for p in explained(tmp_path / "smooth"))
+
+
+def test_a_video_is_tracked_by_appearance(flatsort: Flatsort, pictured: Path, video: Path, tmp_path: Path) -> None:
+    det = pictured / "det" / "det.txt"
+    done = flatsort("track", video, "--detections", det, "--timing", "--explain", "id:1", "--video", "--out", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert (tmp_path / "square.mp4").is_file()
+    with (tmp_path / "square.explain.csv").open() as file:
+        pairs = list(csv.DictReader(file))
+    assert {p["track"] for p in pairs} == {"0", "1"}  # before it was confirmed, too
+    assert len({p["serial"] for p in pairs}) == 1
+    stages = yaml.safe_load((tmp_path / "square.config.yaml").read_text())["stages"]
+    assert {"near", "iou"} <= {p["stage"] for p in pairs} <= {*stages, ""}
+    near = [p for p in pairs if p["stage"] == "near"]
+    weight = stages["near"]["weight"]
+    for cost, overlap, latent in ([float(p[key]) for key in ("cost", "iou", "latent")] for p in near):
+        assert cost == pytest.approx(weight * min(latent, 2) + (1 - weight) * (1 - overlap))
+    assert "latent" in done.out
+    timed = [line for line in done.out.splitlines() if line.count("%") == 1]
+    parts = {line.split("  ")[0]: float(line.split()[-2].rstrip("%")) for line in timed}
+    assert list(parts) == [
+        *("decoding", "detection", "embedding", "association", "smoothing", "drawing and writing", "rest", "all")
+    ]
+    assert sum(parts.values()) == pytest.approx(200, abs=1)
+    assert min(parts["decoding"], parts["embedding"], parts["association"], parts["drawing and writing"]) > 0
+
+
+@pytest.mark.parametrize("kind", ["pixels", "checkpoint", "folder", "onnx"])
+def test_any_embedder_can_be_swapped_in(
+    flatsort: Flatsort, pictured: Path, embedders: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    embedder = embedders.get(kind, Path(kind))
+    command = ("track", pictured, "--embedder", embedder, "--explain", "2", "--frames", "12")
+    for tracker in ("deep_sort", "flatsort"):
+        done = flatsort(*command, "--tracker", tracker, "--out", tmp_path / tracker)
+        assert (done.code, done.err) == (0, "")
+        config = yaml.safe_load((tmp_path / tracker / "demo.config.yaml").read_text())
+        assert config["embedder"] == str(embedder)
+    seen = read_detections(pictured / "det" / "det.txt")
+    images = [read_image(pictured / "img1" / f"{index:06d}.jpg") for index in (1, 2)]
+    assert all(image is not None for image in images)
+    before, now = embedding.load(embedder, "cpu").embed(images, [seen[1].boxes, seen[2].boxes])  # type: ignore[arg-type]
+    limit = yaml.safe_load((tmp_path / "deep_sort" / "demo.config.yaml").read_text())["latent"]["limit"]
+    distance = np.linalg.norm(before[:, None] - now, axis=-1) / limit
+    pairs = explained(tmp_path / "deep_sort")
+    first = min(int(p["serial"]) for p in pairs)
+    assert len(pairs) == distance.size
+    for pair in pairs:  # tracks were born in the order of the first frame's detections
+        expected = distance[int(pair["serial"]) - first, int(pair["detection"])]
+        assert float(pair["latent"]) == pytest.approx(expected, rel=1e-3, abs=1e-4)
+
+
+def test_skipping_sure_boxes_changes_next_to_nothing(flatsort: Flatsort, pictured: Path, tmp_path: Path) -> None:
+    calls = []
+    for every in ("1", "auto", "4"):
+        done = flatsort("track", pictured, "--embedder", "pixels", "--embed-every", every, "--out", tmp_path / every)
+        assert done.code == 0, done.err
+        written = yaml.safe_load((tmp_path / every / "demo.config.yaml").read_text())
+        calls.append(written["embed"]["every"])
+    assert calls == [1, "auto", 4]
+    found = {every: {(r[0], r[1]): r[2:6] for r in rows(tmp_path / every / "demo.txt")} for every in ("1", "auto")}
+    both = found["1"].keys() & found["auto"].keys()
+    alike = [key for key in both if np.allclose(found["1"][key], found["auto"][key], atol=1.0)]
+    assert len(alike) > 0.95 * max(map(len, found.values()))
+
+
+@pytest.mark.parametrize("every", ["x", "0", "-3", "1.5", "automatic"])
+def test_how_often_to_embed_is_checked(flatsort: Flatsort, pictured: Path, every: str) -> None:
+    sentence = flatsort("track", pictured, "--embed-every", every).sentence
+    assert "embed.every: expected auto or a number of frames from 1 on, got" in sentence
+
+
+def thinned(pictured: Path, folder: Path, kept: int) -> Path:
+    """The sequence with only its first pictures."""
+    shutil.copytree(pictured, folder)
+    for path in sorted((folder / "img1").iterdir())[kept:]:
+        path.unlink()
+    return folder
+
+
+def test_where_most_pictures_are_absent_motion_alone_decides(
+    flatsort: Flatsort, pictured: Path, tmp_path: Path
+) -> None:
+    few = thinned(pictured, tmp_path / "few", 2)
+    done = flatsort("track", few, "--out", tmp_path / "default")
+    assert done.code == 0
+    assert done.err == f"{few}: 58 of 60 frames have no picture, so tracked by motion alone (--tracker sort_long)\n"
+    assert flatsort("track", few, "--tracker", "sort_long", "--out", tmp_path / "named").err == ""
+    assert same(tmp_path / "default", tmp_path / "named")
+    assert flatsort("track", few, "--crops", "--out", tmp_path / "crops").code == 0
+    assert same(tmp_path / "crops", tmp_path / "named")
+    for options in (("--tracker", "flatsort"), ("--embedder", "pixels")):
+        embedder = "pixels" if "pixels" in options else "flat_vhp_vae"
+        sentence = flatsort("track", few, *options, "--out", tmp_path / "none").sentence
+        assert f"expected pictures for the embedder {embedder}, but 58 of 60 frames have no picture" in sentence
+    assert not (tmp_path / "none").exists()
+
+
+def test_where_few_pictures_are_absent_the_others_are_looked_at(
+    flatsort: Flatsort, pictured: Path, tmp_path: Path
+) -> None:
+    done = flatsort("track", thinned(pictured, tmp_path / "most", 50), "--embedder", "pixels", "--out", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert max(r[0] for r in rows(tmp_path / "demo.txt")) <= 51
+
+
+def test_without_pictures_the_default_falls_back_and_a_named_tracker_does_not(
+    flatsort: Flatsort, sequence: Path, tmp_path: Path
+) -> None:
+    done = flatsort("track", sequence, "lifecycle.max_age=9", "--embed-every", "auto", "--out", tmp_path / "default")
+    assert done.code == 0
+    assert "no pictures that can be read, so tracked by motion alone (--tracker sort_long)" in done.err
+    flatsort("track", sequence, "--tracker", "sort_long", "lifecycle.max_age=9", "--out", tmp_path / "named")
+    assert same(tmp_path / "default", tmp_path / "named")
+    assert "expected images" in flatsort("track", sequence, "--tracker", "flatsort").sentence
+    assert "expected images" in flatsort("track", sequence, "--embedder", "pixels").sentence
+    sentence = flatsort("track", sequence, "stages.near.limit=0.5").sentence
+    assert "no pictures that can be read, so tracked by motion alone" in sentence
+    assert "unknown key 'stages.near'" in sentence
+
+
+def test_a_tracker_that_looks_needs_an_embedder_before_it_starts(
+    flatsort: Flatsort, pictured: Path, video: Path, tmp_path: Path
+) -> None:
+    det = pictured / "det" / "det.txt"
+    for source in (pictured, det, video):
+        sentence = flatsort("track", source, "--tracker", "deep_sort", "--out", tmp_path / "out").sentence
+        assert f"{source}: expected an embedder or detections with features, got neither" in sentence
+        assert "embedder=FILE.onnx" in sentence
+    assert not (tmp_path / "out").exists()
+    assert set(BARE) < set(DETECTORS.names())
+
+
+def test_an_embedder_that_nobody_looks_at_is_left_out(flatsort: Flatsort, pictured: Path, tmp_path: Path) -> None:
+    done = flatsort("track", pictured, "--tracker", "sort", "--embedder", "pixels", "--out", tmp_path / "left_out")
+    assert done.err == "the tracker does not look at appearance: pixels is left out\n"
+    flatsort("track", pictured, "--tracker", "sort", "--out", tmp_path / "plain")
+    assert same(tmp_path / "left_out", tmp_path / "plain")
+
+
+def test_an_unknown_embedder_names_the_known_ones(flatsort: Flatsort, pictured: Path) -> None:
+    assert "did you mean 'pixels'?" in flatsort("track", pictured, "--embedder", "pixel").sentence
+    assert "none.onnx: no such file" in flatsort("track", pictured, "--embedder", "none.onnx").sentence
+
+
+def test_a_live_source_is_tracked_as_it_comes(
+    flatsort: Flatsort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.tracking.open_source", lambda *_, **__: live(Device(10**9)))
+    monkeypatch.setattr("tools.tracking.smoothed", None)
+    command = ("track", "0", "--detector", "background", "--embedder", "pixels", "--frames", "3")
+    done = flatsort(*command, "--out", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert "3 frames, 0 tracks" in done.out
+    assert yaml.safe_load((tmp_path / "cam.config.yaml").read_text())["offline"] is True
+    assert "--smooth needs a source that ends, got a live one" in flatsort(*command, "--smooth").sentence
+
+
+class Interrupted:
+    """An embedder during whose third call somebody presses Ctrl-C."""
+
+    dim = 2
+    calls = 0
+
+    def embed(self, _: Sequence[Image], boxes: Sequence[Float]) -> list[Float32]:
+        self.calls += 1
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return [np.zeros((len(each), 2), np.float32) for each in boxes]
+
+
+def test_ctrl_c_before_smoothing_keeps_the_frames_so_far_smoothed(
+    flatsort: Flatsort, pictured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "load", lambda *_: Interrupted())
+    done = flatsort("track", pictured, "--video", "--timing", "--out", tmp_path)
+    assert done.code == 130
+    assert f"its frames so far are in {tmp_path / 'demo.partial.txt'}" in done.err
+    kept = rows(tmp_path / "demo.partial.txt")
+    assert 10 < max(r[0] for r in kept) <= 16  # two calls of eight frames
+    assert not (tmp_path / "demo.txt").exists()
+
+
+def test_the_config_of_the_default_tracker(flatsort: Flatsort) -> None:
+    config = yaml.safe_load(flatsort("track", "--print-config").out)
+    assert (config["embedder"], config["embed"]["every"], config["offline"]) == ("flat_vhp_vae", 1, True)
+    config = yaml.safe_load(flatsort("track", "--embedder", "a.onnx", "--embed-every", "5", "--print-config").out)
+    assert (config["embedder"], config["embed"]["every"]) == ("a.onnx", 5)
