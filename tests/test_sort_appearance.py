@@ -52,7 +52,7 @@ def scaled(detections: Detections, scale: float) -> Detections:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(seed=SEEDS)
 def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: int) -> None:
     plain, permuted, generator = tracker_of(name), tracker_of(name), np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(seed=SEEDS, scale=st.sampled_from([2.0**-30, 0.1, 3.0, 1e6]))
 def test_the_scale_of_latents_means_nothing_where_the_limit_is_found(name: str, seed: int, scale: float) -> None:
     one, other = tracker_of(name), tracker_of(name, LatentConfig(prior=None))

@@ -74,10 +74,11 @@ class Gallery:
     def __init__(self, config: GalleryConfig) -> None:
         self.config = config
         self._most = 1 if config.keep == "average" else config.size
-        self._latents = np.empty((0, 1, 0))  # [t k d]; k grows with the longest memory, up to the most
-        self._squares = np.empty((0, 1))  # squared length of each, infinite where there is none
+        # Room for more than t tracks, and for as many latents each as the longest memory holds, up to the most.
+        self._latents = np.empty((0, 1, 0))
+        self._squares = np.empty((0, 1))  # squared length of each latent, infinite where there is none
         self._scores = np.empty((0, 1))
-        self._count = np.empty(0, np.int64)  # latents ever taken; 0 where the only one is not clear
+        self._count = np.empty(0, np.int64)  # latents ever taken [t]; 0 where the only one is not clear
 
     def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
         """Append one track a latent [n d].
@@ -88,12 +89,12 @@ class Gallery:
             If the latents have another length than the earlier ones.
         """
         self._check(latents)
-        (t, k, _), (n, d) = self._latents.shape, latents.shape
-        self._latents = np.concatenate([self._latents if t else np.empty((0, k, d)), np.zeros((n, k, d))])
-        self._squares = np.concatenate([self._squares, np.full((n, k), np.inf)])
-        self._scores = np.concatenate([self._scores, np.zeros((n, k))])
-        self._latents[t:, 0], self._squares[t:, 0], self._scores[t:, 0] = latents, _squares(latents), scores
+        before, d = len(self._count), latents.shape[1]
         self._count = np.concatenate([self._count, clear.astype(np.int64)])
+        self._make_room(len(self._count), 1, d)
+        new = slice(before, len(self._count))
+        self._squares[new] = np.inf
+        self._latents[new, 0], self._squares[new, 0], self._scores[new, 0] = latents, _squares(latents), scores
 
     def add(self, rows: Int, latents: Float32, scores: Float, clear: Bool) -> None:
         """Let each of the tracks ``rows`` remember one more latent, where it is ``clear``; raises as `start`."""
@@ -104,7 +105,7 @@ class Gallery:
         new: Float = latents[clear].astype(np.float64)
         count, keep = self._count[rows], self.config.keep
         place = count % self._most
-        self._make_room(int(place.max()) + 1)
+        self._make_room(len(self._count), int(place.max()) + 1, new.shape[1])
         if keep == "average":
             weight = np.where(count > 0, self.config.momentum, 0.0)[:, None]
             new = weight * self._latents[rows, 0] + (1 - weight) * new
@@ -120,8 +121,12 @@ class Gallery:
 
     def keep(self, rows: Int) -> None:
         """Drop all other tracks."""
-        self._latents, self._squares = self._latents[rows], self._squares[rows]
-        self._scores, self._count = self._scores[rows], self._count[rows]
+        self._count = self._count[rows]
+        moved = np.flatnonzero(rows != np.arange(len(rows)))
+        if len(moved):  # those that die are often the youngest, and leave the rows before them in place
+            there = slice(moved[0], len(rows))
+            for part in (self._latents, self._squares, self._scores):
+                part[there] = part[rows[there]]
 
     def distance(self, latents: Float32) -> Float:
         """Smallest Euclidean distance [t n] of each track's latents to each of ``latents`` [n d]; raises as `start`.
@@ -129,12 +134,13 @@ class Gallery:
         Distances below `SAME` of the length of a latent are 0.
         """
         self._check(latents)
-        (t, k, d), n = self._latents.shape, len(latents)
+        t, n, (_, k, d) = len(self._count), len(latents), self._latents.shape
         squared = np.empty((n, t))
         if not t:
             return squared.T
         # |a − b|² = |a|² − 2ab + |b|²: float64, as the difference of large numbers
-        new, remembered, squares = latents.astype(np.float64), self._latents.reshape(t * k, d).T, self._squares.ravel()
+        new: Float = latents.astype(np.float64)
+        remembered, squares = self._latents[:t].reshape(t * k, d).T, self._squares[:t].ravel()
         block = max(BLOCK // (t * k), 1)
         for start in range(0, n, block):
             product = (-2.0 * new[start : start + block]) @ remembered
@@ -145,15 +151,17 @@ class Gallery:
         squared[squared <= SAME**2 * lengths] = 0.0
         return np.sqrt(squared, out=squared).T
 
-    def _make_room(self, wanted: int) -> None:
-        """Room for this many latents a track, or twice as many as now."""
-        k = self._latents.shape[1]
-        if wanted <= k:
+    def _make_room(self, tracks: int, each: int, d: int) -> None:
+        """Room for so many tracks and latents each; where there is too little, for twice as many as now."""
+        room, k, _ = self._latents.shape
+        if tracks <= room and each <= k:
             return
-        more = min(max(wanted, 2 * k), self._most) - k
-        self._latents = np.pad(self._latents, ((0, 0), (0, more), (0, 0)))
-        self._squares = np.pad(self._squares, ((0, 0), (0, more)), constant_values=np.inf)
-        self._scores = np.pad(self._scores, ((0, 0), (0, more)))
+        shape = (max(tracks, 2 * room) if tracks > room else room, min(max(each, 2 * k), self._most) if each > k else k)
+        old = self._latents, self._squares, self._scores
+        self._latents, self._squares, self._scores = np.zeros((*shape, d)), np.full(shape, np.inf), np.zeros(shape)
+        if room:
+            for before, after in zip(old, (self._latents, self._squares, self._scores), strict=True):
+                after[:room, :k] = before
 
     def _check(self, latents: Float32) -> None:
         known = self._latents.shape[2]

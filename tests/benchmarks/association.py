@@ -1,10 +1,11 @@
 """Microseconds a frame of association alone, ours beside others that are installed, in one run.
 
-    python tests/benchmarks/association.py [--peers FOLDER] DET.txt …
+    python tests/benchmarks/association.py [--peers FOLDER] [--latents D] DET.txt …
 
 Inputs are converted before the clock starts. The trackers take turns and each one's best round counts, so that a busy
 machine disturbs all alike. ``--peers`` is a site-packages folder with `trackers` in it (``pip install trackers
---target FOLDER``).
+--target FOLDER``). ``--latents D`` adds the trackers by appearance, on latents of that length that
+are made beforehand.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,21 @@ import click
 import numpy as np
 from tabulate import tabulate
 
+from tools.tracking import TrackConfig
 from tracker.config import find, load
 from tracker.io.mot import read_detections
-from tracker.sort import SortConfig, SortTracker
+from tracker.sort import SortTracker
 from tracker.types import Detections
 
-OURS = ("sort", "sort_long", "bytetrack")
+BY_MOTION = ("sort", "sort_long", "bytetrack")
+BY_LOOKS = ("deep_sort", "flatsort")
+NOISE = 0.25
+"""Length of what varies in the looks of one object, whose own length is 1."""
 
 
 def ours(name: str, streams: Sequence[list[Detections]]) -> Callable[[], None]:
     """One round of our tracker over all streams."""
-    config = load(SortConfig, find("track", name))
+    config = load(TrackConfig, find("track", name))
 
     def play() -> None:
         for stream in streams:
@@ -79,6 +85,20 @@ def synthetic(people: int, frames: int = 100) -> list[Detections]:
     return stream
 
 
+def with_looks(stream: list[Detections], dim: int) -> list[Detections]:
+    """The stream with latents [n dim] of unit length: whoever SORT takes for one object looks much the same."""
+    tracker, generator = SortTracker(load(TrackConfig, find("track", "sort_long"))), np.random.default_rng(0)
+    looks: dict[int, Any] = {}
+    result = []
+    for detections in stream:
+        latents = generator.normal(size=(len(detections), dim)) * NOISE
+        for row, known in enumerate(tracker.update(detections.boxes, detections.scores).tolist()):
+            latents[row] += looks.setdefault(known, generator.normal(size=dim)) if known > 0 else 0.0
+        latents /= np.linalg.norm(latents, axis=1, keepdims=True)
+        result.append(replace(detections, latents=latents.astype(np.float32)))
+    return result
+
+
 def measure(players: dict[str, Callable[[], None]], frames: int, rounds: int) -> dict[str, float]:
     """Best round of each player in microseconds a frame."""
     best = dict.fromkeys(players, float("inf"))
@@ -93,8 +113,9 @@ def measure(players: dict[str, Callable[[], None]], frames: int, rounds: int) ->
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--peers", type=click.Path(exists=True))
+@click.option("--latents", metavar="D", type=click.IntRange(1), help="Trackers by appearance too.")
 @click.option("--rounds", default=7, show_default=True)
-def main(files: tuple[Path, ...], peers: str | None, rounds: int) -> None:
+def main(files: tuple[Path, ...], peers: str | None, latents: int | None, rounds: int) -> None:
     """Measure and print a table."""
     if peers:
         sys.path.append(peers)
@@ -105,7 +126,10 @@ def main(files: tuple[Path, ...], peers: str | None, rounds: int) -> None:
     inputs |= {f"N={n}": [synthetic(n)] for n in (10, 100, 500)}
     rows = []
     for label, streams in inputs.items():
-        players = {name: ours(name, streams) for name in OURS}
+        players = {name: ours(name, streams) for name in BY_MOTION}
+        if latents:
+            looking = [with_looks(stream, latents) for stream in streams]
+            players |= {name: ours(name, looking) for name in BY_LOOKS}
         if peers:
             players["trackers SORT"] = roboflow(streams)
         best = measure(players, sum(map(len, streams)), rounds if label in ("files", "N=10") else 2)
