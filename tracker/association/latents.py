@@ -63,13 +63,13 @@ class LatentLimit:
         """Learn from the detections of a frame: boxes that do not overlap much are different objects."""
         if not self._auto or detections.latents is None or len(detections) < 2:
             return
-        from scipy.spatial.distance import pdist, squareform
+        from scipy.spatial.distance import cdist
 
         boxes, latents = detections.boxes, detections.latents
         if len(boxes) > MOST:
             some = np.linspace(0, len(boxes) - 1, MOST).astype(np.int64)
             boxes, latents = boxes[some], latents[some]
-        found = pdist(latents)[squareform(iou(boxes, boxes), checks=False) <= DUPLICATE]
+        found = cdist(latents, latents)[np.triu(iou(boxes, boxes) <= DUPLICATE, 1)]
         if not len(found):
             return
         places = np.arange(self._count, self._count + len(found)) % MEMORY
