@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker.association.costs import LATENT_COSTS
@@ -47,6 +48,14 @@ def open_embedder(config: TrackConfig) -> Embedder | None:
     return embedding.load(config.embedder)
 
 
+def note_on_limit(config: TrackConfig) -> str:
+    """A word where a fixed limit meets an embedder whose distances it cannot know."""
+    fixed = config.latent.limit
+    if not config.embedder or isinstance(fixed, str) or Path(config.embedder).suffix == ".onnx":
+        return ""
+    return f"latent.limit={fixed:g} is fixed: for the distances of {config.embedder} try latent.limit=auto"
+
+
 def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
     """The config with the limit that the embedder's checkpoint holds as the one to begin with, unless it names its own.
 
@@ -56,5 +65,5 @@ def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
     if card is None or config.latent.prior is not None or config.latent.limit != "auto":
         return config
     limits = card.calibration
-    prior = limits.get(f"limit_fmr_{config.latent.rate:g}", limits.get("limit_fmr_0.01"))
+    prior = limits.get(f"limit_fmr_{config.latent.rate:g}")
     return config if not prior else replace(config, latent=replace(config.latent, prior=prior))

@@ -88,7 +88,11 @@ class Explainer:
         ]
         rest = len(self._pairs) - len(shown)
         more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
-        unit = "\nlatent: distance of looks; at 1 it is as large as two latents of one object may be" if looks else ""
+        unit = (
+            "\nlatent: distance of looks, in units of the limit found without labels; the stage has its own limit of it"
+            if looks
+            else ""
+        )
         return tabulate(rows, head, floatfmt=".3f") + unit + more
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from tools import choosing
-from tools.appearance import needs_latents, open_embedder, require_latents, with_prior
+from tools.appearance import needs_latents, note_on_limit, open_embedder, require_latents, with_prior
 from tools.cli import progress
 from tools.explaining import Explainer
 from tools.stopwatch import Stopwatch
@@ -95,6 +95,7 @@ class Report:
     ids: set[int] = field(default_factory=set)
     explanation: str = ""
     timing: str = ""
+    note: str = ""
 
     @property
     def sentence(self) -> str:
@@ -102,7 +103,7 @@ class Report:
         rate = self.frames / max(self.seconds, 1e-9)
         bad = f", {self.dropped} bad detections left out" if self.dropped else ""
         count = f"{self.frames} frames, {len(self.ids)} tracks{bad}"
-        return f"{self.path}: {count}, {self.seconds:.1f} s ({rate:,.0f} frames/s)"
+        return f"{self.path}: {count}, {self.seconds:.1f} s ({rate:,.0f} frames/s){self.note}"
 
 
 def prepare(
@@ -131,6 +132,7 @@ def prepare(
     if config.embedder and not needs_latents(config):
         notes.append(f"the tracker does not look at appearance: {config.embedder} is left out")
         config = replace(config, embedder="")
+    notes.append(note_on_limit(config))
     if source is None:
         length = detector.length if isinstance(detector, MotFileDetector) else None
         opened = partial(open_source, text, fps=fps, length=length)
@@ -172,7 +174,7 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
     config = at_rate(job.config, source.fps)
     tracker = SortTracker(config)
     explainer = Explainer(wanted.explain)
-    report = Report(wanted.out / f"{name}.txt")
+    report, found = Report(wanted.out / f"{name}.txt"), 0
     total = source.length if wanted.frames is None else min(wanted.frames, source.length or wanted.frames)
     with ExitStack() as stack:
         if isinstance(source, LiveSource):
@@ -191,6 +193,7 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
                     for sink in sinks:
                         sink.write(result)
                 report.frames += 1
+                found += len(result.detections)
                 report.ids.update(result.tracks.ids.tolist())
         except KeyboardInterrupt:
             if not live:
@@ -198,6 +201,9 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
                 raise
         with clock.during("drawing and writing"):
             stack.close()  # completes the files
+    least = config.lifecycle.birth_score
+    if found and not report.ids and least is not None:
+        report.note = f"; {found} detections and no track: does any score reach lifecycle.birth_score={least:g}?"
     report.dropped = tracker.dropped
     report.seconds = clock.elapsed
     report.timing = clock.table(report.frames) if wanted.timing else ""
@@ -242,7 +248,8 @@ def _smoothed(
     interrupted = False
     try:
         for result in results:
-            done.append(replace(result, frame=replace(result.frame, image=None)))  # noqa: PERF401  # kept after Ctrl-C
+            bare = replace(result.detections, latents=None)  # an hour of them would fill the memory
+            done.append(replace(result, frame=replace(result.frame, image=None), detections=bare))
     except KeyboardInterrupt:
         interrupted = True
     with clock.during("smoothing"):

@@ -227,7 +227,7 @@ class SortTracker:
                 log.warning(
                     "frame %d: %d of %d detections are not boxes (NaN, infinite, no area or beyond %.0e pixels); "
                     "they are left out, and counted from here on",
-                    *(self._life.frame, int((~ok).sum()), len(ok), geometry.LARGEST),
+                    *(self._life.frame + 1, int((~ok).sum()), len(ok), geometry.LARGEST),
                 )
             self.dropped += int((~ok).sum())
         if self.config.min_score is not None:

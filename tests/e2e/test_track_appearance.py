@@ -115,7 +115,7 @@ def test_any_embedder_can_be_swapped_in(
     command = ("track", pictured, "--embedder", embedder, "--explain", "2", "--frames", "12")
     for tracker in ("deep_sort", "flatsort"):
         done = flatsort(*command, "--tracker", tracker, "--out", tmp_path / tracker)
-        assert (done.code, done.err) == (0, "")
+        assert done.code == 0, done.err
         config = yaml.safe_load((tmp_path / tracker / "demo.config.yaml").read_text())
         assert config["embedder"] == str(embedder)
     seen = read_detections(pictured / "det" / "det.txt")
@@ -268,3 +268,28 @@ def test_the_config_of_the_default_tracker(flatsort: Flatsort) -> None:
     assert (config["embedder"], config["embed"]["every"], config["offline"]) == ("flat_vhp_vae", 1, True)
     config = yaml.safe_load(flatsort("track", "--embedder", "a.onnx", "--embed-every", "5", "--print-config").out)
     assert (config["embedder"], config["embed"]["every"]) == ("a.onnx", 5)
+
+
+def test_scores_that_start_no_track_are_spoken_of(flatsort: Flatsort, pictured: Path, tmp_path: Path) -> None:
+    low = tmp_path / "low.txt"
+    found = [line.split(",") for line in (pictured / "det" / "det.txt").read_text().splitlines()]
+    low.write_text("".join(",".join([*row[:6], "0.5", *row[7:]]) + "\n" for row in found))
+    done = flatsort("track", str(pictured), "--detections", str(low), "--embedder", "pixels", "--out", str(tmp_path))
+    assert done.code == 0, done.err
+    assert "0 tracks" in done.out
+    assert f"{len(found)} detections and no track: does any score reach lifecycle.birth_score=0.6?" in done.out
+
+
+def test_a_fixed_limit_meets_a_foreign_embedder(flatsort: Flatsort, pictured: Path, tmp_path: Path) -> None:
+    arguments = ("track", str(pictured), "--tracker", "deep_sort", "--embedder", "pixels", "--out", str(tmp_path))
+    assert "latent.limit=0.6325 is fixed: for the distances of pixels try latent.limit=auto" in flatsort(*arguments).err
+    assert "is fixed" not in flatsort(*arguments, "latent.limit=auto").err
+    assert flatsort(*arguments, "latent.limit=1").code == 0  # a whole number is a distance as well
+
+
+def test_the_default_tracker_follows_what_background_subtraction_finds(
+    flatsort: Flatsort, video: Path, tmp_path: Path
+) -> None:
+    done = flatsort("track", str(video), "--detector", "background", "--embedder", "pixels", "--out", str(tmp_path))
+    assert done.code == 0, done.err
+    assert len({row[1] for row in rows(tmp_path / f"{video.stem}.txt")}) >= 3

@@ -220,3 +220,11 @@ def test_malformed_seqinfo(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "seqinfo.ini").write_text(text)
     with pytest.raises(ValueError, match=sentence):
         read_seqinfo(tmp_path)
+
+
+def test_scores_that_are_minus_one_throughout_are_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "det.txt"
+    file.write_text("1,-1,10,10,20,40,-1\n2,-1,10,10,20,40,-1\n")
+    assert [float(each.scores[0]) for each in read_detections(file).values()] == [1.0, 1.0]
+    file.write_text("1,-1,10,10,20,40,-1\n2,-1,10,10,20,40,0.5\n")
+    assert [float(each.scores[0]) for each in read_detections(file).values()] == [-1.0, 0.5]

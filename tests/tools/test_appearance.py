@@ -42,7 +42,7 @@ def test_the_limit_of_the_checkpoint_is_the_one_to_begin_with() -> None:
     limits = {"limit_fmr_0.01": 2.0, "limit_fmr_0.001": 1.0, "limit_equal_error": 3.0}
     assert prior(LatentConfig(), **limits) == 2.0
     assert prior(LatentConfig(rate=0.001), **limits) == 1.0
-    assert prior(LatentConfig(rate=0.05), **limits) == 2.0  # not measured: the nearest that is
+    assert prior(LatentConfig(rate=0.05), **limits) is None  # not measured
 
 
 @pytest.mark.parametrize("limits", [{}, {"limit_equal_error": 3.0}, {"limit_fmr_0.01": 0.0}])

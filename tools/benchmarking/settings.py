@@ -147,6 +147,10 @@ def resolve(config: BenchmarkConfig) -> list[System]:
     """
     if not config.systems:
         raise ValueError("systems: expected at least one, got none")
+    if config.seeds != [0] and not any(SEED in system.weights for system in config.systems.values()):
+        raise ValueError(
+            f"seeds: expected {SEED} in the weights of a system, as in vae=runs/vae_{SEED}, got it in none"
+        )
     return [_resolve(name, system, config.seeds) for name, system in config.systems.items()]
 
 
@@ -161,6 +165,7 @@ def _resolve(name: str, system: SystemConfig, seeds: Sequence[int]) -> System:
         f"tracker {tracker}",
         f"embedder {embedder}" if embedder else "",
         " ".join(system.set),
+        "smoothed at the end (not in the times)" if next(iter(configs.values())).offline else "",
         system.note,
     ]
     return System(name, ", ".join(filter(None, parts)), learned, configs)

@@ -26,7 +26,7 @@ GROWTH = 1.1
 class LatentConfig:
     """The unit of latent distances: the limit up to which two latents may show one object."""
 
-    limit: float | str = "auto"
+    limit: float | int | str = "auto"
     """A distance, or auto: what ``rate`` of the pairs of two boxes of one frame, which are two objects, fall below."""
     rate: float = 0.01
     """Share of false matches that auto allows among pairs of one frame."""

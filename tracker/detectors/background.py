@@ -79,14 +79,17 @@ class BackgroundDetector:
         self._cover: Cover | None = None
 
     def detect(self, frame: Frame) -> Detections:
-        """Find the moving boxes of one frame; none where the image is missing, nor in the very first one."""
+        """Find the moving boxes of one frame; none where the image is missing, nor in the very first one.
+
+        All scores are 1: what fills less of its box is not less of an object.
+        """
         if frame.image is None:
             return Detections.empty()
         if frame.index <= self._last or frame.image.shape != self._shape:
             self._start(frame.image)
         self._last = frame.index
         mask = self._mask(frame.image)
-        boxes, scores = self._blobs(mask)
+        boxes = self._blobs(mask)[0]
         height, width = mask.shape
         self._seen += 1
         if self._config.perspective:
@@ -94,9 +97,9 @@ class BackgroundDetector:
             if self._seen % RELEARN == 0 and (learnt := self._learner.fit()) is not None:
                 self._cover = Cover(learnt, width, height)
             if self._cover is not None:
-                boxes, scores = self._cover.boxes(mask, self._config.min_score)
+                boxes = self._cover.boxes(mask, self._config.min_score)[0]
         scale = [frame.image.shape[1] / width, frame.image.shape[0] / height]
-        return Detections.of(boxes * np.tile(scale, 2), scores)
+        return Detections.of(boxes * np.tile(scale, 2))
 
     def _start(self, image: Image) -> None:
         config = self._config

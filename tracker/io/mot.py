@@ -113,8 +113,9 @@ def read_table(path: str | Path) -> MotTable:
 def read_detections(path: str | Path) -> dict[int, Detections]:
     """Read a detection file: frame number → detections, in the file's order within a frame.
 
-    Frames without detections are absent. Scores are column 7 (1 where absent), classes are 0, latents are the features
-    of a ``.npy`` file that has some. Boxes are not checked: one that is not finite or has no area comes through.
+    Frames without detections are absent. Scores are column 7 (1 where absent, or −1 in every row), classes are 0,
+    latents are the features of a ``.npy`` file that has some. Boxes are not checked: one that is not finite or has no
+    area comes through.
 
     Raises
     ------
@@ -129,6 +130,8 @@ def read_detections(path: str | Path) -> dict[int, Detections]:
     features = None if features is None else features[order]
     boxes = xywh_to_xyxy(rows[:, 2:6])
     scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
+    if (scores == -1).all():  # the benchmark's sign for what is not known
+        scores = np.ones(len(rows))
     numbers, starts = np.unique(frames, return_index=True)
     ends = starts + np.diff(starts, append=len(rows))
     return {

@@ -152,7 +152,7 @@ class _Finder:
         usable = np.flatnonzero(valid(tracks.boxes))
         order = usable[np.lexsort((tracks.frames[usable], tracks.ids[usable]))]
         ids, starts = np.unique(tracks.ids[order], return_index=True)
-        self._rows = dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True))
+        self._rows = dict(zip(ids.tolist(), np.split(order, starts[1:]), strict=True)) if len(ids) else {}
         timeline = result.timeline
         covered = np.flatnonzero(timeline.pred >= 0)
         self._covers = {

@@ -98,3 +98,7 @@ def test_as_many_as_are_counted(benchmark: Benchmark) -> None:
             assert len(found) == result.scores.ids
             assert [each.after.frame for each in found] == sorted(each.after.frame for each in found)
             assert all(each.before.track != each.after.track for each in found)
+
+
+def test_no_tracks_no_switches() -> None:
+    assert switches(GT, table([])) == []
