@@ -122,7 +122,8 @@ def default_space(config: TrackConfig) -> Space:
     if isinstance(life.max_age, int):
         space["lifecycle.max_age"] = _around(max(life.max_age, 1), 1, 90, log=True, whole=True)
     else:
-        space["lifecycle.max_age"] = Range(0.2, 5.0, log=True, seconds=True)
+        own_seconds = float(life.max_age.strip().removesuffix("s"))
+        space["lifecycle.max_age"] = Range(0.2, max(5.0, 2 * own_seconds), log=True, seconds=True)
     for key in NOISE.get(config.motion.name, ()):
         if (own := getattr(config.motion, key)) > 0:
             space[f"motion.{key}"] = Range(own / 5, own * 5, log=True)

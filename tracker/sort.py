@@ -68,7 +68,7 @@ class SortTracker:
     Parameters
     ----------
     config : SortConfig, optional
-        SORT by default; see ``configs/track`` and `tracker.config.load` for the others.
+        SORT by default; `tracker.config.load` with ``tools.tracking.TrackConfig`` reads those of ``configs/track``.
 
     Attributes
     ----------

@@ -73,4 +73,4 @@ def test_the_default_space_fits_each_tracker_and_holds_its_own_values(name: str)
         if key != "lifecycle.max_age":
             assert part.place(own[key]) is not None, key
     looks = any(stage.cost in ("latent", "blend") for stage in config.stages.values())
-    assert ("latent.rate" in space) is looks
+    assert ("latent.rate" in space) is (looks and config.latent.limit == "auto")
