@@ -108,6 +108,8 @@ def main(
         raise click.UsageError("expected --data PATH, got none")
     if not config.systems:
         raise click.UsageError("expected --systems NAMES or --config NAME, got neither")
+    if seeds is not None and not any("{seed}" in system.weights for system in config.systems.values()):
+        raise click.UsageError("--seeds: expected {seed} in a system's --weights, for example vae=runs/vae_{seed}")
     if not allow_tuned:
         _refuse_tuned(config)
     _benchmark(config, out, None if no_cache else cache, jobs)

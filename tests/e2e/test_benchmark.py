@@ -152,3 +152,9 @@ def test_the_reference_sorts_figures(flatsort: Flatsort, data: Path, tmp_path: P
     assert done.code == 0, done.err
     found = json.loads((out / "table.json").read_text())["systems"]["sort"]["overall"]
     assert (round(found["mota"], 1), found["ids"], found["fp"], found["fn"]) == (62.7, 6, 15, 113)
+
+
+def test_seeds_that_no_weights_name_are_refused(flatsort: Flatsort, tmp_path: Path) -> None:
+    done = flatsort("benchmark", "--data", str(tmp_path), "--systems", "sort", "--seeds", "0,1")
+    assert done.code == 2
+    assert "--seeds: expected {seed} in a system's --weights" in done.err

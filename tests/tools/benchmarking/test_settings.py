@@ -121,11 +121,6 @@ def test_an_unknown_tracker_names_its_system() -> None:
         resolve(BenchmarkConfig(systems={"x": SystemConfig("nothing")}))
 
 
-def test_seeds_that_no_weights_name_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"seeds: expected \{seed\} in the weights of a system"):
-        resolve(BenchmarkConfig(systems={"sort": SystemConfig()}, seeds=[0, 1]))
-
-
 def test_smoothing_is_spoken_of() -> None:
     config = BenchmarkConfig(systems={"a": SystemConfig(tracker="sort", set=["offline=true"]), "sort": SystemConfig()})
     offline, online = resolve(config)
