@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -85,14 +85,31 @@ class LatentModel(nn.Module, ABC):
     config : ModelConfig
     heads : int
         Numbers that the encoder gives for every latent dimension: 2 for a mean and a log-deviation.
+    encoder, decoder : nn.Module, optional
+        Instead of those that ``config.net`` describes.
+    dim : int, optional
+        Numbers in a latent, where it is not ``config.dim``.
+
+    Attributes
+    ----------
+    dim : int
+        Numbers in what `encode` gives and `decode` takes.
     """
 
-    def __init__(self, config: ModelConfig, heads: int = 1) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        heads: int = 1,
+        *,
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        dim: int | None = None,
+    ) -> None:
         super().__init__()
         self.config = config
-        self.dim = config.dim
-        self.encoder = make_encoder(config.shape, heads * config.dim, config.net)
-        self.decoder = make_decoder(config.dim, config.shape, config.net)
+        self.dim = dim or config.dim
+        self.encoder = encoder or make_encoder(config.shape, heads * self.dim, config.net)
+        self.decoder = decoder or make_decoder(self.dim, config.shape, config.net)
         self.likelihood = Likelihood(config.likelihood, config.shape)
 
     @abstractmethod
@@ -122,6 +139,22 @@ class LatentModel(nn.Module, ABC):
         """Latents [n dim] of the model's prior; None where it has none."""
         return None
 
+    @property
+    def embed_dim(self) -> int:
+        """Numbers in what `embed` gives: those of a latent, unless a model compares images by something shorter."""
+        return self.dim
+
+    @property
+    def code_bits(self) -> float:
+        """Bits that a latent takes up when it is kept: 32 a number, unless a model's codes are discrete."""
+        return 32.0 * self.dim
+
+    def conclude(self, batches: Iterable[Tensor]) -> None:
+        """Take what is only known once training is over, from the training set [n *shape], a batch at a time.
+
+        The model is in evaluation mode and no gradient is kept. Doing it again gives the same.
+        """
+
     def fit(self, samples: Tensor) -> None:
         """Take what does not change while training from samples [n *shape] of the training set."""
         self.likelihood.fit(samples)
@@ -140,7 +173,7 @@ class LatentModel(nn.Module, ABC):
         return self.likelihood.weigh(self.decode(latents)).flatten(1)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Latents [n dim] to compare images by; see ``ModelConfig.mirror``."""
+        """Latents [n embed_dim] to compare images by; see ``ModelConfig.mirror``."""
         latents = self.encode(images)
         if self.config.mirror and images.ndim == 4:
             latents = (latents + self.encode(images.flip(3))) / 2

@@ -1,13 +1,12 @@
-"""``flatsort VERB``: finds the verb's file only when it is asked for, so that help is quick."""
+"""``flatsort VERB``."""
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 
 import click
 
-from tools.cli import run
+from tools.cli import Verbs, run
 
 VERBS = {
     "demo": "Track and score a rendered scene; needs nothing.",
@@ -22,31 +21,11 @@ VERBS = {
     "export": "Write a model's embedding as an ONNX file.",
     "check-embedder": "Tell what an embedder promises and does not keep.",
     "retrieval": "Search people by appearance alone: rank-k, mAP, ROC of models side by side.",
-    "latent": "Measure and draw how flat latent spaces are.",
+    "latent": "Sample, interpolate, edit, compress, regress and measure in latent spaces.",
 }
 
 
-class Verbs(click.Group):
-    """A group that knows its verbs by name and imports one when it runs."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Return the verbs in the order a newcomer needs them."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return the command of a verb, None if there is no such verb."""
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = importlib.import_module(f"tools.{cmd_name.replace('-', '_')}").main
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the verbs without importing them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, verbs=VERBS, package="tools", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(importlib.metadata.version("flatsort"), prog_name="flatsort")
 def group() -> None:
     """Multi-object tracking by position and by appearance that is learned without labels.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -44,6 +45,38 @@ def run(command: click.Command) -> NoReturn:
         click.echo(f"error: {_sentence(error)}", err=True)
         code = USER_ERROR
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs by name and imports the file of one when it runs, so that help is quick.
+
+    Parameters
+    ----------
+    verbs : dict of str
+        Name → what the verb does, in the order a newcomer needs them.
+    package : str
+        Holds a module with a command ``main`` for each verb.
+    """
+
+    def __init__(self, *args: Any, verbs: dict[str, str], package: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.verbs, self.package = verbs, package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Return the verbs in their order."""
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return the command of a verb, None if there is no such verb."""
+        if cmd_name not in self.verbs:
+            return None
+        command: click.Command = importlib.import_module(f"{self.package}.{cmd_name.replace('-', '_')}").main
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(self.verbs.items()))
 
 
 def debug_option(command: F) -> F:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "sources",
     multiple=True,
     metavar="PATH",
-    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, walker. May be repeated.",
+    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, sprites, … May be repeated.",
 )
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/NAME]"

@@ -28,7 +28,7 @@ def pendulum(n: int, seed: int, size: int = 16, noise: float = 0.0) -> SampleSet
     -------
     SampleSet
         uint8 [n size size 1] in random order. ``frame`` is the rank of the angle, so that successive frames are
-        neighbours along the swing.
+        neighbours along the swing; the factors are the angle's sine and cosine.
 
     Raises
     ------
@@ -55,7 +55,8 @@ def pendulum(n: int, seed: int, size: int = 16, noise: float = 0.0) -> SampleSet
         pictures = pictures + random.normal(0, noise, pictures.shape)
     samples = np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)[..., None]
     columns = {"sequence": np.zeros(n, np.int64), "frame": np.argsort(np.argsort(angles)).astype(np.int64)}
-    return SampleSet(samples, columns, ("pendulum",), f"rendered: {n} pictures of a pendulum, seed {seed}")
+    note = f"rendered: {n} pictures of a pendulum, seed {seed}"
+    return SampleSet(samples, columns, ("pendulum",), note, {"sin": np.sin(angles), "cos": np.cos(angles)})
 
 
 def strokes(start: Float, end: Float, radius: float, height: int, width: int) -> Float:

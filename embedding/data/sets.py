@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tracker.files import replacing, write_text
-from tracker.types import Int
+from tracker.types import Float, Int
 
 SAMPLES, ROWS, NAMES = "samples.npy", "rows.npz", "set.json"
 COLUMNS = ("sequence", "frame", "camera", "identity", "track")
+FACTOR = "factor "
+"""Before the name of a factor, in the file of the columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +36,21 @@ class SampleSet:
     sequences : tuple of str
     note : str
         Where the samples come from, and the terms.
+    factors : dict of float64 [n]
+        What caused each sample, where it is known: angle, area, position, attributes. For evaluation, and as the
+        input of a regression.
     """
 
     samples: NDArray[Any]
     columns: dict[str, Int] = field(default_factory=dict)
     sequences: tuple[str, ...] = ()
     note: str = ""
+    factors: dict[str, Float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
-            column = self.columns.setdefault(name, np.full(len(self.samples), -1, np.int64))
+            self.columns.setdefault(name, np.full(len(self.samples), -1, np.int64))
+        for name, column in {**self.columns, **self.factors}.items():
             if len(column) != len(self.samples):
                 raise ValueError(f"{name}: expected {len(self.samples)} rows like samples, got {len(column)}")
 
@@ -68,7 +75,8 @@ class SampleSet:
     def take(self, rows: Int) -> SampleSet:
         """The samples of these rows, copied into memory."""
         columns = {name: column[rows] for name, column in self.columns.items()}
-        return SampleSet(np.array(self.samples[rows]), columns, self.sequences, self.note)
+        factors = {name: factor[rows] for name, factor in self.factors.items()}
+        return SampleSet(np.array(self.samples[rows]), columns, self.sequences, self.note, factors)
 
 
 def save(data: SampleSet, folder: str | Path) -> None:
@@ -77,7 +85,7 @@ def save(data: SampleSet, folder: str | Path) -> None:
     with replacing(folder / SAMPLES) as temporary:
         np.save(temporary, data.samples)
         unfinish(folder)
-    finish(folder, data.columns, data.sequences, data.note)
+    finish(folder, data.columns, data.sequences, data.note, data.factors)
 
 
 def unfinish(folder: Path) -> None:
@@ -85,10 +93,12 @@ def unfinish(folder: Path) -> None:
     (folder / NAMES).unlink(missing_ok=True)
 
 
-def finish(folder: Path, columns: dict[str, Int], sequences: tuple[str, ...], note: str) -> None:
+def finish(
+    folder: Path, columns: dict[str, Int], sequences: tuple[str, ...], note: str, factors: dict[str, Float]
+) -> None:
     """Write what belongs to the samples of a folder; what makes the folder a set appears last."""
     with replacing(folder / ROWS) as temporary:
-        np.savez(temporary, **columns)  # type: ignore[arg-type]  # numpy's stub takes the names for options
+        np.savez(temporary, **columns, **{FACTOR + name: values for name, values in factors.items()})  # type: ignore[arg-type]  # numpy's stub takes the names for options
     write_text(folder / NAMES, json.dumps({"sequences": sequences, "note": note}))
 
 
@@ -112,7 +122,8 @@ def open_set(folder: str | Path) -> SampleSet:
         names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
         with (folder / ROWS).open("rb") as file, np.load(file) as rows:
             columns = {name: rows[name] for name in COLUMNS}
+            factors = {name.removeprefix(FACTOR): rows[name] for name in rows.files if name.startswith(FACTOR)}
         samples = np.load(folder / SAMPLES, mmap_mode="r")
-        return SampleSet(samples, columns, tuple(names["sequences"]), names["note"])
+        return SampleSet(samples, columns, tuple(names["sequences"]), names["note"], factors)
     except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
         raise ValueError(f"{folder}: damaged set of samples ({type(error).__name__}: {error})") from error

@@ -19,9 +19,9 @@ from tracker.registry import suggest
 
 INDEX = "sources.json"
 """File beside a gathered set: what it was gathered from."""
-VERSION = 1
+VERSION = 2
 """Of what `gather` does to samples: sets of another one are gathered anew."""
-BUILT_IN = ("digits", "pendulum", "walker")
+BUILT_IN = ("digits", "pendulum", "walker", "sprites", "ellipses", "disks", "moving_disks")
 RENDERED = 5000
 """Samples of a rendered set."""
 
@@ -69,7 +69,8 @@ class _Samples:
                 samples = np.stack([fit(image, shape) for image in samples])
             columns = {name: column[rows] for name, column in data.columns.items()}
             sequence = [data.sequences[i] if i >= 0 else None for i in columns.pop("sequence").tolist()]
-            writer.add(samples, sequence, **columns)
+            factors = {name: factor[rows] for name, factor in data.factors.items()}
+            writer.add(samples, sequence, factors, **columns)
         return []
 
 
@@ -85,7 +86,8 @@ def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: s
     sources : sequence of str or Path
         Each a folder that holds a set (``flatsort crop`` writes one), a folder of images (searched recursively, one
         image a sample), a ``.npz`` file with an array ``poses`` or one array only [n d], or one of `BUILT_IN`:
-        scikit-learn's 8×8 digits, rendered pendulums, joint angles of a walker. What exists as a file comes first.
+        scikit-learn's 8×8 digits, rendered pendulums, joint angles of a walker, rendered shapes. What exists as a file
+        comes first.
     shape : sequence of int or None
         Of a sample: channels (1 or 3), height and width in pixels, or the length of a vector. None: that of the
         sources; a folder's is that of its first image.
@@ -169,9 +171,14 @@ def _built_in(name: str, shape: Sequence[int] | None) -> _Samples:
 
         size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else 16
         return _Samples(name, pendulum(RENDERED, 0, size), [RENDERED, size])
-    from embedding.data.walker import walker
+    if name == "walker":
+        from embedding.data.walker import walker
 
-    return _Samples(name, walker(RENDERED, 0), [RENDERED])
+        return _Samples(name, walker(RENDERED, 0), [RENDERED])
+    from embedding.data.shapes import SHAPES, SIZE
+
+    size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else SIZE
+    return _Samples(name, SHAPES[name](RENDERED, 0, size), [RENDERED, size])
 
 
 def _common_shape(found: Sequence[_Samples | ImageFolder], shape: Sequence[int] | None) -> list[int]:

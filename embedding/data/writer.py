@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from embedding.data.sets import COLUMNS, SAMPLES, finish, unfinish
 from tracker.files import replacing
-from tracker.types import Int
+from tracker.types import Float, Int
 
 OWN = ("identity", "track")
 """Columns whose numbers mean something within one source only."""
@@ -50,6 +50,7 @@ class SetWriter:
         self._file: IO[bytes] | None = None
         self._first: NDArray[Any] | None = None
         self._columns: dict[str, list[Int]] = {name: [] for name in COLUMNS}
+        self._factors: dict[str, list[Float]] = {}
         self._sequences: dict[str, int] = {}
         self._base = dict.fromkeys(OWN, 0)
         self._next = dict.fromkeys(OWN, 0)
@@ -63,7 +64,11 @@ class SetWriter:
         self._base = dict(self._next)
 
     def add(
-        self, samples: NDArray[Any], sequence: str | Sequence[str | None] | None = None, **columns: ArrayLike
+        self,
+        samples: NDArray[Any],
+        sequence: str | Sequence[str | None] | None = None,
+        factors: Mapping[str, Float] | None = None,
+        **columns: ArrayLike,
     ) -> None:
         """Append samples.
 
@@ -73,6 +78,8 @@ class SetWriter:
             All of one shape in all calls.
         sequence : str or sequence of str, optional
             Name of the sequence that they come from, or one for each; None where unknown.
+        factors : mapping of float64 [n], optional
+            What caused the samples; the set keeps those that all calls give.
         **columns : int or int64 [n]
             ``frame``, ``camera``, ``identity``, ``track``; −1 where unknown.
 
@@ -93,6 +100,12 @@ class SetWriter:
         self._file.write(np.ascontiguousarray(samples).data)
         for name, column in rows.items():
             self._columns[name].append(column)
+        known = dict(factors or {})
+        self._factors = {
+            name: [*self._factors.get(name, []), np.asarray(values, np.float64)]
+            for name, values in known.items()
+            if not self._count or name in self._factors
+        }
         for name in OWN:
             self._next[name] = max(self._next[name], int(rows[name].max(initial=-1)) + 1)
         self._count += len(samples)
@@ -116,7 +129,8 @@ class SetWriter:
             self._write_header()
             unfinish(self.folder)
         columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
-        finish(self.folder, columns, tuple(self._sequences), self.note)
+        factors = {name: np.concatenate(parts) for name, parts in self._factors.items()}
+        finish(self.folder, columns, tuple(self._sequences), self.note, factors)
 
     def _check(self, samples: NDArray[Any]) -> None:
         first = self._first

@@ -95,7 +95,7 @@ class TorchEmbedder:
             model.config = replace(model.config, mirror=config.mirror)
         self.model = model.to(self.device).eval()
         self.card = card or Card()
-        self.dim = model.dim
+        self.dim = model.embed_dim
         self.size = (shape[2], shape[1])
         self._grey = shape[0] == 1
         on_gpu = self.device.type != "cpu"

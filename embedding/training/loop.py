@@ -24,6 +24,7 @@ from embedding.training.learner import Learner
 from embedding.training.pictures import Pictures
 from embedding.training.schedule import learning_rate
 from tracker.config import to_mapping
+from tracker.types import Int
 
 MOST_SHOWN = 4096
 """Samples that a model sees before the first step."""
@@ -87,8 +88,7 @@ def train(
         trainer.run(callbacks)
         path = out / output.CHECKPOINT
         if group.main:
-            if calibrate is not None:
-                _calibrate(path, calibrate, data, group.device)
+            trainer.conclude(path, calibrate)
             trainer.end(path)
         group.wait()
         return path
@@ -142,6 +142,15 @@ class _Trainer:
         for callback in self.callbacks:
             callback.on_end(self.progress.step, path)
 
+    def conclude(self, path: Path, calibrate: Calibrate | None) -> None:
+        """Let the checkpoint's model take what is only known after training, and write it with its limits."""
+        model, card = checkpoint.load(path, self.group.device)
+        with torch.no_grad():
+            model.conclude(self._batches_of(self.rows))
+        limits = calibrate(model, self.data) if calibrate is not None else card.calibration
+        with state.writing(path):
+            checkpoint.save(path, model, replace(card, calibration=limits))
+
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0 or self.progress.step == self.config.steps
 
@@ -189,7 +198,7 @@ class _Trainer:
     def _judge(self) -> None:
         """Evaluate on held-out samples; keep the weights if they are to be kept."""
         progress, settled = self.progress, self.learner.model.settled
-        terms = self.learner.evaluate(progress.step, self._held_out_batches())
+        terms = self.learner.evaluate(progress.step, self._batches_of(self.held_out))
         self._require_finite(terms, progress.step, "held-out ")
         score = terms["score"]
         better = progress.best is None or score < progress.best
@@ -202,9 +211,9 @@ class _Trainer:
             with state.writing(path):
                 checkpoint.save(path, self.learner.averaged, self._card(score))
 
-    def _held_out_batches(self) -> Iterator[Tensor]:
-        for start in range(0, len(self.held_out), self.config.batch):
-            yield self.data.tensor(self.held_out[start : start + self.config.batch])
+    def _batches_of(self, rows: Int) -> Iterator[Tensor]:
+        for start in range(0, len(rows), self.config.batch):
+            yield self.data.tensor(rows[start : start + self.config.batch]).to(self.group.device)
 
     def _save(self) -> None:
         self.progress.seconds = self._seconds
@@ -230,12 +239,6 @@ class _Trainer:
                 states = state.files(self.out)
                 last = f"the last good state is {states[-1]}" if states else "no state was saved before it"
                 raise ValueError(f"step {step}: {kind}loss term {name!r} is {value}; {last}")
-
-
-def _calibrate(path: Path, calibrate: Calibrate, data: SampleSet, device: torch.device) -> None:
-    model, card = checkpoint.load(path, device)
-    with state.writing(path):
-        checkpoint.save(path, model, replace(card, calibration=calibrate(model, data)))
 
 
 def _machine(group: Group) -> str:

@@ -16,8 +16,9 @@ from embedding.figures import contours, maps, walks
 from embedding.figures.colours import colours_of
 from embedding.figures.sheets import Shown, save
 from embedding.geometry.measures import Measures, encode, measure
-from embedding.loading import CHECKPOINT, find
+from embedding.loading import CHECKPOINT
 from embedding.noise import Noise
+from tools.latent.common import weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +94,7 @@ def contenders(texts: Sequence[str]) -> list[Contender]:
         named[name] = [text] if files == text else files.split(",")
     found = []
     for name, files_of in named.items():
-        paths = [_weights(file) for file in files_of]
+        paths = [weights_of(file) for file in files_of]
         found.append(Contender(name, paths, [checkpoint.load(path)[0] for path in paths]))
     shape = found[0].models[0].config.shape
     for one in found:
@@ -200,13 +201,6 @@ def draw(models: Sequence[Contender], data: SampleSet, out: Path, seed: int) -> 
             written.append(out / f"{name}.png")
             save(figure, written[-1])
     return written
-
-
-def _weights(text: str) -> Path:
-    kind, path = find(text)
-    if kind != "torch" or path is None:
-        raise ValueError(f"model {text}: expected a checkpoint of a latent model, which has a decoder, got {kind}")
-    return path
 
 
 def _title(text: str) -> str:

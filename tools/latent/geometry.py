@@ -1,4 +1,4 @@
-"""``flatsort latent``: the geometry of latent spaces, in numbers and figures."""
+"""``flatsort latent geometry``: how flat latent spaces are, in numbers and figures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.cli import debug_option, progress, run
+from tools.latent.common import data_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,17 +25,10 @@ if TYPE_CHECKING:
     metavar="M",
     help="Checkpoint, folder of a training run or name; NAME=M,M,M: seeds of one model. Repeat to compare.",
 )
-@click.option(
-    "--data",
-    "sources",
-    multiple=True,
-    required=True,
-    metavar="PATH",
-    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, walker. May be repeated.",
-)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
+@data_option
+@out_option
 @click.option("--points", type=click.IntRange(10), default=500, show_default=True, help="Samples to measure at.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the samples, pairs and places looked at.")
+@seed_option
 @debug_option
 def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: int, seed: int) -> None:
     """Measure how flat latent spaces are, and draw them.
@@ -48,11 +42,11 @@ def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: i
     over log magnification, round where the space is flat. Figures show the first seed of each model.
 
     \b
-    flatsort latent --model runs/vhp --model runs/flat --data pendulum --out runs/latent
-    flatsort latent --model flat=a.safetensors,b.safetensors,c.safetensors --data crops/ --out runs/latent
+    flatsort latent geometry --model runs/vhp --model runs/flat --data pendulum --out runs/latent
+    flatsort latent geometry --model flat=a.safetensors,b.safetensors,c.safetensors --data crops/ --out runs/latent
     """
     from embedding.data.sources import gather
-    from tools import surveying
+    from tools.latent import surveying
     from tracker.files import write_text
 
     found = surveying.contenders(models)

@@ -1,4 +1,4 @@
-"""``flatsort latent`` through the command line."""
+"""``flatsort latent geometry`` through the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embedding.models.ae import AEConfig
 from embedding.models.vhp_vae import VHPVAEConfig
 from embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
-from tools import surveying
+from tools.latent import surveying
 
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 FIGURES = {"interpolation", "reconstructions", "samples", "map_pca", "map_tsne", "metric"}
@@ -45,7 +45,9 @@ def test_two_models_of_several_seeds(flatsort: Flatsort, tmp_path: Path, poses: 
     run = write(tmp_path / "plain" / "model.safetensors", AEConfig(shape=[5], dim=2, net=NET)).parent
     out = tmp_path / "out"
     seeds = f"vhp={files[0]},{files[1]}"
-    done = flatsort("latent", "--model", seeds, "--model", run, "--data", poses, "--out", out, "--points", "30")
+    done = flatsort(
+        "latent", "geometry", "--model", seeds, "--model", run, "--data", poses, "--out", out, "--points", "30"
+    )
     assert done.code == 0, done.err
     assert {path.stem for path in out.glob("*.png")} == FIGURES
     assert all(path.stat().st_size > 1000 for path in out.glob("*.png"))
@@ -74,7 +76,9 @@ def test_a_folder_keeps_its_whole_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dim", [1, 3])
 def test_other_dimensions_have_no_contours_and_say_so(flatsort: Flatsort, tmp_path: Path, dim: int) -> None:
     file = write(tmp_path / "digits.safetensors", AEConfig(shape=[1, 8, 8], dim=dim, net=NET))
-    done = flatsort("latent", "--model", file, "--data", "digits", "--out", tmp_path / "out", "--points", "25")
+    done = flatsort(
+        "latent", "geometry", "--model", file, "--data", "digits", "--out", tmp_path / "out", "--points", "25"
+    )
     assert done.code == 0, done.err
     assert {path.stem for path in (tmp_path / "out").glob("*.png")} == FIGURES - {"metric", "samples"}
     assert f"note: digits: no contours in metric.png, which shows 2 latent dimensions, not {dim}" in done.out
@@ -84,7 +88,9 @@ def test_a_singular_metric_is_noted(flatsort: Flatsort, tmp_path: Path, poses: P
     model = build(AEConfig(shape=[5], dim=2, net=NET))
     model.decoder[0].weight.data[:, 0] = 0  # type: ignore[index]
     checkpoint.save(tmp_path / "dead.safetensors", model, Card())
-    done = flatsort("latent", "--model", tmp_path / "dead.safetensors", "--data", poses, "--out", tmp_path / "out")
+    done = flatsort(
+        "latent", "geometry", "--model", tmp_path / "dead.safetensors", "--data", poses, "--out", tmp_path / "out"
+    )
     assert done.code == 0, done.err
     assert "note: dead: the metric is singular at 40 of 40 samples" in done.out
     json.loads((tmp_path / "out" / "latent.json").read_text(), parse_constant=pytest.fail)
@@ -94,7 +100,7 @@ def test_same_command_same_numbers(flatsort: Flatsort, tmp_path: Path, poses: Pa
     file = write(tmp_path / "m.safetensors", AEConfig(shape=[5], dim=2, net=NET))
     found = []
     for name in ("one", "two"):
-        flatsort("latent", "--model", file, "--data", poses, "--out", tmp_path / name, "--points", "20")
+        flatsort("latent", "geometry", "--model", file, "--data", poses, "--out", tmp_path / name, "--points", "20")
         found.append((tmp_path / name / "latent.json").read_text())
     assert found[0] == found[1]
 
@@ -115,5 +121,5 @@ def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path, poses: Pa
         (("--model", file, "--data", few), "expected 10 samples or more, got 4"),
         (("--model", file, "--data", "pendulums"), "did you mean 'pendulum'?"),
     ):
-        assert sentence in flatsort("latent", *arguments, *out).sentence
+        assert sentence in flatsort("latent", "geometry", *arguments, *out).sentence
     assert not list((tmp_path / "out").glob("*.json"))

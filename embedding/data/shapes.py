@@ -1,0 +1,154 @@
+"""Shapes drawn from known factors: sprites, ellipses, disks. What a latent space finds can be compared with them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embedding.data.sets import SampleSet
+from tracker.types import Float, Image
+
+SIZE = 64
+"""Height and width of a picture in pixels, unless asked otherwise."""
+LEAST_SIZE = 16
+KINDS = ("square", "ellipse", "heart")
+SCALES, TURNS, PLACES = 6, 40, 32
+"""Values of a sprite's scale, orientation and either coordinate."""
+CHUNK = 256
+"""Pictures that are drawn together."""
+
+
+def sprites(n: int, seed: int, size: int = SIZE) -> SampleSet:
+    """White shapes on black from five independent factors, as in dSprites.
+
+    Parameters
+    ----------
+    n : int
+        Pictures.
+    seed : int
+        Two calls with the same arguments give the same pictures.
+    size : int
+        Height and width in pixels, at least 16.
+
+    Returns
+    -------
+    SampleSet
+        uint8 [n size size 1]. The factors are whole numbers: ``shape`` (0..2), ``scale`` (0..5), ``orientation``
+        (0..39), ``x`` and ``y`` (0..31).
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    References
+    ----------
+    Matthey et al., dSprites: disentanglement testing sprites dataset, 2017: the factors and their numbers of values.
+    """
+    counts = {"shape": len(KINDS), "scale": SCALES, "orientation": TURNS, "x": PLACES, "y": PLACES}
+    _require("sprites", n, size)
+    random = np.random.default_rng([seed, size, 1])
+    factors = {name: random.integers(0, count, n).astype(np.float64) for name, count in counts.items()}
+    return SampleSet(draw_sprites(factors, size), note=f"rendered: {n} sprites, seed {seed}", factors=factors)
+
+
+def draw_sprites(factors: dict[str, Float], size: int = SIZE) -> Image:
+    """Pictures uint8 [n size size 1] of sprites with these factors, each float64 [n] (see `sprites`)."""
+    half = size / 2
+    radius = size * (0.10 + 0.10 * factors["scale"] / (SCALES - 1))
+    turn = 2 * np.pi * factors["orientation"] / TURNS
+    x, y = (half + 0.5 * half * (2 * factors[name] / (PLACES - 1) - 1) for name in ("x", "y"))
+    return _drawn(size, x, y, turn, radius, factors["shape"])
+
+
+def ellipses(n: int, seed: int, size: int = SIZE) -> SampleSet:
+    """White ellipses in the middle of a black picture.
+
+    Returns
+    -------
+    SampleSet
+        uint8 [n size size 1] with the factors ``area`` (pixels), ``width`` and ``height`` (half axes, pixels) and
+        ``orientation`` (radians, 0..π).
+
+    References
+    ----------
+    Pham, Ladjal, Newson: PCA-AE: principal component analysis autoencoder, JMIV 2022, section 5.1.
+    """
+    _require("ellipses", n, size)
+    random = np.random.default_rng([seed, size, 2])
+    a, b = (random.uniform(0.12, 0.45, n) * size for _ in range(2))
+    turn = random.uniform(0, np.pi, n)
+    middle = np.full(n, size / 2)
+    pictures = _drawn(size, middle, middle, turn, a, np.full(n, KINDS.index("ellipse")), b / a)
+    factors = {"area": np.pi * a * b, "width": a, "height": b, "orientation": turn}
+    return SampleSet(pictures, note=f"rendered: {n} ellipses, seed {seed}", factors=factors)
+
+
+def disks(n: int, seed: int, size: int = SIZE, moving: bool = False) -> SampleSet:
+    """White disks on black, slightly blurred: of random radius in the middle, or (``moving``) of one radius anywhere.
+
+    Returns
+    -------
+    SampleSet
+        uint8 [n size size 1] with the factors ``radius``, ``x`` and ``y`` (pixels) and ``area`` (square pixels).
+
+    References
+    ----------
+    Newson, Almansa, Gousseau, Ladjal: Processing simple geometric attributes with autoencoders, JMIV 2020.
+    """
+    _require("disks", n, size)
+    random = np.random.default_rng([seed, size, 3 + moving])
+    fixed = size / 8
+    radius = np.full(n, fixed) if moving else random.uniform(0, size / 2, n)
+    x, y = (random.uniform(fixed, size - fixed, n) if moving else np.full(n, size / 2) for _ in range(2))
+    pictures = draw_disks(radius, x, y, size)
+    factors = {"radius": radius, "area": np.pi * radius**2, "x": x, "y": y}
+    return SampleSet(pictures, note=f"rendered: {n} disks, seed {seed}", factors=factors)
+
+
+def draw_disks(radius: Float, x: Float, y: Float, size: int) -> Image:
+    """Pictures uint8 [n size size 1] of disks around x, y (pixels), their edge blurred over two pixels."""
+    pictures = np.empty((len(radius), size, size, 1), np.uint8)
+    rows, columns = np.mgrid[:size, :size] + 0.5
+    for start in range(0, len(radius), CHUNK):
+        part = slice(start, start + CHUNK)
+        distance = np.hypot(columns - x[part, None, None], rows - y[part, None, None])
+        ink = np.clip((radius[part, None, None] - distance) / 2 + 0.5, 0, 1)
+        pictures[part, ..., 0] = np.rint(255 * ink)
+    return pictures
+
+
+def _require(name: str, n: int, size: int) -> None:
+    if n < 1 or size < LEAST_SIZE:
+        raise ValueError(f"{name}: expected n ≥ 1 and size ≥ {LEAST_SIZE}, got n {n} and size {size}")
+
+
+def _drawn(size: int, x: Float, y: Float, turn: Float, radius: Float, kind: Float, flat: Float | float = 0.6) -> Image:
+    """Pictures of shapes; ``flat`` is the ratio of an ellipse's half axes."""
+    fine = 2 * size  # four points a pixel, averaged: no hard edges
+    rows, columns = (np.mgrid[:fine, :fine].astype(np.float32) + np.float32(0.5)) / 2
+    flats = np.broadcast_to(flat, len(x))
+    pictures = np.empty((len(x), size, size, 1), np.uint8)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, start + CHUNK)
+        values = (np.cos(turn), np.sin(turn), x, y, radius)
+        cos, sin, across, along, reach = (v[part].astype(np.float32)[:, None, None] for v in values)
+        right, down = columns - across, rows - along
+        u, v = (cos * right + sin * down) / reach, (cos * down - sin * right) / reach
+        square = np.maximum(abs(u), abs(v)) <= 0.8
+        ellipse = u**2 + (v / flats[part].astype(np.float32)[:, None, None]) ** 2 <= 1
+        # a heart: the sextic (x² + y² − 1)³ = x²·y³
+        s, t = 1.25 * u, -1.25 * v
+        excess = s * s + t * t - 1
+        heart = excess * excess * excess <= s * s * t * t * t
+        inside = np.choose(kind[part].astype(np.int64)[:, None, None], [square, ellipse, heart])
+        ink = inside.reshape(-1, size, 2, size, 2).mean((2, 4))
+        pictures[part, ..., 0] = np.rint(255 * ink)
+    return pictures
+
+
+def _moving_disks(n: int, seed: int, size: int) -> SampleSet:
+    return disks(n, seed, size, moving=True)
+
+
+SHAPES = {"sprites": sprites, "ellipses": ellipses, "disks": disks, "moving_disks": _moving_disks}
+"""Name → sets of rendered shapes: (number, seed, size in pixels)."""

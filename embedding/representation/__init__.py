@@ -1,0 +1,1 @@
+"""What a representation is good for: disentangling, few labels, clusters, the true posterior."""
