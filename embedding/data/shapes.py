@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embedding.data.sets import SampleSet
-from tracker.types import Float, Image
+from tracker.types import Bool, Float, Image
 
 SIZE = 64
 """Height and width of a picture in pixels, unless asked otherwise."""
@@ -124,26 +125,39 @@ def _require(name: str, n: int, size: int) -> None:
 
 def _drawn(size: int, x: Float, y: Float, turn: Float, radius: Float, kind: Float, flat: Float | float = 0.6) -> Image:
     """Pictures of shapes; ``flat`` is the ratio of an ellipse's half axes."""
-    fine = 2 * size  # four points a pixel, averaged: no hard edges
-    rows, columns = (np.mgrid[:fine, :fine].astype(np.float32) + np.float32(0.5)) / 2
-    flats = np.broadcast_to(flat, len(x))
-    pictures = np.empty((len(x), size, size, 1), np.uint8)
-    for start in range(0, len(x), CHUNK):
-        part = slice(start, start + CHUNK)
-        values = (np.cos(turn), np.sin(turn), x, y, radius)
-        cos, sin, across, along, reach = (v[part].astype(np.float32)[:, None, None] for v in values)
-        right, down = columns - across, rows - along
-        u, v = (cos * right + sin * down) / reach, (cos * down - sin * right) / reach
-        square = np.maximum(abs(u), abs(v)) <= 0.8
-        ellipse = u**2 + (v / flats[part].astype(np.float32)[:, None, None]) ** 2 <= 1
-        # a heart: the sextic (x² + y² − 1)³ = x²·y³
-        s, t = 1.25 * u, -1.25 * v
-        excess = s * s + t * t - 1
-        heart = excess * excess * excess <= s * s * t * t * t
-        inside = np.choose(kind[part].astype(np.int64)[:, None, None], [square, ellipse, heart])
-        ink = inside.reshape(-1, size, 2, size, 2).mean((2, 4))
-        pictures[part, ..., 0] = np.rint(255 * ink)
+    flats, kinds = np.broadcast_to(flat, len(x)), kind.astype(np.int64)
+    reach = radius * np.choose(kinds, [0.8 * np.sqrt(2), np.maximum(flats, 1), 1.0])
+    pictures = np.zeros((len(x), size, size, 1), np.uint8)
+    # shapes of one kind and of about one size together: each is drawn in a window that is no larger than they need
+    order = np.lexsort((reach, kinds))
+    for number in range(len(KINDS)):
+        of_kind = order[kinds[order] == number]
+        for rows in (of_kind[start : start + CHUNK] for start in range(0, len(of_kind), CHUNK)):
+            side = min(size, 2 * int(np.ceil(reach[rows[-1]])) + 2)
+            left, top = (np.clip(np.floor(v[rows]) - side // 2, 0, size - side).astype(np.int64) for v in (x, y))
+            steps = np.arange(side)
+            place = (rows[:, None, None], (top[:, None] + steps)[:, :, None], (left[:, None] + steps)[:, None, :])
+            values = (np.cos(turn), np.sin(turn), x, y, radius, flats)
+            cos, sin, across, along, unit, ratio = (v[rows].astype(np.float32)[:, None, None] for v in values)
+            fine = (np.arange(2 * side, dtype=np.float32) + np.float32(0.5)) / 2  # four points a pixel: no hard edges
+            right = (left[:, None] + fine)[:, None, :].astype(np.float32) - across
+            down = (top[:, None] + fine)[:, :, None].astype(np.float32) - along
+            u, v = (cos * right + sin * down) / unit, (cos * down - sin * right) / unit
+            ink = _inside(number, u, v, ratio).reshape(-1, side, 2, side, 2).mean((2, 4), dtype=np.float32)
+            pictures[(*place, 0)] = np.rint(255 * ink)
     return pictures
+
+
+def _inside(kind: int, u: NDArray[np.float32], v: NDArray[np.float32], flat: NDArray[np.float32]) -> Bool:
+    """Whether points, in a shape's own axes and units of its radius, lie in it."""
+    if KINDS[kind] == "square":
+        return np.asarray(np.maximum(abs(u), abs(v)) <= 0.8)
+    if KINDS[kind] == "ellipse":
+        return np.asarray(u**2 + (v / flat) ** 2 <= 1)
+    # a heart: the sextic (x² + y² − 1)³ = x²·y³
+    s, t = 1.25 * u, -1.25 * v
+    excess = s * s + t * t - 1
+    return np.asarray(excess * excess * excess <= s * s * t * t * t)
 
 
 def _moving_disks(n: int, seed: int, size: int) -> SampleSet:
