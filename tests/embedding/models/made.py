@@ -22,6 +22,8 @@ def config(name: str, shape: list[int] = VECTOR, kind: str = "gaussian", **setti
     small = cast("ModelConfig", MODELS.config(name)(name=name))
     if hasattr(small, "prior"):
         settings = {"prior": PriorConfig(dim=2, hidden=[16], samples=4), **settings}
+    if name == "pca_ae":
+        settings = {"stage_steps": 1, **settings}
     return replace(small, shape=shape, dim=4, net=NET, likelihood=LikelihoodConfig(kind=kind), **settings)
 
 
