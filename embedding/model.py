@@ -49,10 +49,16 @@ class Batch:
         What the encoder sees: 0..1, perhaps augmented or another view.
     targets : float32 [n *shape]
         What the decoder shall give back.
+    positions : float32 [n k] or None
+        Where each sample lies in its window of a sequence: time, or other known inputs of a regression.
+    groups : int64 [n] or None
+        The window that each sample is of; those of one window lie side by side, and all windows have one length.
     """
 
     inputs: Tensor
     targets: Tensor
+    positions: Tensor | None = None
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
