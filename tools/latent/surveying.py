@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from tabulate import tabulate
@@ -55,13 +55,23 @@ class Contender:
     models: list[LatentModel]
 
 
+class Flat(Protocol):
+    """What is measured of one model."""
+
+    def flat(self) -> dict[str, float]:
+        """All numbers by name; the same names for all models of a table."""
+
+
+F = TypeVar("F", bound=Flat)
+
+
 @dataclass(frozen=True, eq=False)
-class Row:
+class Row(Generic[F]):
     """Measures of a contender, one entry a seed."""
 
     name: str
     files: list[Path]
-    runs: list[Measures]
+    runs: list[F]
 
     def spread(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation (0 of one seed) of every measure over the seeds."""
@@ -122,7 +132,7 @@ def choose(data: SampleSet, points: int, seed: int) -> SampleSet:
 
 def survey(
     models: Sequence[Contender], data: SampleSet, seed: int, shown: Callable[..., Iterable[Measures]]
-) -> list[Row]:
+) -> list[Row[Measures]]:
     """Measure all models on the same samples; ``shown`` wraps the measuring in a progress bar: (items, total)."""
     samples = data.tensor(slice(None))
     every = [(one.name, path, model) for one in models for path, model in zip(one.files, one.models, strict=True)]
@@ -140,17 +150,23 @@ def survey(
     ]
 
 
-def table(rows: Sequence[Row], style: Literal["simple", "pipe"] = "simple") -> str:
-    """The most telling measures as text: one line a measure, one column a model; mean ± deviation of several seeds."""
+def table(
+    rows: Sequence[Row[Any]], style: Literal["simple", "pipe"] = "simple", columns: Mapping[str, str] = COLUMNS
+) -> str:
+    """The most telling measures as text: one line a measure, one column a model; mean ± deviation of several seeds.
+
+    ``columns`` has the title of every measure; those that nothing was found of are left out.
+    """
     spreads = [row.spread() for row in rows]
     body = [
         [title, *(_cell(spread[key], len(row.runs)) for row, spread in zip(rows, spreads, strict=True))]
-        for key, title in COLUMNS.items()
+        for key, title in columns.items()
+        if all(key in spread for spread in spreads)
     ]
     return tabulate(body, ["", *(row.name for row in rows)], tablefmt=style, disable_numparse=True)
 
 
-def notes(rows: Sequence[Row], models: Sequence[Contender]) -> list[str]:
+def notes(rows: Sequence[Row[Measures]], models: Sequence[Contender]) -> list[str]:
     """Sentences about what the table or the figures leave out."""
     found = []
     for row in rows:
@@ -167,7 +183,7 @@ def notes(rows: Sequence[Row], models: Sequence[Contender]) -> list[str]:
     return found
 
 
-def to_json(rows: Sequence[Row], data: SampleSet, sentences: Sequence[str]) -> str:
+def to_json(rows: Sequence[Row[Any]], data: SampleSet, sentences: Sequence[str]) -> str:
     """Everything that was measured."""
     results = [
         {
