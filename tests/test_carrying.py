@@ -115,12 +115,19 @@ def test_half_a_second_is_long_enough() -> None:
     assert EmbedConfig().longest(30) == 1
 
 
+def test_no_more_numbers_are_compared_than_there_are() -> None:
+    assert [EmbedConfig(components=n).dim(4) for n in (0, 1, 4)] == [4, 1, 4]
+    with pytest.raises(ValueError, match="expected at most the embedder's 4, got 5"):
+        EmbedConfig(components=5).dim(4)
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
         ({"every": 0}, "embed.every: expected auto or a number of frames from 1 on, got 0"),
         ({"every": "always"}, "embed.every: expected auto or a number of frames from 1 on, got 'always'"),
         ({"batch": 0}, "embed.batch: expected 1 or more frames, got 0"),
+        ({"components": -1}, r"embed.components: expected 0 \(all\) or more numbers, got -1"),
     ],
 )
 def test_impossible_settings(settings: dict[str, object], sentence: str) -> None:

@@ -86,6 +86,15 @@ def test_carrying_does_not_depend_on_the_batch(seed: int, batch: int, longest: i
     assert one.asked == other.asked <= sum(len(each) for frame, each in seen if frame.image is not None)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 3), st.integers(1, 3))
+def test_the_first_numbers_of_latents(seed: int, batch: int, longest: int, dim: int) -> None:
+    seen = film(seed)
+    whole = latents_of(list(embed(seen, Spot(), batch=batch, longest=longest)))
+    cut = latents_of(list(embed(seen, Spot(), batch=batch, longest=longest, dim=dim)))
+    assert [z.tolist() for z in cut] == [z[:, :dim].tolist() for z in whole]
+    assert {z.shape[1] for z in cut} == {dim}  # of frames without boxes, too
+
+
 def standing(frames: int = 12, blind: tuple[int, ...] = ()) -> Seen:
     """One person who stands still, in pictures of one colour each: the colour is the number of the frame."""
     box = Detections.of([[40, 20, 60, 80]])

@@ -59,10 +59,11 @@ def note_on_limit(config: TrackConfig) -> str:
 def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
     """The config with the limit that the embedder's checkpoint holds as the one to begin with, unless it names its own.
 
-    The checkpoint's limit was found without labels on what the model was trained on.
+    The checkpoint's limit was found without labels on what the model was trained on. It is one of whole latents.
     """
     card = getattr(embedder, "card", None)
-    if card is None or config.latent.prior is not None or config.latent.limit != "auto":
+    cut = embedder is not None and config.embed.dim(embedder.dim) < embedder.dim
+    if card is None or cut or config.latent.prior is not None or config.latent.limit != "auto":
         return config
     limits = card.calibration
     prior = limits.get(f"limit_fmr_{config.latent.rate:g}")

@@ -183,8 +183,9 @@ def track_source(job: Job, name: str, wanted: Wanted) -> Report:
         frames = clock.watch(progress(islice(source, wanted.frames), total, name), "decoding")
         seen = clock.watch(detect(frames, job.detector), "detection")
         if job.embedder is not None:
-            batch = 1 if live else config.embed.batch
-            seen = embed(seen, job.embedder, batch=batch, longest=config.embed.longest(source.fps))
+            chosen, embedder = config.embed, job.embedder
+            batch, longest = 1 if live else chosen.batch, chosen.longest(source.fps)
+            seen = embed(seen, embedder, batch=batch, longest=longest, dim=chosen.dim(embedder.dim))
             seen = clock.watch(seen, "embedding")
         results = clock.watch(_explained(track(seen, tracker, source.size), tracker, explainer), "association")
         try:

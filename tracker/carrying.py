@@ -22,16 +22,32 @@ class EmbedConfig:
     and no other box touches either) keeps its latent for up to N frames. auto: N of half a second."""
     batch: int = 8
     """Frames in a call of the embedder, where the source is a file."""
+    components: int = 0
+    """Numbers at the beginning of a latent that are compared, for embedders that order them (pca_ae). 0: all."""
 
     def __post_init__(self) -> None:
         if self.every != "auto" and (isinstance(self.every, str) or self.every < 1):
             raise ValueError(f"embed.every: expected auto or a number of frames from 1 on, got {self.every!r}")
         if self.batch < 1:
             raise ValueError(f"embed.batch: expected 1 or more frames, got {self.batch}")
+        if self.components < 0:
+            raise ValueError(f"embed.components: expected 0 (all) or more numbers, got {self.components}")
 
     def longest(self, fps: float) -> int:
         """Frames that a latent is kept at most, in a source of ``fps`` frames a second."""
         return max(1, round(fps / 2)) if isinstance(self.every, str) else self.every
+
+    def dim(self, whole: int) -> int:
+        """Numbers that are compared of latents with ``whole`` numbers.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than wanted.
+        """
+        if self.components > whole:
+            raise ValueError(f"embed.components: expected at most the embedder's {whole}, got {self.components}")
+        return self.components or whole
 
 
 class Carrier:

@@ -28,7 +28,12 @@ def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame,
 
 
 def embed(
-    seen: Iterable[tuple[Frame, Detections]], embedder: Embedder, *, batch: int = 1, longest: int = 1
+    seen: Iterable[tuple[Frame, Detections]],
+    embedder: Embedder,
+    *,
+    batch: int = 1,
+    longest: int = 1,
+    dim: int | None = None,
 ) -> Iterator[tuple[Frame, Detections]]:
     """Each frame with its detections and their latents; without detections where the picture cannot be read.
 
@@ -40,6 +45,8 @@ def embed(
         Frames that share a call of the embedder; the first of them waits for the last.
     longest : int
         Frames that a box which is followed without doubt keeps its latent; see `tracker.carrying`.
+    dim : int, optional
+        Numbers that are kept, from the first on, of each latent; all of them by default.
     """
     carrier, stream = Carrier(longest), iter(seen)
     while some := list(islice(stream, batch)):
@@ -48,8 +55,8 @@ def embed(
         wanted = [each.boxes[origin < 0] for (_, each), origin in zip(some, origins, strict=True)]
         asked = {row: f.image for row, (f, _) in enumerate(some) if f.image is not None and len(wanted[row])}
         found = embedder.embed(list(asked.values()), [wanted[row] for row in asked]) if asked else []
-        own = dict(zip(asked, found, strict=True))
-        none = np.empty((0, embedder.dim), np.float32)
+        own = {row: latents[:, :dim] for row, latents in zip(asked, found, strict=True)}
+        none = np.empty((0, embedder.dim), np.float32)[:, :dim]
         for row, (frame, each) in enumerate(some):
             yield frame, replace(each, latents=carrier.fill(origins[row], own.get(row, none)))
 

@@ -9,6 +9,7 @@ import pytest
 from tools.appearance import needs_latents, open_embedder, require_latents, with_prior
 from tools.tracking import TrackConfig
 from tracker.association.latents import LatentConfig
+from tracker.carrying import EmbedConfig
 from tracker.config import find, load
 from tracker.protocols import Embedder
 
@@ -53,6 +54,15 @@ def test_a_checkpoint_without_a_limit_gives_none(limits: dict[str, float]) -> No
 def test_what_the_config_names_comes_first() -> None:
     assert prior(LatentConfig(prior=7.0), **{"limit_fmr_0.01": 2.0}) == 7.0
     assert prior(LatentConfig(limit=0.5), **{"limit_fmr_0.01": 2.0}) is None
+
+
+def test_a_limit_of_whole_latents_is_none_of_cut_ones() -> None:
+    embedder: Embedder = Calibrated(**{"limit_fmr_0.01": 2.0})  # type: ignore[assignment]
+    embedder.dim = 4
+    priors = [with_prior(TrackConfig(embed=EmbedConfig(components=n)), embedder).latent.prior for n in (0, 1, 3, 4)]
+    assert priors == [2.0, None, None, 2.0]
+    with pytest.raises(ValueError, match="expected at most the embedder's 4, got 5"):
+        with_prior(TrackConfig(embed=EmbedConfig(components=5)), embedder)
 
 
 def test_embedders_without_a_card_and_no_embedder() -> None:

@@ -23,6 +23,7 @@ from tools.benchmarking.results import SequenceInput
 from tools.benchmarking.scoring import Finished, named, pack, unpack
 from tools.benchmarking.timing import TimedEmbedder, TimedTracker, one_thread
 from tools.tracking import AUTO, TrackConfig
+from tracker.carrying import EmbedConfig
 from tracker.config import to_mapping
 from tracker.io.mot import read_table
 from tracker.io.results import MotSink
@@ -91,7 +92,7 @@ def plan(config: TrackConfig, sequence: SequenceInput) -> Task:
     moving = config.camera.method != "none"
     run = caching.digest(
         sequence.name,
-        to_mapping(replace(config, detector=AUTO, embedder="", embed=TrackConfig().embed)),
+        to_mapping(replace(config, detector=AUTO, embedder="", embed=EmbedConfig(components=config.embed.components))),
         latents,
         found,
         caching.of_files(pictures_of(sequence.source).files) if moving else None,
@@ -219,6 +220,7 @@ def _seen(task: Task, looks: Looks | None) -> Iterator[tuple[Frame, Detections]]
         found = _detections(sequence, frame)
         if looks is not None:
             latents = looks.latents[frame.index - 1]
+            latents = latents[:, : task.config.embed.dim(latents.shape[1])]
             found = replace(found if len(latents) else Detections.empty(), latents=latents)
         elif motion_only and found.latents is not None:  # the features of a file would only cost time
             found = replace(found, latents=None)

@@ -60,6 +60,7 @@ def sequence(folder: Path, min_score: float | None = None) -> SequenceInput:
         ("sort_long", ["camera.method=sparse_flow"]),
         ("deep_sort", ["embedder=pixels", "embed.every=auto"]),
         ("deep_sort", ["embedder=WEIGHTS", "gallery.border=0.1"]),
+        ("flat_vhp_vae_sort", ["embedder=WEIGHTS", "embed.components=2"]),
     ],
 )
 @pytest.mark.parametrize("source", ["street", "film"])
@@ -109,10 +110,11 @@ def test_the_cache_spares_the_work(
     assert [len(each) for each in looks.latents] == [len(each) for each in given.detections]
     assert looks.size == given.picture
     monkeypatch.setattr(running, "_embedded", None)  # whoever embeds now fails
-    longer = plan(config("deep_sort", f"embedder={weights}", "lifecycle.max_age=3"), given)
-    assert longer.latents == task.latents
-    assert longer.run != task.run
-    run(longer, cache)
+    for change in ("lifecycle.max_age=3", "embed.components=1"):
+        other = plan(config("deep_sort", f"embedder={weights}", change), given)
+        assert other.latents == task.latents
+        assert other.run != task.run
+        run(other, cache)
     monkeypatch.setattr(running, "track", None)
     np.testing.assert_array_equal(run(task, cache).tracks.boxes, first.tracks.boxes)
 
