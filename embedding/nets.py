@@ -10,7 +10,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 GROUPS = 8
 
@@ -50,11 +51,7 @@ def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module
     if len(shape) == 1:
         return mlp([shape[0], *config.hidden, out])
     height, width = _grid(shape, config)
-    c, s = config.width, config.stem
-    layers: list[nn.Module] = _conv(shape[0], c, s + 2, s)
-    for _ in range(config.halvings):
-        layers += _conv(c, 2 * c, 3, 2)
-        c *= 2
+    layers, c = _sink(shape[0], config)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(c * height * width, out))
 
 
@@ -64,12 +61,57 @@ def make_decoder(dim: int, shape: Sequence[int], config: NetConfig) -> nn.Module
         return mlp([dim, *reversed(config.hidden), shape[0]])
     height, width = _grid(shape, config)
     c = config.decoder_width * 2**config.halvings
-    layers: list[nn.Module] = [nn.Linear(dim, c * height * width), nn.Unflatten(1, (c, height, width))]
-    for _ in range(config.halvings):
-        layers += [nn.GroupNorm(GROUPS, c), nn.SiLU(), nn.Conv2d(c, 2 * c, 3, padding=1), nn.PixelShuffle(2)]
-        c //= 2
-    last = nn.Conv2d(c, shape[0] * config.stem**2, 3, padding=1)
-    return nn.Sequential(*layers, nn.GroupNorm(GROUPS, c), nn.SiLU(), last, nn.PixelShuffle(config.stem))
+    first = (nn.Linear(dim, c * height * width), nn.Unflatten(1, (c, height, width)))
+    return nn.Sequential(*first, *_rise(c, shape[0], config))
+
+
+def map_size(shape: Sequence[int], config: NetConfig, places: int) -> tuple[int, int]:
+    """Height and width of the feature map of a sample; a vector's has ``places`` rows and one column."""
+    return (places, 1) if len(shape) == 1 else _grid(shape, config)
+
+
+def make_map_encoder(shape: Sequence[int], out: int, config: NetConfig, places: int, blocks: int) -> nn.Module:
+    """A module from samples [n *shape], centred, to a feature map [n out h w] (see `map_size`).
+
+    Parameters
+    ----------
+    shape : sequence of int
+    out : int
+        Channels of the map.
+    config : NetConfig
+    places : int
+        Rows of a vector's map.
+    blocks : int
+        Residual blocks at the map's resolution, of images.
+    """
+    if len(shape) == 1:
+        return nn.Sequential(mlp([shape[0], *config.hidden, out * places]), nn.Unflatten(1, (out, places, 1)))
+    _grid(shape, config)
+    layers, c = _sink(shape[0], config)
+    return nn.Sequential(*layers, *(Residual(c) for _ in range(blocks)), nn.GroupNorm(GROUPS, c), nn.Conv2d(c, out, 1))
+
+
+def make_map_decoder(dim: int, shape: Sequence[int], config: NetConfig, places: int, blocks: int) -> nn.Module:
+    """A module from feature maps [n dim h w] to samples [n *shape] before the likelihood's last non-linearity."""
+    if len(shape) == 1:
+        return nn.Sequential(nn.Flatten(), mlp([dim * places, *reversed(config.hidden), shape[0]]))
+    c = config.decoder_width * 2**config.halvings
+    layers: list[nn.Module] = [nn.Conv2d(dim, c, 3, padding=1), *(Residual(c) for _ in range(blocks))]
+    return nn.Sequential(*layers, *_rise(c, shape[0], config))
+
+
+class Residual(nn.Module):
+    """x + convolutions of x, at the same size [n c h w]."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1)),
+            *(nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, channels, 1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        return torch.add(x, self.body(x))
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
@@ -78,6 +120,26 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [nn.Linear(fan_in, fan_out), nn.SiLU()]
     return nn.Sequential(*layers[:-1])
+
+
+def _sink(channels: int, config: NetConfig) -> tuple[list[nn.Module], int]:
+    """Layers from images to the coarsest feature map, and its channels."""
+    c, s = config.width, config.stem
+    layers = _conv(channels, c, s + 2, s)
+    for _ in range(config.halvings):
+        layers += _conv(c, 2 * c, 3, 2)
+        c *= 2
+    return layers, c
+
+
+def _rise(c: int, channels: int, config: NetConfig) -> list[nn.Module]:
+    """Layers from the coarsest feature map, of c channels, to images."""
+    layers: list[nn.Module] = []
+    for _ in range(config.halvings):
+        layers += [nn.GroupNorm(GROUPS, c), nn.SiLU(), nn.Conv2d(c, 2 * c, 3, padding=1), nn.PixelShuffle(2)]
+        c //= 2
+    last = nn.Conv2d(c, channels * config.stem**2, 3, padding=1)
+    return [*layers, nn.GroupNorm(GROUPS, c), nn.SiLU(), last, nn.PixelShuffle(config.stem)]
 
 
 def _conv(fan_in: int, fan_out: int, kernel: int, stride: int) -> list[nn.Module]:

@@ -23,15 +23,24 @@ class Noise:
         Where the numbers are drawn; CPU and GPU draw different ones.
     rank, world : int
         This process has the rows ``rank``, ``rank + world``, … of the batch.
+    block : int
+        Rows that stay together in one process: it has the blocks ``rank``, ``rank + world``, … of as many rows, where
+        what is drawn has a multiple of them.
     """
 
     def __init__(
-        self, seed: int, step: int | str = 0, device: torch.device | str = "cpu", rank: int = 0, world: int = 1
+        self,
+        seed: int,
+        step: int | str = 0,
+        device: torch.device | str = "cpu",
+        rank: int = 0,
+        world: int = 1,
+        block: int = 1,
     ) -> None:
         digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
         self.device = torch.device(device)
         self._generator = torch.Generator(self.device).manual_seed(int.from_bytes(digest, "little") >> 1)
-        self._rank, self._world = rank, world
+        self._rank, self._world, self._block = rank, world, block
 
     def normal(self, n: int, *shape: int) -> Tensor:
         """Standard normal numbers [n shape], n rows of this process."""
@@ -50,5 +59,14 @@ class Noise:
         """A permutation of n, the same in every process."""
         return torch.randperm(n, generator=self._generator, device=self.device)
 
+    def picks(self, n: int, count: int) -> Tensor:
+        """Which rows of the batch ``count`` draws took, with return: bool [count n] of this process's n rows."""
+        total = n * self._world
+        drawn = torch.randint(total, (count,), generator=self._generator, device=self.device)
+        return drawn[:, None] == self._mine(torch.arange(total, device=self.device))
+
     def _mine(self, drawn: Tensor) -> Tensor:
-        return drawn[self._rank :: self._world]
+        if self._block == 1 or len(drawn) % (self._block * self._world):
+            return drawn[self._rank :: self._world]
+        blocks = drawn.view(-1, self._block, *drawn.shape[1:])
+        return blocks[self._rank :: self._world].flatten(0, 1)

@@ -12,6 +12,8 @@ from embedding.model import MODELS, Batch, LatentModel, ModelConfig, build
 from embedding.nets import NetConfig
 from embedding.noise import Noise
 from embedding.objectives.hierarchical import PriorConfig
+from embedding.objectives.quantise import CodebookConfig
+from embedding.priors.pixel_cnn import PixelCNNConfig
 
 IMAGE, VECTOR = [3, 16, 8], [6]
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
@@ -24,12 +26,20 @@ def config(name: str, shape: list[int] = VECTOR, kind: str = "gaussian", **setti
         settings = {"prior": PriorConfig(dim=2, hidden=[16], samples=4), **settings}
     if name == "pca_ae":
         settings = {"stage_steps": 1, **settings}
+    if hasattr(small, "codebook"):
+        symbols = {"codebook": CodebookConfig(codes=16), "pixel_cnn": PixelCNNConfig(width=8, layers=2)}
+        settings = {**symbols, "prior_after": 3, **settings}
     return replace(small, shape=shape, dim=4, net=NET, likelihood=LikelihoodConfig(kind=kind), **settings)
 
 
 def model(name: str, shape: list[int] = VECTOR, kind: str = "gaussian", seed: int = 0, **settings: Any) -> LatentModel:
     """A small model."""
     return build(config(name, shape, kind, **settings), seed)
+
+
+def first_phase(name: str) -> dict[str, Any]:
+    """Settings that keep a small model in the phase in which it learns to reconstruct."""
+    return {"prior_after": 0} if hasattr(MODELS.config(name)(), "prior_after") else {}
 
 
 def batch(shape: list[int] = VECTOR, n: int = 8) -> Batch:

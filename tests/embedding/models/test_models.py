@@ -10,7 +10,7 @@ import torch
 from embedding import checkpoint
 from embedding.model import MODELS
 from embedding.noise import Noise
-from tests.embedding.models.made import IMAGE, VECTOR, batch, model, train
+from tests.embedding.models.made import IMAGE, VECTOR, batch, first_phase, model, train
 
 pytestmark = pytest.mark.parametrize("name", MODELS.names())
 shapes = pytest.mark.parametrize("shape", [IMAGE, VECTOR], ids=["image", "vector"])
@@ -90,7 +90,7 @@ def test_a_checkpoint_gives_the_same_latents_and_goes_on_alike(name: str, tmp_pa
 
 
 def test_it_learns(name: str) -> None:
-    made, samples = model(name), batch(n=32)
+    made, samples = model(name, **first_phase(name)), batch(n=32)
     before = float(made.loss(samples, Noise(7), 0).terms["error"].detach())
     assert train(made, samples, 40)["error"] < 0.5 * before
 

@@ -1,0 +1,37 @@
+"""Vector-quantised autoencoder (VQ-VAE)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from embedding.model import register
+from embedding.nets import make_map_decoder, make_map_encoder, map_size
+from embedding.objectives.quantise import Quantised
+from embedding.priors.pixel_cnn import Level
+from embedding.symbol_model import Assign, SymbolModel, SymbolModelConfig
+
+
+@dataclass(frozen=True)
+class VQVAEConfig(SymbolModelConfig):
+    """Nothing beyond what models with discrete codes share."""
+
+    name: str = "vq_vae"
+
+
+@register("vq_vae", VQVAEConfig)
+class VQVAE(SymbolModel):
+    """One map of codes, and a PixelCNN over it: van den Oord et al., NeurIPS 2017."""
+
+    def __init__(self, config: VQVAEConfig) -> None:
+        c = config
+        height, width = map_size(c.shape, c.net, c.places)
+        encoder = make_map_encoder(c.shape, c.dim, c.net, c.places, c.blocks)
+        decoder = make_map_decoder(c.dim, c.shape, c.net, c.places, c.blocks)
+        unflat = nn.Unflatten(1, (c.dim, height, width))
+        super().__init__(c, [Level(c.codebook.codes, height, width)], encoder, nn.Sequential(unflat, decoder))
+
+    def quantise(self, samples: Tensor, assign: Assign) -> list[Quantised]:
+        """Codes of samples [n *shape]."""
+        return [assign(0, self.infer(samples))]

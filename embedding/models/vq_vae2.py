@@ -1,0 +1,69 @@
+"""Hierarchical vector-quantised autoencoder (VQ-VAE-2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from embedding.model import register
+from embedding.nets import Residual, make_map_decoder, make_map_encoder, map_size
+from embedding.objectives.quantise import Quantised
+from embedding.priors.pixel_cnn import Level
+from embedding.symbol_model import Assign, SymbolModel, SymbolModelConfig
+
+
+@dataclass(frozen=True)
+class VQVAE2Config(SymbolModelConfig):
+    """Nothing beyond what models with discrete codes share."""
+
+    name: str = "vq_vae2"
+
+
+@register("vq_vae2", VQVAE2Config)
+class VQVAE2(SymbolModel):
+    """A coarse map of codes (top) and a fine one (bottom): Razavi et al., NeurIPS 2019.
+
+    The bottom features are conditioned on the decoded top; the decoder takes both maps. The top map has half the
+    bottom's sides.
+    """
+
+    def __init__(self, config: VQVAE2Config) -> None:
+        c, channels = config, config.net.width
+        fine = map_size(c.shape, c.net, c.places)
+        coarse = (math.ceil(fine[0] / 2), math.ceil(fine[1] / 2))
+        levels = [Level(c.codebook.codes, *size) for size in (coarse, fine)]
+        encoder = make_map_encoder(c.shape, channels, c.net, c.places, c.blocks)
+        decoder = make_map_decoder(2 * c.dim, c.shape, c.net, c.places, c.blocks)
+        super().__init__(c, levels, encoder, _Both(c.dim, coarse, fine, decoder))
+        halve = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.top = nn.Sequential(halve, Residual(channels), nn.Conv2d(channels, c.dim, 1))
+        self.lift = nn.Sequential(nn.Conv2d(c.dim, channels, 1), Residual(channels), nn.Upsample(fine))
+        self.bottom = nn.Sequential(
+            nn.Conv2d(2 * channels, channels, 1), Residual(channels), nn.Conv2d(channels, c.dim, 1)
+        )
+
+    def quantise(self, samples: Tensor, assign: Assign) -> list[Quantised]:
+        """Codes of samples [n *shape]: top, bottom."""
+        features = self.infer(samples)
+        top = assign(0, self.top(features))
+        bottom = assign(1, self.bottom(torch.cat([features, self.lift(top.codes)], 1)))
+        return [top, bottom]
+
+
+class _Both(nn.Module):
+    """Decoder of flat latents: top, enlarged, beside bottom."""
+
+    def __init__(self, dim: int, coarse: tuple[int, int], fine: tuple[int, int], decoder: nn.Module) -> None:
+        super().__init__()
+        self.split = [dim * math.prod(coarse), dim * math.prod(fine)]
+        self.top = nn.Sequential(nn.Unflatten(1, (dim, *coarse)), nn.Upsample(fine), nn.Conv2d(dim, dim, 3, padding=1))
+        self.bottom = nn.Unflatten(1, (dim, *fine))
+        self.decoder = decoder
+
+    def forward(self, latents: Tensor) -> Tensor:
+        top, bottom = torch.split(latents, self.split, 1)
+        samples: Tensor = self.decoder(torch.cat([self.top(top), self.bottom(bottom)], 1))
+        return samples
