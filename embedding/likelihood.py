@@ -44,6 +44,9 @@ class LikelihoodConfig:
     """How much of an image's contrast about the mean image is left: its (weighted) deviation s becomes
     t·(s/t)**contrast with the typical deviation t. It changes with light, distance and clothes more than it tells
     people apart. 1: all of it, images stay as they are; 0: all images get the same."""
+    centre: bool = True
+    """Whether encoder and decoder see images as deviations from the mean image, which is learned sooner. False: from
+    black, so that scaling what a Gaussian's decoder gives scales the picture."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("gaussian", "bernoulli"):
@@ -83,7 +86,7 @@ class Likelihood(nn.Module):
         self.register_buffer("baseline", torch.tensor(1.0))
         self._image = len(shape) == 3
         if self._image:
-            self.register_buffer("mean_image", torch.full(tuple(shape), 0.5))
+            self.register_buffer("mean_image", torch.full(tuple(shape), 0.5 if config.centre else 0.0))
             self.register_buffer("spread", torch.tensor(0.25))
             self.register_buffer("typical", torch.tensor(0.25))
         self.register_buffer("_blur", _blur(shape, config.blur), persistent=False)
@@ -109,7 +112,8 @@ class Likelihood(nn.Module):
             low, high = float(samples.min()), float(samples.max())
             raise ValueError(f"data: expected samples in 0..1 for a Bernoulli likelihood, got {low:.3g} to {high:.3g}")
         if self._image:
-            self.mean_image.copy_(samples.mean(0))
+            if self.config.centre:
+                self.mean_image.copy_(samples.mean(0))
             self.typical.copy_(self._deviation(samples - self.mean_image).median())
             self.spread.copy_(_apply(self._colours, self.standardise(samples) - self.mean_image).std())
         self.baseline.copy_(self._baseline(samples))
