@@ -78,6 +78,8 @@ def find(name_or_path: str | Path) -> tuple[str, Path | None]:
         raise FileNotFoundError(f"{path}: no such file")
     if path.exists():
         raise ValueError(f"{path}: expected a FILE.safetensors or FILE.onnx")
+    if len(path.parts) > 1:
+        raise FileNotFoundError(f"{path}: no such file or folder")
     raise ValueError(_unknown(name))
 
 

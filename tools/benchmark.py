@@ -39,6 +39,12 @@ if TYPE_CHECKING:
     shell_complete=lambda *_: known_trackers(),
     help="Systems of the config, or trackers: names under configs/track and FILE.yaml.",
 )
+@click.option(
+    "--embedders",
+    metavar="all|A,B,…",
+    help="Embedders of the config, or trained models, in one association: one swap, all else alike.",
+)
+@click.option("--crops", metavar="PATH", help="Labelled pictures to measure embedders on, as of flatsort retrieval.")
 @click.option("--seeds", metavar="0,1,…", help="Training seeds of checkpoints with {seed} in their names.")
 @click.option(
     "--weights",
@@ -69,6 +75,8 @@ def main(
     detections: str | None,
     min_score: float | None,
     systems: str | None,
+    embedders: str | None,
+    crops: str | None,
     seeds: str | None,
     weights: tuple[str, ...],
     out: Path,
@@ -90,6 +98,7 @@ def main(
     flatsort benchmark --data MOT16/train --systems deep_sort,flatsort --min-score 0.3 --jobs 4
     flatsort benchmark --config mot16 --seeds 0,1,2 --weights vhp_vae=runs/vhp_{seed}/model.safetensors
     flatsort benchmark --data seq/ --systems sort systems.sort.set=[lifecycle.max_age=5]
+    flatsort benchmark --data seq/ --embedders all --crops crops/val --seeds 0,1,2
     """
     from tracker.config import dump
 
@@ -98,16 +107,18 @@ def main(
         "data": [*sources, *more] or None,
         "detections": detections,
         "min_score": min_score,
+        "crops": crops,
         "seeds": _numbers(seeds) if seeds is not None else None,
     }
-    config = configured(name, {k: v for k, v in given.items() if v is not None}, systems, weights, overrides)
+    values = {k: v for k, v in given.items() if v is not None}
+    config = configured(name, values, systems, weights, overrides, embedders)
     if print_config:
         click.echo(dump(config), nl=False)
         return
     if not config.data:
         raise click.UsageError("expected --data PATH, got none")
     if not config.systems:
-        raise click.UsageError("expected --systems NAMES or --config NAME, got neither")
+        raise click.UsageError("expected --systems NAMES, --embedders all or --config NAME, got none")
     if seeds is not None and not any("{seed}" in system.weights for system in config.systems.values()):
         raise click.UsageError("--seeds: expected {seed} in a system's --weights, for example vae=runs/vae_{seed}")
     if not allow_tuned:
@@ -116,15 +127,25 @@ def main(
 
 
 def configured(
-    name: str | None, values: dict[str, Any], systems: str | None, weights: Sequence[str], overrides: Sequence[str]
+    name: str | None,
+    values: dict[str, Any],
+    systems: str | None,
+    weights: Sequence[str],
+    overrides: Sequence[str],
+    embedders: str | None = None,
 ) -> BenchmarkConfig:
     """The config of a file with what the options say; KEY=VALUE goes before them."""
-    from tools.benchmarking.settings import BenchmarkConfig, choose, with_weights
+    from tools.benchmarking.settings import BenchmarkConfig, choose, with_embedders, with_weights
     from tracker.config import find, load, override
 
     config = load(BenchmarkConfig, find("benchmark", name) if name else None, (), values)
     if systems is not None:
         config = choose(config, [each for each in systems.split(",") if each])
+        if embedders is None:
+            config = replace(config, embedders={})
+    chosen = embedders or ("all" if config.embedders else None)
+    if chosen is not None:
+        config = with_embedders(override(config, overrides), chosen)
     return override(with_weights(config, weights), overrides)
 
 
@@ -145,16 +166,19 @@ def _refuse_tuned(config: BenchmarkConfig) -> None:
 
 
 def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int) -> None:
-    from tools.benchmarking import page, tables
+    from tools.benchmarking import embedders, page, tables
     from tools.benchmarking.caching import open_cache
     from tools.benchmarking.comparison import compare
     from tools.benchmarking.intervals import intervals
+    from tools.benchmarking.settings import contest
     from tracker.config import dump
     from tracker.files import write_text
 
     with open_cache(folder) as cache:
         try:
             benchmark = _published(config, compare(config, cache, jobs=jobs, shown=_shown))
+            if config.embedders and config.crops:
+                benchmark = replace(benchmark, embedders=embedders.measure_all(contest(config), cache, _shown))
         except KeyboardInterrupt:
             kept = (
                 f"finished runs are in {folder}, the same command goes on from there" if folder else "nothing is kept"

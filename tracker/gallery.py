@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tracker import boxes as geometry
+from tracker.distances import form_of
 from tracker.types import Bool, Detections, Float, Float32, Int
 
 KEEP = ("newest", "surest", "average")
-SAME = 1e-6
-"""Distance, as a share of the latent's length, below which two latents differ by rounding alone."""
 BLOCK = 2**21
 """Pairs of a remembered latent and a new one that are looked at together, to bound the memory."""
 
@@ -69,16 +70,37 @@ class GalleryConfig:
 
 
 class Gallery:
-    """The latents of t tracks; the rows are those of the tracker's other arrays."""
+    """The latents of t tracks; the rows are those of the tracker's other arrays.
 
-    def __init__(self, config: GalleryConfig) -> None:
+    Parameters
+    ----------
+    config : GalleryConfig
+    bits : bool
+        Whether latents are codes of −1 and 1, which are kept as bits (`tracker.distances.Codes`).
+
+    Raises
+    ------
+    ValueError
+        If a moving mean of bits is asked for.
+    """
+
+    def __init__(self, config: GalleryConfig, bits: bool = False) -> None:
+        if bits and config.keep == "average":
+            raise ValueError("gallery.keep: average is a mean, which bits have none of; set latent.bits=false")
         self.config = config
+        self._form = form_of(bits)
         self._most = 1 if config.keep == "average" else config.size
         # Room for more than t tracks, and for as many latents each as the longest memory holds, up to the most.
-        self._latents = np.empty((0, 1, 0))
-        self._squares = np.empty((0, 1))  # squared length of each latent, infinite where there is none
+        self._latents: NDArray[Any] = np.empty((0, 1, 0), self._form.dtype)
+        self._offsets: NDArray[Any] = np.empty((0, 1), self._form.offset_dtype)  # absent where there is no latent
         self._scores = np.empty((0, 1))
         self._count = np.empty(0, np.int64)  # latents ever taken [t]; 0 where the only one is not clear
+        self._length = 0  # numbers in a latent, once one was seen
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the latents, their lengths and scores take up."""
+        return self._latents.nbytes + self._squares.nbytes + self._scores.nbytes
 
     def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
         """Append one track a latent [n d].
@@ -86,23 +108,23 @@ class Gallery:
         Raises
         ------
         ValueError
-            If the latents have another length than the earlier ones.
+            If the latents have another length than the earlier ones, or bits are expected and there are other numbers.
         """
-        self._check(latents)
-        before, d = len(self._count), latents.shape[1]
+        kept = self._kept(latents)
+        before = len(self._count)
         self._count = np.concatenate([self._count, clear.astype(np.int64)])
-        self._make_room(len(self._count), 1, d)
+        self._make_room(len(self._count), 1, kept.shape[1])
+        self._length = latents.shape[1]
         new = slice(before, len(self._count))
-        self._squares[new] = np.inf
-        self._latents[new, 0], self._squares[new, 0], self._scores[new, 0] = latents, _squares(latents), scores
+        self._offsets[new] = self._form.absent
+        self._latents[new, 0], self._offsets[new, 0], self._scores[new, 0] = kept, self._form.offsets(kept), scores
 
     def add(self, rows: Int, latents: Float32, scores: Float, clear: Bool) -> None:
         """Let each of the tracks ``rows`` remember one more latent, where it is ``clear``; raises as `start`."""
-        self._check(latents)
+        new = self._kept(latents)[clear]
         rows, scores = rows[clear], scores[clear]
         if not len(rows):
             return
-        new: Float = latents[clear].astype(np.float64)
         count, keep = self._count[rows], self.config.keep
         place = count % self._most
         self._make_room(len(self._count), int(place.max()) + 1, new.shape[1])
@@ -115,7 +137,7 @@ class Gallery:
             better = ~full | (scores > self._scores[rows, place])
             rows, new, scores, place = rows[better], new[better], scores[better], place[better]
         self._latents[rows, place] = new
-        self._squares[rows, place] = _squares(new)
+        self._offsets[rows, place] = self._form.offsets(new)
         self._scores[rows, place] = scores
         self._count[rows] += 1
 
@@ -125,51 +147,43 @@ class Gallery:
         moved = np.flatnonzero(rows != np.arange(len(rows)))
         if len(moved):  # those that die are often the youngest, and leave the rows before them in place
             there = slice(moved[0], len(rows))
-            for part in (self._latents, self._squares, self._scores):
+            for part in (self._latents, self._offsets, self._scores):
                 part[there] = part[rows[there]]
 
     def distance(self, latents: Float32) -> Float:
         """Smallest Euclidean distance [t n] of each track's latents to each of ``latents`` [n d]; raises as `start`.
 
-        Distances below `SAME` of the length of a latent are 0.
+        Distances below `tracker.distances.SAME` of the length of a latent are 0.
         """
-        self._check(latents)
-        t, n, (_, k, d) = len(self._count), len(latents), self._latents.shape
-        squared = np.empty((n, t))
+        new = self._kept(latents)
+        t, n, (_, k, width) = len(self._count), len(latents), self._latents.shape
+        least = np.empty((n, t), self._form.offset_dtype)
         if not t:
-            return squared.T
-        # |a − b|² = |a|² − 2ab + |b|²: float64, as the difference of large numbers
-        new: Float = latents.astype(np.float64)
-        remembered, squares = self._latents[:t].reshape(t * k, d).T, self._squares[:t].ravel()
+            return np.empty((0, n))
+        remembered, offsets = self._latents[:t].reshape(t * k, width), self._offsets[:t].ravel()
         block = max(BLOCK // (t * k), 1)
         for start in range(0, n, block):
-            product = (-2.0 * new[start : start + block]) @ remembered
-            product += squares
-            product.reshape(-1, t, k).min(axis=2, out=squared[start : start + block])
-        lengths = _squares(new)[:, None]
-        squared += lengths
-        squared[squared <= SAME**2 * lengths] = 0.0
-        return np.sqrt(squared, out=squared).T
+            part = slice(start, start + block)
+            compared = self._form.compare(new[part], remembered, offsets)
+            compared.reshape(-1, t, k).min(axis=2, out=least[part])
+        return self._form.distances(new, least).T
 
-    def _make_room(self, tracks: int, each: int, d: int) -> None:
+    def _make_room(self, tracks: int, each: int, width: int) -> None:
         """Room for so many tracks and latents each; where there is too little, for twice as many as now."""
         room, k, _ = self._latents.shape
         if tracks <= room and each <= k:
             return
         shape = (max(tracks, 2 * room) if tracks > room else room, min(max(each, 2 * k), self._most) if each > k else k)
-        old = self._latents, self._squares, self._scores
-        self._latents, self._squares, self._scores = np.zeros((*shape, d)), np.full(shape, np.inf), np.zeros(shape)
+        old, form = (self._latents, self._offsets, self._scores), self._form
+        self._latents, self._scores = np.zeros((*shape, width), form.dtype), np.zeros(shape)
+        self._offsets = np.full(shape, form.absent, form.offset_dtype)
         if room:
-            for before, after in zip(old, (self._latents, self._squares, self._scores), strict=True):
+            for before, after in zip(old, (self._latents, self._offsets, self._scores), strict=True):
                 after[:room, :k] = before
 
-    def _check(self, latents: Float32) -> None:
-        known = self._latents.shape[2]
+    def _kept(self, latents: Float32) -> NDArray[Any]:
+        """Latents in the form that they are kept in, once they are known to fit."""
+        known = self._length
         if known and latents.shape[1] != known:
             raise ValueError(f"latents: expected {known} numbers a box as before, got {latents.shape[1]}")
-
-
-def _squares(latents: Float32 | Float) -> Float:
-    """Squared length of each of the latents [n d]."""
-    squares: Float = np.einsum("nd,nd->n", latents, latents, dtype=np.float64)
-    return squares
+        return self._form.keep(latents)

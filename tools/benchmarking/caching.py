@@ -30,7 +30,15 @@ TRACKING = ("tracker", "tools/appearance.py")
 """Code that tracks depend on."""
 EMBEDDING = (
     *("embedding/embedders", "embedding/models", "embedding/checkpoint.py", "embedding/likelihood.py"),
-    *("embedding/loading.py", "embedding/model.py", "embedding/nets.py", "tracker/carrying.py", "tracker/crops.py"),
+    *(
+        "embedding/loading.py",
+        "embedding/model.py",
+        "embedding/nets.py",
+        "embedding/objectives",
+        "embedding/priors",
+        "tracker/carrying.py",
+        "tracker/crops.py",
+    ),
     *("tracker/images.py", "tracker/io/video.py", "tracker/networks.py", "tracker/pipeline.py"),
 )
 """Code that latents depend on."""

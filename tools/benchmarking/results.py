@@ -106,6 +106,9 @@ class Benchmark:
         Name of the detections and their least score, in a line.
     notes : list of str
         What a reader of the table must know: published rows, other detections than theirs, oracles, …
+    embedders : mapping of str to list of dict
+        What was measured of embedders apart from the tracker, by system, one entry a seed; see
+        `tools.benchmarking.embedders.TRAITS`.
     published : list of PublishedRow
         Rows that others have measured.
     key : str
@@ -119,3 +122,4 @@ class Benchmark:
     notes: Sequence[str] = field(default_factory=list)
     published: Sequence[PublishedRow] = ()
     key: str = ""
+    embedders: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tools.tracking import TrackConfig
 from tracker.config import find, load
 from tracker.registry import suggest
 
-SEED = "{seed}"
-"""Stands for the training seed in the name of a checkpoint."""
+if TYPE_CHECKING:
+    from tools.benchmarking.embedders import Contest
+
+SEED, NAME = "{seed}", "{name}"
+"""Stand for the training seed, and the embedder's name, in the name of a checkpoint."""
 LEARNED = ("", "supervised", "unsupervised")
 
 
@@ -47,6 +51,15 @@ class BenchmarkConfig:
     """Detections below this score are left out for every system; null: none is."""
     systems: dict[str, SystemConfig] = field(default_factory=dict)
     """Name → system, in the order of the table."""
+    embedders: dict[str, str] = field(default_factory=dict)
+    """Name → file, checkpoint or name of an embedder; each becomes a system of ``association`` and is measured on
+    ``crops``. Empty: where ``checkpoints`` says."""
+    association: str = "flat_vhp_vae_sort"
+    """Tracker of the systems that compare embedders."""
+    checkpoints: str = "runs/train/{name}_{seed}"
+    """Where the training of an embedder is that is named only."""
+    crops: str = ""
+    """Labelled pictures that embedders are measured on, as ``flatsort retrieval --data`` takes them; empty: on none."""
     seeds: list[int] = field(default_factory=lambda: [0])
     """Training seeds of the checkpoints whose names hold ``{seed}``."""
     published: str = ""
@@ -100,6 +113,41 @@ def choose(config: BenchmarkConfig, names: Sequence[str]) -> BenchmarkConfig:
     return replace(config, systems=chosen)
 
 
+def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
+    """Systems that differ in their embedder alone, after those of the config.
+
+    Parameters
+    ----------
+    config : BenchmarkConfig
+    text : str
+        Names with commas between: embedders of the config, models that were trained, ``pixels``; or ``all``: those of
+        the config, or where it has none every model and ``pixels``.
+
+    Raises
+    ------
+    ValueError
+        If there is no embedder or model of a name, or a name is a system's already.
+    """
+    from embedding.model import MODELS
+    from embedding.registry import weightless
+
+    trained = {name: config.checkpoints.replace(NAME, name) for name in MODELS.names()}
+    known = {**trained, **{name: name for name in weightless()}, **{n: f for n, f in config.embedders.items() if f}}
+    if text == "all":
+        names = list(config.embedders) or [*weightless(), *trained]
+    else:
+        names = [name for name in text.split(",") if name]
+    systems = dict(config.systems)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--embedders: unknown {name!r}{suggest(name, known)}")
+        system = SystemConfig(tracker=config.association, weights=known[name])
+        if systems.get(name, system) != system:
+            raise ValueError(f"--embedders: expected names that no system has, got {name!r}")
+        systems[name] = system
+    return replace(config, systems=systems, embedders={name: known[name] for name in names})
+
+
 def with_weights(config: BenchmarkConfig, pairs: Sequence[str]) -> BenchmarkConfig:
     """Each ``EMBEDDER=FILE`` in place: EMBEDDER is the embedder of systems, or a system's name.
 
@@ -148,6 +196,18 @@ def resolve(config: BenchmarkConfig) -> list[System]:
     if not config.systems:
         raise ValueError("systems: expected at least one, got none")
     return [_resolve(name, system, config.seeds) for name, system in config.systems.items()]
+
+
+def contest(config: BenchmarkConfig) -> Contest:
+    """The embedders of a config, of every seed, and what a track keeps of each."""
+    from tools.benchmarking.embedders import Contest
+
+    files, galleries = {}, {}
+    for name in config.embedders:
+        configs = _resolve(name, config.systems[name], config.seeds).configs
+        files[name] = [each.embedder for each in configs.values()]
+        galleries[name] = next(iter(configs.values())).gallery
+    return Contest(files, config.crops, galleries)
 
 
 def _resolve(name: str, system: SystemConfig, seeds: Sequence[int]) -> System:

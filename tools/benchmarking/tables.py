@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tabulate import tabulate
 
+from tools.benchmarking.embedders import TRAITS
 from tools.benchmarking.results import Benchmark, SystemResult
 from tracker.metrics.report import HEADS, STYLES
 
@@ -25,6 +26,8 @@ COLUMNS = {key: head for key, head in HEADS.items() if key not in ("gt", "loca")
 }
 """Key → head: the sixteen columns of the MOT16 table in its order, HOTA's, and microseconds a frame."""
 COUNTS = ("gt", "mt", "pt", "ml", "fp", "fn", "ids", "fm")
+WORTH = ("idf1", "ids", "hota")
+"""What an embedder is judged by in a tracker."""
 SURE = ("idf1", "hota", "mota", "ids")
 """What is given with its spread."""
 LATEX = {"µ": r"$\mu$", "η": r"$\eta$", "±": r"$\pm$", "–": "--", "−": "$-$"}
@@ -45,6 +48,8 @@ def text(benchmark: Benchmark, style: Style = "text", spread: Spread | None = No
     names = list(benchmark.sequences)
     frames = sum(len(each.detections) for each in benchmark.sequences.values())
     blocks = [(f"OVERALL: {len(names)} sequences, {frames} frames, {benchmark.detections}", _pooled(benchmark, style))]
+    if benchmark.embedders:
+        blocks.append(("Embedders: mean ± standard deviation over training seeds", _embedders(benchmark, style)))
     seeded = [result for result in benchmark.systems.values() if len(result.evaluations) > 1]
     if seeded:
         blocks.append(("Mean ± standard deviation over training seeds", _seeds(seeded, style)))
@@ -72,6 +77,8 @@ def to_json(benchmark: Benchmark, spread: Spread | None = None) -> str:
         for name, result in benchmark.systems.items()
     }
     document: dict[str, Any] = {"systems": systems, "detections": benchmark.detections, "notes": list(benchmark.notes)}
+    if benchmark.embedders:
+        document["embedders"] = {name: list(runs) for name, runs in benchmark.embedders.items()}
     if benchmark.published:
         document["published"] = [asdict(row) for row in benchmark.published]
     if spread is not None:
@@ -124,6 +131,29 @@ def _seeds(results: Sequence[SystemResult], style: Style) -> str:
         cells = [f"{statistics.fmean(v):.1f} ± {statistics.stdev(v):.1f}" for v in values.values()]
         rows.append([result.name, str(len(found)), *cells])
     return _table(rows, style, ("seeds", *(HEADS[key] for key in SURE)))
+
+
+def _embedders(benchmark: Benchmark, style: Style) -> str:
+    """What was measured of embedders, and what they are worth to the tracker, in one row each."""
+    measured = {key for runs in benchmark.embedders.values() for key in runs[0]}
+    keys = [key for key in TRAITS if key in measured]
+    rows = []
+    for name, runs in benchmark.embedders.items():
+        overall = [asdict(found.overall) for found in benchmark.systems[name].evaluations.values()]
+        values = [[run[key] for run in runs if key in run] for key in keys]
+        values += [[float(each[key]) for each in overall] for key in WORTH]
+        rows.append([name, *(_trait(each) for each in values)])
+    return _table(rows, style, [*(TRAITS[key] for key in keys), *(HEADS[key] for key in WORTH)])
+
+
+def _trait(values: Sequence[float]) -> str:
+    """Mean and deviation, with as many digits as say something."""
+    if not values:
+        return "–"
+    mean = statistics.fmean(values)
+    digits = 0 if mean >= 200 else 1 if mean >= 10 else 3
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(set(values)) > 1 else ""
+    return f"{mean:.{digits}f}{spread}"
 
 
 def _intervals(spread: Spread, style: Style) -> str:

@@ -1,0 +1,200 @@
+"""Embedders side by side, apart from any tracker: what they keep of crops, whom they find, what they cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tools import retrieving
+from tools.benchmarking import caching
+from tools.benchmarking.caching import Cache
+from tools.benchmarking.timing import one_thread
+from tracker.gallery import Gallery, GalleryConfig
+from tracker.images import images_of
+from tracker.types import Float32
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from embedding.model import LatentModel
+    from tools.retrieving import Labelled
+    from tracker.protocols import Embedder
+
+Shown = Callable[[Iterable[Any], int, str], Iterable[Any]]
+
+KIND = "embedders"
+"""Of the entries in the cache."""
+CODE = (*caching.EMBEDDING, "embedding/retrieval", "tracker/gallery.py", "tools/benchmarking/embedders.py")
+FLAT_POINTS, PROBES = 256, 8
+"""Crops at which flatness is estimated, and probes at each."""
+TIMED, ROUNDS = 256, 3
+"""Crops that are embedded for the clock, and how often: the quickest counts."""
+WARM = 8
+
+TRAITS = {
+    "dim": "numbers",
+    "bits": "bits a code",
+    "unexplained": "unexplained",
+    "flatness": "flatness",
+    "rank1_within": "rank-1, one camera",
+    "auc_within": "AUC, one camera",
+    "rank1_a_to_b": "rank-1, A → B",
+    "auc_a_to_b": "AUC, A → B",
+    "rank1_all": "rank-1",
+    "auc_all": "AUC",
+    "crops_per_second": "crops/s",
+    "bytes_per_track": "bytes a track",
+}
+"""Key → head of what is measured; a key is absent where an embedder or the crops have no such thing."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Who is compared, and on what.
+
+    Attributes
+    ----------
+    embedders : mapping of str to list of str
+        Name → the embedder of each training seed.
+    crops : str
+        Labelled pictures: a folder, as ``flatsort retrieval --data`` takes it.
+    galleries : mapping of str to GalleryConfig
+        What a track keeps, by name of the embedder.
+    """
+
+    embedders: Mapping[str, Sequence[str]]
+    crops: str
+    galleries: Mapping[str, GalleryConfig]
+
+
+def measure_all(contest: Contest, cache: Cache, shown: Shown) -> dict[str, list[dict[str, float]]]:
+    """Traits by embedder, one entry a seed; from the cache where they are known.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If an embedder or the crops cannot be used.
+    """
+    data = retrieving.open_labelled(contest.crops)
+    crops = caching.of_files(sorted(_files(contest.crops)))
+    jobs = [(name, file) for name, files in contest.embedders.items() for file in files]
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in contest.embedders}
+    for name, file in shown(jobs, len(jobs), "measure"):
+        key = caching.digest(_of_embedder(file), crops, caching.of_code(CODE), str(contest.galleries[name]))
+        stored = cache.load(KIND, key)
+        traits = measure(file, data, contest.galleries[name]) if stored is None else _unpacked(stored)
+        if stored is None:
+            cache.store(KIND, key, {k: np.array(v) for k, v in traits.items()})
+        found[name].append(traits)
+    return found
+
+
+def measure(file: str, data: Labelled, gallery: GalleryConfig) -> dict[str, float]:
+    """Traits of one embedder on labelled crops, computed with one thread.
+
+    ``unexplained`` is the share of the variance of the crops, as the model's likelihood weighs it, that reconstructions
+    leave; ``flatness`` the scale-free measure of the decoder's metric tensor at the crops (0 is flat); ``bits`` what a
+    latent takes up when it is kept whole; ``bytes_per_track`` what a full gallery of the tracker takes up.
+    """
+    import embedding
+
+    with one_thread(torch=True):
+        embedder = embedding.load(file)
+        seen = retrieving.embed(data, [embedder])
+        traits: dict[str, float] = {"dim": embedder.dim}
+        for ranking in retrieving.compare_one(seen, 0)[0]:
+            values = {"rank1": ranking.rank(1), "auc": ranking.separation.auc}
+            traits |= {f"{key}_{ranking.protocol}": v for key, v in values.items() if v is not None}
+        traits["crops_per_second"] = _rate(embedder, data)
+        traits["bytes_per_track"] = _remembered(gallery, seen.latents[0])
+        model = getattr(embedder, "model", None)
+        if model is not None:
+            traits |= _of_model(model, _samples(data, model))
+    return traits
+
+
+def _of_model(model: LatentModel, samples: Tensor) -> dict[str, float]:
+    """What only a model with a decoder has."""
+    import torch
+
+    from embedding.geometry.measures import encode
+    from embedding.noise import Noise
+    from embedding.objectives import flatness
+
+    latents, likelihood = encode(model, samples), model.likelihood
+    with torch.inference_mode():
+        chunks = zip(torch.split(latents, 256), torch.split(samples, 256), strict=True)
+        standard = likelihood.standardise(samples)
+        error = torch.cat([likelihood.weigh(model.decode(z) - likelihood.standardise(x)).flatten(1) for z, x in chunks])
+        spread = likelihood.weigh(standard - standard.mean(0))
+    points = latents[:FLAT_POINTS].repeat(PROBES, 1)
+    noise = Noise(0, "flatness")
+    parts = [
+        flatness.estimate(model.observe, z, noise.signs(*z.shape)) for z in torch.split(points.clone(), FLAT_POINTS)
+    ]
+    return {
+        "bits": model.code_bits,
+        "unexplained": float(error.square().mean() / spread.square().mean()),
+        "flatness": float(torch.stack([part.penalty.detach() for part in parts]).mean()),
+    }
+
+
+def _samples(data: Labelled, model: LatentModel) -> Tensor:
+    """The crops as the model takes them, float32 [n *shape]."""
+    import torch
+
+    from embedding.data.pictures import fit
+
+    shape = model.config.shape
+    crops = [fit(image, shape) for piece in data.pieces() for image in piece.images]
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
+
+
+def _rate(embedder: Embedder, data: Labelled) -> float:
+    """Crops a second of one thread."""
+    images, boxes, count = [], [], 0
+    for piece in data.pieces():
+        images += piece.images
+        boxes += piece.boxes
+        count = len(images)
+        if count >= TIMED:
+            break
+    embedder.embed(images[:WARM], boxes[:WARM])
+    seconds = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        embedder.embed(images, boxes)
+        seconds.append(time.perf_counter() - start)
+    return count / max(min(seconds), 1e-9)
+
+
+def _remembered(config: GalleryConfig, latents: Float32) -> float:
+    """Bytes of a track whose gallery is full."""
+    gallery = Gallery(config)
+    one, score, clear = np.zeros(1, np.int64), np.ones(1), np.ones(1, np.bool_)
+    gallery.start(latents[:1], score, clear)
+    for k in range(config.size):
+        row = k % len(latents)
+        gallery.add(one, latents[row : row + 1], score, clear)
+    return float(gallery.nbytes)
+
+
+def _files(crops: str) -> list[Path]:
+    folder = Path(crops)
+    return [*images_of(folder.rglob("*")), *folder.glob("*.np[yz]")]
+
+
+def _of_embedder(file: str) -> str:
+    from embedding.loading import find
+
+    kind, weights = find(file)
+    return caching.of_content(weights) if weights else kind
+
+
+def _unpacked(stored: Mapping[str, Any]) -> dict[str, float]:
+    return {key: float(value) for key, value in stored.items()}
