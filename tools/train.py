@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="Of weights, order and noise: short for seed=N.")
 @click.option(
     "--views",
-    type=click.Choice(["none", "tracklets"]),
-    help="tracklets: see one sample of a motion-only tracklet and give back another; short for views=…",
+    type=click.Choice(["none", "tracklets", "windows"]),
+    help="tracklets: see one sample of a motion-only tracklet and give back another; windows: of sequences, with time.",
 )
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option

@@ -22,7 +22,14 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Changes of the input; the target stays clean."""
     views: str = "none"
-    """``tracklets``: the input is another sample of the target's motion-only tracklet, where there is one."""
+    """``tracklets``: the input is another sample of the target's motion-only tracklet, where there is one.
+    ``windows``: a batch is windows of samples that follow each other in a tracklet or sequence, with positions."""
+    window: int = 16
+    """Samples in a window; a multiple of it is in a batch of each process."""
+    stride: int = 1
+    """A window has every ``stride``-th sample of a sequence."""
+    position: list[str] = field(default_factory=lambda: ["time"])
+    """Where a sample of a window lies, for a regression: ``time`` (its frame), or names of known factors."""
     seed: int = 0
     """Of weights, order and noise."""
     steps: int = 6000
@@ -65,7 +72,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, ok, expected in (
-            ("views", self.views in ("none", "tracklets"), "none or tracklets"),
+            ("views", self.views in ("none", "tracklets", "windows"), "none, tracklets or windows"),
+            ("window", self.window >= 2, "2 or more"),
+            ("position", len(self.position) > 0, "time or names of factors"),
             ("decay", self.decay in ("constant", "cosine", "sqrt"), "constant, cosine or sqrt"),
             ("precision", self.precision in ("auto", "fp32", "bf16"), "auto, fp32 or bf16"),
             ("lr", 0 < self.lr < float("inf"), "more than 0"),
@@ -76,7 +85,14 @@ class TrainConfig:
         ):
             if not ok:
                 raise ValueError(f"{name}: expected {expected}, got {getattr(self, name)!r}")
+        if self.views == "windows" and self.batch % self.window:
+            raise ValueError(f"batch: expected a multiple of window {self.window}, got {self.batch}")
+
+    @property
+    def block(self) -> int:
+        """Samples of a batch that stay together: those of a window."""
+        return self.window if self.views == "windows" else 1
 
 
-POSITIVE = ("steps", "batch", "log_every", "eval_every", "save_every")
+POSITIVE = ("steps", "batch", "stride", "log_every", "eval_every", "save_every")
 NOT_NEGATIVE = ("warmup", "weight_decay", "clip", "patience")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -60,21 +61,21 @@ class Learner:
         for model in (self.model, self.averaged):
             model.fit(samples.to(self.group.device))
 
-    def step(self, step: int, targets: Tensor, views: Tensor) -> dict[str, Tensor]:
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         """Take a step, counted from 0, and give the loss terms and the gradient's length before clipping.
 
         Parameters
         ----------
         step : int
-        targets, views : float32 [n *shape]
-            What is to be reconstructed, and from what: the same, or another view. Views are augmented here.
+        batch : Batch
+            What is to be reconstructed, and from what: the same, or another view. Inputs are augmented here.
         """
         config, group = self.config, self.group
-        noise = Noise(config.seed, step, group.device, group.rank, group.world)
-        inputs = augment(views, config.augment, noise)
+        noise = Noise(config.seed, step, group.device, group.rank, group.world, config.block)
+        inputs, targets = self._laid(augment(batch.inputs, config.augment, noise)), self._laid(batch.targets)
         self.model.train()
         with self._autocast:
-            total, terms = self._loss(self._laid(inputs), self._laid(targets), noise, step)
+            total, terms = self._loss(replace(batch, inputs=inputs, targets=targets), noise, step)
         total.backward()
         length = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
         for settings in self._optimiser.param_groups:
@@ -133,8 +134,8 @@ class _Loss(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, inputs: Tensor, targets: Tensor, noise: Noise, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = self.model.loss(Batch(inputs, targets), noise, step)
+    def forward(self, batch: Batch, noise: Noise, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.model.loss(batch, noise, step)
         terms = {"loss": loss.total, "score": loss.score, **loss.terms}
         return loss.total, {name: value.detach() for name, value in terms.items()}
 

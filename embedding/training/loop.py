@@ -77,8 +77,9 @@ def train(
         raise ValueError(f"data: expected samples of model.shape {config.model.shape}, got {data.shape}")
     out = Path(out)
     with distributed.join(device) as group, torch.backends.cudnn.flags(benchmark=False, deterministic=True):
-        if config.batch % group.world:
-            raise ValueError(f"batch: expected a multiple of the {group.world} processes, got {config.batch}")
+        if config.batch % (group.world * config.block):
+            each = f" of windows of {config.block}" if config.block > 1 else ""
+            raise ValueError(f"batch: expected a multiple of the {group.world} processes{each}, got {config.batch}")
         trainer = _Trainer(config, data, out, group)
         if resume:
             trainer.resume()
@@ -124,8 +125,8 @@ class _Trainer:
         self._start(callbacks)
         if self._waited_enough:
             return
-        for targets, views in self.feed.batches(progress.step, config.steps):
-            self._pending.append(self.learner.step(progress.step, targets, views))
+        for batch in self.feed.batches(progress.step, config.steps):
+            self._pending.append(self.learner.step(progress.step, batch))
             progress.step += 1
             judge, save, log = (self._due(n) for n in (config.eval_every, config.save_every, config.log_every))
             if judge or save or log:

@@ -24,6 +24,14 @@ def test_processes_draw_together_what_one_draws_alone() -> None:
     assert orders[0] == orders[1] == orders[2]
 
 
+def test_blocks_stay_in_one_process() -> None:
+    shared = [Noise(5, 6, rank=rank, world=2, block=3) for rank in range(2)]
+    whole, parts = Noise(5, 6).normal(12, 2), [noise.normal(6, 2) for noise in shared]
+    assert torch.equal(torch.cat([parts[0][:3], parts[1][:3], parts[0][3:], parts[1][3:]]), whole)
+    odd, parts = Noise(5, 7).normal(4), [Noise(5, 7, rank=rank, world=2, block=3).normal(2) for rank in range(2)]
+    assert torch.equal(torch.stack(parts, dim=1).flatten(), odd)
+
+
 def test_ranges() -> None:
     noise = Noise(0)
     drawn = noise.uniform(1000, low=-2.0, high=3.0)

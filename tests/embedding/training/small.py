@@ -42,6 +42,18 @@ def images(n: int = 40) -> SampleSet:
     return SampleSet(pictures, note="bars")
 
 
+def sequences(n: int = 50, dim: int = 6) -> SampleSet:
+    """Two sequences of points that move on circles."""
+    frame = np.arange(n) // 2
+    angle = 0.2 * frame + np.arange(n) % 2
+    points = np.sin(angle[:, None] + np.arange(dim)).astype(np.float32)
+    return SampleSet(points, {"sequence": np.arange(n) % 2, "frame": frame}, ("a", "b"), factors={"angle": angle})
+
+
+WINDOWS = ("views=windows", "window=4", "stride=2", "model.regress_after=9", "augment.noise=0.1")
+"""Of a run of VAER on `sequences` that passes its phases."""
+
+
 def config(model: str = "vae", *overrides: str, data: SampleSet | None = None) -> TrainConfig:
     """A run of a few milliseconds."""
     shape = (data or vectors()).shape

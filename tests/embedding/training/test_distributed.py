@@ -16,7 +16,7 @@ from embedding.data.sets import SampleSet
 from embedding.training import distributed
 from embedding.training.distributed import Group
 from embedding.training.loop import train
-from tests.embedding.training.small import config, images, vectors, weights
+from tests.embedding.training.small import WINDOWS, config, images, sequences, vectors, weights
 
 TOLERANCE = {"ae": 1e-5, "vae": 1e-5, "flat_vhp_vae": 1e-1}
 """Of latents, relative to their size. Sums over rows in another order are rounded differently; the flat model's penalty
@@ -27,11 +27,12 @@ import sys
 from pathlib import Path
 from embedding.training.distributed import join
 from embedding.training.loop import train
-from tests.embedding.training.small import config, images, vectors
+from tests.embedding.training.small import WINDOWS, config, images, sequences, vectors
 with join("cpu") as group:
     assert group.world == 2
     for model in sys.argv[2:]:
         train(config(model, "views=tracklets", "augment.noise=0.1"), vectors(), Path(sys.argv[1]) / model)
+    train(config("vaer", *WINDOWS, data=sequences()), sequences(), Path(sys.argv[1]) / "windows")
     light = "augment={mirror: 0.5, shift: 0.1, gain: 0.3}"
     train(config("vae", light, data=images()), images(), Path(sys.argv[1]) / "images")
 """
@@ -61,6 +62,12 @@ def test_two_processes_equal_one(model: str, shared: Path, tmp_path: Path) -> No
     if TOLERANCE[model] < 1e-4:
         for name, tensor in weights(tmp_path).items():
             torch.testing.assert_close(weights(shared / model)[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_two_processes_equal_one_for_windows(shared: Path, tmp_path: Path) -> None:
+    data = sequences()
+    path = train(config("vaer", *WINDOWS, data=data), data, tmp_path)
+    assert distance(path, shared / "windows" / path.name, data) < 1e-4
 
 
 def test_two_processes_equal_one_for_images(shared: Path, tmp_path: Path) -> None:

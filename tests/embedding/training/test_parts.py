@@ -17,7 +17,7 @@ from embedding.training.config import TrainConfig
 from embedding.training.distributed import Group, join
 from embedding.training.feed import MOST_HELD_OUT, Feed, split
 from embedding.training.schedule import ema_decay, learning_rate
-from tests.embedding.training.small import config, vectors
+from tests.embedding.training.small import WINDOWS, config, sequences, vectors
 from tracker.config import CONFIGS, load
 
 ALONE = Group(torch.device("cpu"))
@@ -73,9 +73,9 @@ def test_processes_share_a_batch() -> None:
     whole = list(Feed(data, np.arange(50), settings, ALONE).batches(2, 5))
     for rank in range(2):
         part = Feed(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(2, 5)
-        for (targets, views), (mine, other) in zip(whole, part, strict=True):
-            assert torch.equal(targets[rank::2], mine)
-            assert torch.equal(views[rank::2], other)
+        for every, mine in zip(whole, part, strict=True):
+            assert torch.equal(every.targets[rank::2], mine.targets)
+            assert torch.equal(every.inputs[rank::2], mine.inputs)
 
 
 def test_views_are_of_the_same_tracklet_and_never_held_out() -> None:
@@ -83,14 +83,37 @@ def test_views_are_of_the_same_tracklet_and_never_held_out() -> None:
     rows = np.delete(np.arange(50), 7)  # the only other view of sample 6
     places = {data.tensor(np.array([row]))[0].numpy().tobytes(): row for row in range(50)}
     swapped = 0
-    for targets, views in Feed(data, rows, config("ae", "views=tracklets", "batch=49"), ALONE).batches(0, 1):
-        for target, view in zip(targets, views, strict=True):
+    for batch in Feed(data, rows, config("ae", "views=tracklets", "batch=49"), ALONE).batches(0, 1):
+        for target, view in zip(batch.targets, batch.inputs, strict=True):
             a, b = places[target.numpy().tobytes()], places[view.numpy().tobytes()]
             assert a // 2 == b // 2
             assert b != 7
             assert (a == b) == (a == 6)
             swapped += a != b
     assert swapped == 48
+
+
+def test_windows_stay_together_and_processes_share_them() -> None:
+    data = sequences()
+    settings = config("vaer", *WINDOWS, data=data)
+    whole = list(Feed(data, np.arange(50), settings, ALONE).batches(3, 6))
+    assert [batch.groups.tolist() for batch in whole if batch.groups is not None] == [[0] * 4 + [1] * 4] * 3
+    angles = {data.tensor(np.array([row]))[0].numpy().tobytes(): data.factors["angle"][row] for row in range(50)}
+    for batch in whole:
+        found = np.array([angles[sample.numpy().tobytes()] for sample in batch.targets]).reshape(2, 4)
+        np.testing.assert_allclose(np.diff(found, axis=1), 0.4)
+    for rank in range(2):
+        part = Feed(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(3, 6)
+        for every, mine in zip(whole, part, strict=True):
+            own = slice(4 * rank, 4 * rank + 4)
+            assert torch.equal(every.targets[own], mine.targets)
+            assert every.positions is not None
+            assert mine.positions is not None
+            assert torch.equal(every.positions[own], mine.positions)
+    with pytest.raises(ValueError, match="position: expected time or angle, got 'phase'"):
+        Feed(data, np.arange(50), replace(settings, position=["phase"]), ALONE)
+    with pytest.raises(ValueError, match="expected samples with a sequence and a frame"):
+        Feed(vectors(), np.arange(50), settings, ALONE)
 
 
 def test_views_need_tracklets() -> None:
@@ -124,7 +147,11 @@ def test_recipes(recipe: str) -> None:
         ("holdout=0", "holdout: expected between 0 and 1"),
         ("ema=1", "ema: expected 0 or more and less than 1"),
         ("decay=linear", "decay: expected constant, cosine or sqrt, got 'linear'"),
-        ("views=both", "views: expected none or tracklets"),
+        ("views=both", "views: expected none, tracklets or windows"),
+        ("views=windows window=3", "batch: expected a multiple of window 3, got 8"),
+        ("window=1", "window: expected 2 or more"),
+        ("stride=0", "stride: expected 1 or more"),
+        ("position=[]", "position: expected time or names of factors"),
         ("precision=fp16", "precision: expected auto, fp32 or bf16"),
         ("clip=-1", "clip: expected 0 or more"),
         ("lr=.nan", "lr: expected more than 0"),
@@ -135,7 +162,7 @@ def test_recipes(recipe: str) -> None:
 )
 def test_settings_are_checked(change: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        config("ae", change)
+        config("ae", *change.split())
 
 
 def test_devices() -> None:

@@ -18,7 +18,7 @@ from embedding.model import MODELS
 from embedding.training import state
 from embedding.training.callbacks import Callback, read_metrics
 from embedding.training.loop import train
-from tests.embedding.training.small import config, images, same, vectors, weights
+from tests.embedding.training.small import WINDOWS, config, images, same, sequences, vectors, weights
 
 
 class Interrupt(Callback):
@@ -49,6 +49,14 @@ def test_interrupted_equals_unbroken(model: str, tmp_path: Path) -> None:
     assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"))
     a, b = (read_metrics(tmp_path / name / "metrics.jsonl") for name in ("unbroken", "broken"))
     assert [{**line, "seconds": 0} for line in a] == [{**line, "seconds": 0} for line in b]
+
+
+def test_interrupted_equals_unbroken_for_windows(tmp_path: Path) -> None:
+    data = sequences()
+    settings = config("vaer", *WINDOWS, data=data)
+    train(settings, data, tmp_path / "unbroken")
+    interrupted(settings, data, tmp_path / "broken", 4, 12, 20)
+    assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"))
 
 
 def test_interrupted_equals_unbroken_for_images(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Windows of a sequence: samples of one object that follow each other, and where each of them lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from embedding.data.sets import SampleSet
+from tracker.types import Float, Float32, Int
+
+TIME = "time"
+"""Name of the position that is a sample's frame; others are names of factors."""
+MOST_MEASURED = 4096
+"""Windows from which the unit of positions is taken."""
+
+
+class Windows:
+    """Every window of the training rows.
+
+    A sample's sequence is its tracklet, where the data have tracklets, else its sequence.
+
+    Parameters
+    ----------
+    data : SampleSet
+        With ``frame`` and ``track`` or ``sequence``.
+    rows : int64 [n]
+        Those to train on; a window passes over the others.
+    length : int
+        Samples in a window.
+    stride : int
+        A window has every ``stride``-th sample of the sequence.
+    position : sequence of str
+        `TIME` or names of factors.
+
+    Raises
+    ------
+    ValueError
+        If samples have no sequence and frame, two have the same, a factor is unknown, or no sequence is long enough.
+    """
+
+    def __init__(self, data: SampleSet, rows: Int, length: int, stride: int, position: Sequence[str]) -> None:
+        values = positions_of(data, position)
+        self._ordered, starts = ordered(data, rows)
+        reach = (length - 1) * stride + 1
+        ends = np.append(starts[1:], len(self._ordered))
+        first = [np.arange(start, end - reach + 1) for start, end in zip(starts, ends, strict=True)]
+        self._first = np.concatenate(first) if first else np.empty(0, np.int64)
+        if not len(self._first):
+            longest = int((ends - starts).max(initial=0))
+            raise ValueError(
+                f"window: expected a sequence of {reach} samples or more to train on, the longest has {longest}"
+            )
+        self._steps = np.arange(length) * stride
+        some = self.rows(np.arange(0, len(self), -(-len(self) // MOST_MEASURED))).reshape(-1, length)
+        within = values[some] - values[some].mean(axis=1, keepdims=True)
+        unit = np.sqrt(np.square(within).mean(axis=(0, 1)))
+        self._values = values / np.where(unit > 0, unit, 1.0)
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def rows(self, chosen: Int) -> Int:
+        """Rows of the data [m·length] of windows ``chosen`` [m], one window after the other."""
+        rows: Int = self._ordered[(self._first[chosen][:, None] + self._steps).ravel()]
+        return rows
+
+    def positions(self, rows: Int) -> Float32:
+        """Positions float32 [m·length k] of these rows, whole windows.
+
+        Each is relative to its window's mean, in units of the deviation within windows, which is one number for all
+        data: what a kernel of unit length is meant for.
+        """
+        values = self._values[rows].reshape(-1, len(self._steps), self._values.shape[1])
+        relative = values - values.mean(axis=1, keepdims=True)
+        flat: Float32 = relative.reshape(len(rows), -1).astype(np.float32)
+        return flat
+
+
+def ordered(data: SampleSet, rows: Int) -> tuple[Int, Int]:
+    """These rows by sequence, then frame [n], and where in that each sequence starts; see `Windows`."""
+    track, sequence, frame = (data.columns[name][rows] for name in ("track", "sequence", "frame"))
+    series = track if (track >= 0).any() else sequence
+    known = (series >= 0) & (frame >= 0)
+    if not known.any():
+        raise ValueError("data: expected samples with a sequence and a frame, to follow each other in time, got none")
+    rows, series, frame = rows[known], series[known], frame[known]
+    order = np.lexsort((frame, series))
+    rows, series, frame = rows[order], series[order], frame[order]
+    new = np.diff(series) != 0
+    twice = np.flatnonzero(~new & (np.diff(frame) == 0))
+    if len(twice):
+        raise ValueError(
+            f"data: expected one sample a frame of a sequence, got two of frame {frame[twice[0]]} "
+            "(of people, flatsort crop --views tracklets tells who is who from frame to frame)"
+        )
+    return rows, np.concatenate([[0], np.flatnonzero(new) + 1])
+
+
+def positions_of(data: SampleSet, position: Sequence[str]) -> Float:
+    """Positions [n k] of all samples as they are: frames, or known factors.
+
+    Raises
+    ------
+    ValueError
+        If a factor is unknown.
+    """
+    columns = {TIME: data.columns["frame"].astype(np.float64), **data.factors}
+    for name in position:
+        if name not in columns:
+            raise ValueError(f"position: expected {' or '.join(columns)}, got {name!r}")
+    return np.stack([np.asarray(columns[name], np.float64) for name in position], axis=1)

@@ -1,0 +1,81 @@
+"""Windows of sequences: which samples follow each other, and where they lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embedding.data.sets import SampleSet
+from embedding.data.windows import Windows, ordered, positions_of
+
+
+def moving(*lengths: int, seed: int = 0) -> SampleSet:
+    """Sequences of these lengths, shuffled; a sample's only number is its sequence · 1000 + its frame."""
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    frame = np.concatenate([np.arange(n) for n in lengths])
+    order = np.random.default_rng(seed).permutation(len(frame))
+    columns = {"sequence": sequence[order], "frame": frame[order].astype(np.int64)}
+    factors = {"angle": 0.1 * columns["frame"], "height": 50.0 + 3 * columns["sequence"]}
+    values = (1000 * columns["sequence"] + columns["frame"]).astype(np.float32)[:, None]
+    return SampleSet(values, columns, tuple(f"s{k}" for k in range(len(lengths))), factors=factors)
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(2, 6), st.integers(1, 4), st.integers(0, 99))
+def test_windows_are_all_runs_of_a_sequence(lengths: list[int], length: int, stride: int, seed: int) -> None:
+    data, reach = moving(*lengths, seed=seed), (length - 1) * stride + 1
+    wanted = [
+        1000 * s + first + stride * np.arange(length) for s, n in enumerate(lengths) for first in range(n - reach + 1)
+    ]
+    if not wanted:
+        with pytest.raises(ValueError, match=f"expected a sequence of {reach} samples or more .* has {max(lengths)}"):
+            Windows(data, np.arange(len(data)), length, stride, ["time"])
+        return
+    windows = Windows(data, np.arange(len(data)), length, stride, ["time"])
+    found = data.samples[windows.rows(np.arange(len(windows)))].reshape(-1, length)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_held_out_samples_are_passed_over_and_leave_a_gap_in_time() -> None:
+    data = moving(9)
+    kept = np.flatnonzero(data.columns["frame"] != 4)
+    windows = Windows(data, kept, 4, 1, ["time"])
+    rows = windows.rows(np.arange(len(windows)))
+    assert 4 not in data.columns["frame"][rows]
+    place = windows.positions(rows).reshape(-1, 4)
+    steps = np.diff(place, axis=1)
+    frames = np.diff(data.columns["frame"][rows].reshape(-1, 4), axis=1)
+    np.testing.assert_allclose(steps / steps.min(), frames, rtol=1e-5)
+
+
+def test_positions_are_centred_and_of_unit_deviation_within_windows() -> None:
+    data = moving(40, 25)
+    windows = Windows(data, np.arange(65), 5, 3, ["time", "angle", "height"])
+    place = windows.positions(windows.rows(np.arange(len(windows)))).reshape(-1, 5, 3)
+    np.testing.assert_allclose(place.mean(1), 0, atol=1e-5)
+    np.testing.assert_allclose(place.std(1).mean(0), [1, 1, 0], rtol=1e-4)  # of a sequence the height is constant
+    assert place.dtype == np.float32
+
+
+def test_tracklets_come_before_sequences() -> None:
+    data = moving(12)
+    track = np.where(data.columns["frame"] % 2, 7, 3)
+    apart = replace(data, columns={**data.columns, "track": track})
+    rows, starts = ordered(apart, np.arange(12))
+    assert data.columns["frame"][rows].tolist() == [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]
+    assert starts.tolist() == [0, 6]
+
+
+def test_bad_data_are_named() -> None:
+    data = moving(12)
+    with pytest.raises(ValueError, match=r"expected samples with a sequence and a frame.* got none"):
+        Windows(replace(data, columns={"sequence": data.columns["sequence"]}), np.arange(12), 4, 1, ["time"])
+    frame = np.where(data.columns["frame"] == 6, 5, data.columns["frame"])
+    twice = replace(data, columns={**data.columns, "frame": frame})
+    with pytest.raises(ValueError, match="one sample a frame of a sequence, got two of frame 5"):
+        ordered(twice, np.arange(12))
+    with pytest.raises(ValueError, match="position: expected time or angle or height, got 'phase'"):
+        positions_of(data, ["phase"])
