@@ -15,9 +15,25 @@ if TYPE_CHECKING:
     from tools.tracking import TrackConfig, Wanted
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
+SMOOTHERS = ("rts", "gp")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+class _Track(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take ``--smooth gp`` for ``--smooth smooth.method=gp``: ``--smooth`` alone has no value."""
+        spelled: list[str] = []
+        for word in args:
+            option, _, value = word.partition("=")
+            if option == "--smooth" and value in SMOOTHERS:
+                spelled += [option, f"smooth.method={value}"]
+            elif spelled[-1:] == ["--smooth"] and word in SMOOTHERS:
+                spelled.append(f"smooth.method={word}")
+            else:
+                spelled.append(word)
+        return super().parse_args(ctx, spelled)
+
+
+@click.command(cls=_Track, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="SOURCE... [KEY=VALUE]...")
 @click.option(
     "--tracker",
@@ -53,7 +69,11 @@ OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 @click.option("--crops", is_flag=True, help="Write NAME.crops/ID/FRAME.jpg.")
 @click.option("--show", is_flag=True, help="Show a live window (q or Esc ends).")
 @click.option("--boxes", type=click.Choice(["filter", "detector"]), default="filter", show_default=True)
-@click.option("--smooth/--no-smooth", default=None, help="Smooth finished tracks, fill gaps of up to smooth.max_gap.")
+@click.option(
+    "--smooth/--no-smooth",
+    default=None,
+    help="Smooth finished tracks, fill gaps of up to smooth.max_gap; --smooth gp: with a Gaussian process a track.",
+)
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
 @click.option("--timing", is_flag=True, help="Tell where the time went.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")

@@ -1,4 +1,4 @@
-"""Offline smoothing and gap filling of finished tracks: Rauch–Tung–Striebel, through filterpy.
+"""Offline smoothing and gap filling of finished tracks: Rauch–Tung–Striebel through filterpy, or a Gaussian process.
 
 References
 ----------
@@ -12,18 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.boxes import valid
+from tracker.gaussian_process import smooth_boxes
 from tracker.types import Bool, Float, Int
 
+METHODS = ("rts", "gp")
 _DIFFUSE = 10.0
 """Standard deviation of the first state in body heights: so wide that the measurements alone decide."""
 
 
 @dataclass(frozen=True)
 class SmoothConfig:
-    """Noise of the constant-velocity model, as shares of the box's height, and the longest gap.
+    """How to smooth, the constant-velocity model's noise as shares of the box's height, and the longest gap.
 
     Attributes
     ----------
+    method : str
+        ``rts``: the filter's Rauch–Tung–Striebel smoother, with the noise below. ``gp``: a Gaussian process whose
+        signal, length and noise are fitted to each track.
+    points : int
+        Measured boxes that a Gaussian process is fitted to at a time: the effort grows with its square.
     measured : float
         Standard deviation of a measured coordinate.
     position, velocity : float
@@ -33,12 +40,18 @@ class SmoothConfig:
         None: every gap is filled.
     """
 
+    method: str = "rts"
+    points: int = 150
     measured: float = 1 / 20
     position: float = 1 / 20
     velocity: float = 1 / 160
     max_gap: int | None = 20
 
     def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"smooth.method: expected {' or '.join(METHODS)}, got {self.method!r}")
+        if self.points < 3:
+            raise ValueError(f"smooth.points: expected 3 or more, got {self.points}")
         for name in ("measured", "position", "velocity"):
             if not 0 < getattr(self, name) < 10:
                 raise ValueError(f"smooth.{name}: expected more than 0 and less than 10, got {getattr(self, name)}")
@@ -138,7 +151,10 @@ def _piece(
     seen = place[measured]
     size = boxes[measured, 2:] - boxes[measured, :2]
     values = np.concatenate([boxes[measured, :2] + 0.5 * size, size], axis=1)
-    smoothed = _filter(len(grid), seen, values, config)
+    if config.method == "gp":
+        smoothed = smooth_boxes(len(grid), seen, values, config.points)
+    else:
+        smoothed = _filter(len(grid), seen, values, config)
     half = 0.5 * np.clip(smoothed[:, 2:], size.min(axis=0), size.max(axis=0))
     return grid, identity, np.concatenate([smoothed[:, :2] - half, smoothed[:, :2] + half], axis=1), source
 
