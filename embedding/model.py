@@ -100,7 +100,11 @@ class LatentModel(nn.Module, ABC):
     ----------
     dim : int
         Numbers in what `encode` gives and `decode` takes.
+    binary : bool
+        Whether what `embed` gives are codes of −1 and 1.
     """
+
+    binary = False
 
     def __init__(
         self,

@@ -57,14 +57,17 @@ def note_on_limit(config: TrackConfig) -> str:
 
 
 def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
-    """The config with the limit that the embedder's checkpoint holds as the one to begin with, unless it names its own.
+    """The config with what is known of the embedder's latents, where it does not say so itself.
 
-    The checkpoint's limit was found without labels on what the model was trained on. It is one of whole latents.
+    That is the limit to begin with, which the checkpoint holds: it was found without labels on what the model was
+    trained on, and is one of whole latents. And it is whether latents are codes of −1 and 1, which are then kept as
+    bits, unless the gallery keeps a mean of them.
     """
+    latent = config.latent
+    if getattr(embedder, "binary", False) and config.gallery.keep != "average":
+        latent = replace(latent, bits=True)
     card = getattr(embedder, "card", None)
     cut = embedder is not None and config.embed.dim(embedder.dim) < embedder.dim
-    if card is None or cut or config.latent.prior is not None or config.latent.limit != "auto":
-        return config
-    limits = card.calibration
-    prior = limits.get(f"limit_fmr_{config.latent.rate:g}")
-    return config if not prior else replace(config, latent=replace(config.latent, prior=prior))
+    if card is not None and not cut and latent.prior is None and latent.limit == "auto":
+        latent = replace(latent, prior=card.calibration.get(f"limit_fmr_{latent.rate:g}") or None)
+    return config if latent == config.latent else replace(config, latent=latent)

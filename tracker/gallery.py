@@ -100,7 +100,7 @@ class Gallery:
     @property
     def nbytes(self) -> int:
         """Bytes that the latents, their lengths and scores take up."""
-        return self._latents.nbytes + self._squares.nbytes + self._scores.nbytes
+        return int(self._latents.nbytes + self._offsets.nbytes + self._scores.nbytes)
 
     def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
         """Append one track a latent [n d].

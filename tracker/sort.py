@@ -95,7 +95,7 @@ class SortTracker:
         self.dropped = 0
         self._time, self._state = -1.0 / self._frame_rate, np.empty((5, 4, 0))
         self._life = Lifecycle(self.config.lifecycle)
-        self._gallery = Gallery(self.config.gallery)
+        self._gallery = Gallery(self.config.gallery, self.config.latent.bits)
         self._limit = LatentLimit(self.config.latent)
         self._problem: Problem | None = None
         self._traces: list[Trace] = []

@@ -72,6 +72,8 @@ class TorchEmbedder:
         Numbers in a latent.
     size : tuple of int
         Width and height of the crops in pixels.
+    binary : bool
+        Whether latents are codes of −1 and 1.
     device : torch.device
     dtype : torch.dtype
         What the encoder computes in.
@@ -95,7 +97,7 @@ class TorchEmbedder:
             model.config = replace(model.config, mirror=config.mirror)
         self.model = model.to(self.device).eval()
         self.card = card or Card()
-        self.dim = model.embed_dim
+        self.dim, self.binary = model.embed_dim, model.binary
         self.size = (shape[2], shape[1])
         self._grey = shape[0] == 1
         on_gpu = self.device.type != "cpu"

@@ -30,6 +30,8 @@ class LBAE(LatentModel):
     The squared Euclidean distance of two codes is four times their Hamming distance.
     """
 
+    binary = True
+
     def __init__(self, config: LBAEConfig) -> None:
         super().__init__(config)
         self.prior = HyperplanePrior(config.dim)

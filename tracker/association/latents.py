@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tracker.boxes import iou
+from tracker.distances import pairwise
 from tracker.types import Detections, Float
 
 DUPLICATE = 0.5
@@ -32,6 +33,9 @@ class LatentConfig:
     """Share of false matches that auto allows among pairs of one frame."""
     prior: float | None = None
     """The limit before any pair was seen; None: the one in the checkpoint of the embedder, where it has one."""
+    bits: bool = False
+    """Whether latents are codes of −1 and 1, which galleries then keep and compare as bits: the same distances and
+    tracks from a 64th of the memory. Set by an embedder whose model says so (``lbae``)."""
 
     def __post_init__(self) -> None:
         if isinstance(self.limit, str) and self.limit != "auto":
@@ -63,13 +67,11 @@ class LatentLimit:
         """Learn from the detections of a frame: boxes that do not overlap much are different objects."""
         if not self._auto or detections.latents is None or len(detections) < 2:
             return
-        from scipy.spatial.distance import cdist
-
         boxes, latents = detections.boxes, detections.latents
         if len(boxes) > MOST:
             some = np.linspace(0, len(boxes) - 1, MOST).astype(np.int64)
             boxes, latents = boxes[some], latents[some]
-        found = cdist(latents, latents)[np.triu(iou(boxes, boxes) <= DUPLICATE, 1)]
+        found = pairwise(latents, self._config.bits)[np.triu(iou(boxes, boxes) <= DUPLICATE, 1)]
         if not len(found):
             return
         places = np.arange(self._count, self._count + len(found)) % MEMORY
