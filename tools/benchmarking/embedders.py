@@ -111,7 +111,7 @@ def measure(file: str, data: Labelled, gallery: GalleryConfig) -> dict[str, floa
             values = {"rank1": ranking.rank(1), "auc": ranking.separation.auc}
             traits |= {f"{key}_{ranking.protocol}": v for key, v in values.items() if v is not None}
         traits["crops_per_second"] = _rate(embedder, data)
-        traits["bytes_per_track"] = _remembered(gallery, seen.latents[0])
+        traits["bytes_per_track"] = _remembered(gallery, seen.latents[0], getattr(embedder, "binary", False))
         model = getattr(embedder, "model", None)
         if model is not None:
             traits |= _of_model(model, _samples(data, model))
@@ -173,9 +173,9 @@ def _rate(embedder: Embedder, data: Labelled) -> float:
     return count / max(min(seconds), 1e-9)
 
 
-def _remembered(config: GalleryConfig, latents: Float32) -> float:
-    """Bytes of a track whose gallery is full."""
-    gallery = Gallery(config)
+def _remembered(config: GalleryConfig, latents: Float32, binary: bool) -> float:
+    """Bytes of a track whose gallery is full; binary codes are kept as bits where the tracker keeps them so."""
+    gallery = Gallery(config, bits=binary and config.keep != "average")
     one, score, clear = np.zeros(1, np.int64), np.ones(1), np.ones(1, np.bool_)
     gallery.start(latents[:1], score, clear)
     for k in range(config.size):
