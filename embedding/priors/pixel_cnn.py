@@ -130,12 +130,12 @@ class PixelCNN(nn.Module):
     def sample(self, n: int, noise: Noise, context: Tensor | None = None) -> Tensor:
         """Maps int64 [n h w], drawn symbol by symbol."""
         level = self.level
-        drawn = noise.uniform(n, level.places).double()
+        drawn = noise.uniform(n, level.places).double().T.contiguous()
         maps = torch.zeros(n, level.places, dtype=torch.long, device=self.position.device)
         for place in range(level.places):
             logits = self.logits_at(maps.reshape(n, level.height, level.width), place, context)
             cumulated = logits.double().softmax(1).cumsum(1)
-            maps[:, place] = torch.searchsorted(cumulated, drawn[:, place, None]).squeeze(1).clamp_max(level.codes - 1)
+            maps[:, place] = torch.searchsorted(cumulated, drawn[place, :, None]).squeeze(1).clamp_max(level.codes - 1)
         return maps.reshape(n, level.height, level.width)
 
 

@@ -7,6 +7,8 @@ import click
 from tools.cli import Verbs
 
 VERBS = {
+    "compress": "Images as streams of bits and back, beside JPEG (VQ-VAE).",
+    "cas": "Classify real images after generated ones: classification accuracy score (VQ-VAE).",
     "geometry": "Measure and draw how flat latent spaces are.",
 }
 
