@@ -7,9 +7,15 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from embedding import checkpoint
+from embedding.checkpoint import Card
+from embedding.data import sets
+from embedding.data.sets import SampleSet
 from tests.e2e.conftest import Done, Flatsort
+from tests.embedding import tiny
 from tests.tools.benchmarking import made
 from tools.benchmarking import running
 from tools.benchmarking.scoring import Finished
@@ -127,7 +133,7 @@ def test_published_rows(bench: Flatsort) -> None:
         (["--systems", "sort", "--weights", "vae=x"], "no system has the embedder 'vae'"),
         (["--systems", "sort", "nothing=3"], "unknown key 'nothing'"),
         (["--config", "mot99"], "unknown benchmark config 'mot99'"),
-        ([], "expected --systems NAMES or --config NAME"),
+        ([], "expected --systems NAMES, --embedders all or --config NAME"),
     ],
 )
 def test_one_sentence(bench: Flatsort, arguments: list[str], sentence: str) -> None:
@@ -158,3 +164,19 @@ def test_seeds_that_no_weights_name_are_refused(flatsort: Flatsort, tmp_path: Pa
     done = flatsort("benchmark", "--data", str(tmp_path), "--systems", "sort", "--seeds", "0,1")
     assert done.code == 2
     assert "--seeds: expected {seed} in a system's --weights" in done.err
+
+
+def test_embedders_in_one_association(bench: Flatsort, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "own" / "lbae_0.safetensors", tiny.model("lbae"), Card())
+    samples = np.random.default_rng(0).integers(0, 256, (12, 16, 8, 3), dtype=np.uint8)
+    sets.save(SampleSet(samples, {"identity": np.arange(12) // 3}), tmp_path / "crops")
+    arguments = ("--embedders", "pixels,lbae", "checkpoints=own/{name}_{seed}.safetensors", "--crops", "crops")
+    done = bench(*arguments, names="film")
+    assert done.code == 0, done.err
+    assert "Embedders: mean ± standard deviation over training seeds" in done.out
+    content = json.loads(Path("out/table.json").read_text())
+    assert list(content["embedders"]) == list(content["systems"]) == ["pixels", "lbae"]
+    assert content["embedders"]["lbae"][0]["bits"] == 4
+    assert "tracker flat_vhp_vae_sort, embedder own/lbae_{seed}.safetensors" in done.out
+    assert bench("--config", "out/config.yaml", names="film").out == done.out
+    assert "unknown 'pixel'; did you mean 'pixels'?" in bench("--embedders", "pixel").sentence

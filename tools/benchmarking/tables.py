@@ -151,7 +151,8 @@ def _trait(values: Sequence[float]) -> str:
     if not values:
         return "–"
     mean = statistics.fmean(values)
-    digits = 0 if mean >= 200 else 1 if mean >= 10 else 3
+    whole = len(set(values)) == 1 and mean.is_integer()
+    digits = 0 if whole or mean >= 200 else 1 if mean >= 20 else 2 if mean >= 2 else 3
     spread = f" ± {statistics.stdev(values):.{digits}f}" if len(set(values)) > 1 else ""
     return f"{mean:.{digits}f}{spread}"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,16 @@ import pytest
 from embedding import checkpoint
 from embedding.checkpoint import Card
 from tests.embedding import tiny
-from tools.benchmarking.settings import BenchmarkConfig, SystemConfig, choose, resolve, tracker_config, with_weights
+from tools.benchmarking.settings import (
+    BenchmarkConfig,
+    SystemConfig,
+    choose,
+    contest,
+    resolve,
+    tracker_config,
+    with_embedders,
+    with_weights,
+)
 from tracker.config import load, override
 
 
@@ -126,3 +136,27 @@ def test_smoothing_is_spoken_of() -> None:
     offline, online = resolve(config)
     assert "smoothed at the end" in offline.description
     assert "smoothed" not in online.description
+
+
+def test_embedders_become_systems_of_one_association(checkpoints: str) -> None:
+    config = BenchmarkConfig(association="flatsort", checkpoints="runs/{name}-{seed}", seeds=[3, 4])
+    every = with_embedders(config, "all")
+    assert {"pixels", "ae", "flat_vhp_vae", "vq_vae"} <= set(every.embedders)
+    assert every.systems["vq_vae"] == SystemConfig(tracker="flatsort", weights="runs/vq_vae-{seed}")
+    assert every.systems["pixels"].weights == "pixels"
+    own = replace(config, embedders={"mine": checkpoints, "pixels": ""}, crops="crops")
+    chosen = with_embedders(own, "all")
+    assert chosen.embedders == {"mine": checkpoints, "pixels": "pixels"}
+    assert with_embedders(chosen, "all") == chosen  # what was resolved once can be given again
+    asked = contest(chosen)
+    assert asked.embedders == {"mine": [checkpoints.format(seed=s) for s in (3, 4)], "pixels": ["pixels"]}
+    assert asked.galleries["mine"] == tracker_config("flatsort", SystemConfig()).gallery
+
+
+def test_wrong_embedders(checkpoints: str) -> None:
+    config = BenchmarkConfig(systems={"ae": SystemConfig("sort")})
+    for text, sentence in (("aee", "unknown 'aee'"), ("ae", "no system has, got 'ae'")):
+        with pytest.raises(ValueError, match=sentence):
+            with_embedders(config, text)
+    with pytest.raises(FileNotFoundError, match=r"system vae: .*no such file or folder"):
+        resolve(with_embedders(replace(config, checkpoints="no/{name}"), "vae"))

@@ -148,3 +148,17 @@ def test_intervals_are_shown_and_kept(benchmark: Benchmark, tmp_path: Path, monk
     assert blocks[3].splitlines()[0] == "learned_one minus each other system, with 95 % of the replicates"
     assert blocks[3].splitlines()[3].startswith("plain")
     assert f"-4.0 [{-ahead['high']:+.1f}, {-ahead['low']:+.1f}]" in blocks[3]
+
+
+def test_embedders_have_means_deviations_and_gaps(benchmark: Benchmark) -> None:
+    few, many = {"dim": 4.0, "flatness": 0.1}, {"dim": 4.0, "flatness": 0.3}
+    measured = {"learned_one": [few, many, {"dim": 4.0, "flatness": 0.2}], "plain": [{"dim": 400.0}]}
+    found = replace(benchmark, embedders=measured)
+    block = tables.text(found, "markdown").split("## Embedders")[1].split("##")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines() if "|" in line]
+    assert lines[0] == ["system", "numbers", "flatness", "IDF1", "IDs", "HOTA"]
+    assert lines[2][:3] == ["learned_one", "4", "0.200 ± 0.100"]
+    assert lines[2][4] == "4.00 ± 2.00"
+    assert lines[3][:3] == ["plain", "400", "–"]
+    assert json.loads(tables.to_json(found))["embedders"] == measured
+    assert "Embedders" not in tables.text(benchmark)
