@@ -178,7 +178,9 @@ def test_what_is_clear_does_not_depend_on_the_order(seed: int, n: int) -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"keep": "best"}, "gallery.keep: expected one of newest, surest, average, got 'best'"),
+        ({"keep": "best"}, "gallery.keep: expected one of newest, surest, average, regressed, got 'best'"),
+        ({"length": 0.0}, "gallery.length: expected a positive number, got 0.0"),
+        ({"noise": np.inf}, "gallery.noise: expected a positive number, got inf"),
         ({"size": 0}, "gallery.size: expected 1 or more, got 0"),
         ({"momentum": 1.0}, r"gallery.momentum: expected a number in \[0, 1\), got 1.0"),
         ({"border": np.inf}, "gallery.border: expected a finite number, got inf"),

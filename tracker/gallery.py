@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from tracker import boxes as geometry
 from tracker.distances import form_of
+from tracker.gaussian_process import weights
 from tracker.types import Bool, Detections, Float, Float32, Int
 
-KEEP = ("newest", "surest", "average")
+KEEP = ("newest", "surest", "average", "regressed")
 BLOCK = 2**21
 """Pairs of a remembered latent and a new one that are looked at together, to bound the memory."""
 
@@ -22,11 +23,16 @@ class GalleryConfig:
     """What a track remembers of its looks. Its first latent is always kept, until a clear one replaces it."""
 
     keep: str = "newest"
-    """newest: the latest ``size`` latents (DeepSORT); surest: those of highest score; average: one moving mean."""
+    """newest: the latest ``size`` latents (DeepSORT); surest: those of highest score; average: one moving mean;
+    regressed: what a Gaussian process over time expects at this frame from the latest ``size``."""
     size: int = 100
     """Number of latents a track keeps (DeepSORT: 100); a moving mean is one."""
     momentum: float = 0.9
     """Weight of the old mean in the moving one."""
+    length: float = 30.0
+    """Frames over which a regressed latent stays alike; long after, the mean of what is kept is expected."""
+    noise: float = 1.0
+    """Variance that a latent has from frame to frame, as a share of that of its slow change, for a regression."""
     max_overlap: float | None = None
     """No latent is taken from a box that overlaps another one by a higher IoU; None: any box teaches."""
     border: float | None = None
@@ -41,6 +47,9 @@ class GalleryConfig:
             raise ValueError(f"gallery.size: expected 1 or more, got {self.size}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"gallery.momentum: expected a number in [0, 1), got {self.momentum}")
+        for key in ("length", "noise"):
+            if not 0 < getattr(self, key) < np.inf:
+                raise ValueError(f"gallery.{key}: expected a positive number, got {getattr(self, key)}")
         for key in ("max_overlap", "border", "min_score"):
             if getattr(self, key) is not None and not np.isfinite(getattr(self, key)):
                 raise ValueError(f"gallery.{key}: expected a finite number, got {getattr(self, key)}")
@@ -81,12 +90,12 @@ class Gallery:
     Raises
     ------
     ValueError
-        If a moving mean of bits is asked for.
+        If a mean of bits is asked for.
     """
 
     def __init__(self, config: GalleryConfig, bits: bool = False) -> None:
-        if bits and config.keep == "average":
-            raise ValueError("gallery.keep: average is a mean, which bits have none of; set latent.bits=false")
+        if bits and config.keep in ("average", "regressed"):
+            raise ValueError(f"gallery.keep: {config.keep} is a mean, which bits have none of; set latent.bits=false")
         self.config = config
         self._form = form_of(bits)
         self._most = 1 if config.keep == "average" else config.size
@@ -94,16 +103,17 @@ class Gallery:
         self._latents: NDArray[Any] = np.empty((0, 1, 0), self._form.dtype)
         self._offsets: NDArray[Any] = np.empty((0, 1), self._form.offset_dtype)  # absent where there is no latent
         self._scores = np.empty((0, 1))
+        self._frames = np.empty((0, 1))  # infinite where there is no latent
         self._count = np.empty(0, np.int64)  # latents ever taken [t]; 0 where the only one is not clear
         self._length = 0  # numbers in a latent, once one was seen
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the latents, their lengths and scores take up."""
-        return int(self._latents.nbytes + self._offsets.nbytes + self._scores.nbytes)
+        """Bytes that the latents, their lengths, scores and frames take up."""
+        return sum(part.nbytes for part in (self._latents, self._offsets, self._scores, self._frames))
 
-    def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
-        """Append one track a latent [n d].
+    def start(self, latents: Float32, scores: Float, clear: Bool, frame: int = 0) -> None:
+        """Append one track a latent [n d] of this frame.
 
         Raises
         ------
@@ -116,10 +126,10 @@ class Gallery:
         self._make_room(len(self._count), 1, kept.shape[1])
         self._length = latents.shape[1]
         new = slice(before, len(self._count))
-        self._offsets[new] = self._form.absent
+        self._offsets[new], self._frames[new], self._frames[new, 0] = self._form.absent, np.inf, frame
         self._latents[new, 0], self._offsets[new, 0], self._scores[new, 0] = kept, self._form.offsets(kept), scores
 
-    def add(self, rows: Int, latents: Float32, scores: Float, clear: Bool) -> None:
+    def add(self, rows: Int, latents: Float32, scores: Float, clear: Bool, frame: int = 0) -> None:
         """Let each of the tracks ``rows`` remember one more latent, where it is ``clear``; raises as `start`."""
         new = self._kept(latents)[clear]
         rows, scores = rows[clear], scores[clear]
@@ -138,7 +148,7 @@ class Gallery:
             rows, new, scores, place = rows[better], new[better], scores[better], place[better]
         self._latents[rows, place] = new
         self._offsets[rows, place] = self._form.offsets(new)
-        self._scores[rows, place] = scores
+        self._scores[rows, place], self._frames[rows, place] = scores, frame
         self._count[rows] += 1
 
     def keep(self, rows: Int) -> None:
@@ -147,12 +157,13 @@ class Gallery:
         moved = np.flatnonzero(rows != np.arange(len(rows)))
         if len(moved):  # those that die are often the youngest, and leave the rows before them in place
             there = slice(moved[0], len(rows))
-            for part in (self._latents, self._offsets, self._scores):
+            for part in (self._latents, self._offsets, self._scores, self._frames):
                 part[there] = part[rows[there]]
 
-    def distance(self, latents: Float32) -> Float:
+    def distance(self, latents: Float32, frame: int = 0) -> Float:
         """Smallest Euclidean distance [t n] of each track's latents to each of ``latents`` [n d]; raises as `start`.
 
+        It is that of the one latent that is expected at this frame, where latents are regressed.
         Distances below `tracker.distances.SAME` of the length of a latent are 0.
         """
         new = self._kept(latents)
@@ -160,6 +171,10 @@ class Gallery:
         least = np.empty((n, t), self._form.offset_dtype)
         if not t:
             return np.empty((0, n))
+        if self.config.keep == "regressed":
+            share = weights(self._frames[:t], frame, self.config.length, self.config.noise)
+            expected: Float = np.einsum("tk,tkd->td", share, self._latents[:t])
+            return self._form.distances(new, self._form.compare(new, expected, self._form.offsets(expected))).T
         remembered, offsets = self._latents[:t].reshape(t * k, width), self._offsets[:t].ravel()
         block = max(BLOCK // (t * k), 1)
         for start in range(0, n, block):
@@ -174,11 +189,11 @@ class Gallery:
         if tracks <= room and each <= k:
             return
         shape = (max(tracks, 2 * room) if tracks > room else room, min(max(each, 2 * k), self._most) if each > k else k)
-        old, form = (self._latents, self._offsets, self._scores), self._form
+        old, form = (self._latents, self._offsets, self._scores, self._frames), self._form
         self._latents, self._scores = np.zeros((*shape, width), form.dtype), np.zeros(shape)
-        self._offsets = np.full(shape, form.absent, form.offset_dtype)
+        self._offsets, self._frames = np.full(shape, form.absent, form.offset_dtype), np.full(shape, np.inf)
         if room:
-            for before, after in zip(old, (self._latents, self._offsets, self._scores), strict=True):
+            for before, after in zip(old, (self._latents, self._offsets, self._scores, self._frames), strict=True):
                 after[:room, :k] = before
 
     def _kept(self, latents: Float32) -> NDArray[Any]:

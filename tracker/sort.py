@@ -238,7 +238,7 @@ class SortTracker:
     def _pose(self, state: State, detections: Detections) -> Problem:
         motion, life, distance = self._motion, self._life, None
         if detections.latents is not None and len(detections):
-            distance = self._limit.units(self._gallery.distance(detections.latents))
+            distance = self._limit.units(self._gallery.distance(detections.latents, self._life.frame + 1))
         return Problem(
             detections=detections,
             motion=motion,
@@ -263,7 +263,7 @@ class SortTracker:
             self._state = self._motion.correct(self._state, measured)
         self._life.match(rows, inputs[cols], detections.scores[cols], detections.classes[cols])
         if detections.latents is not None:
-            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], clear[cols])
+            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], clear[cols], self._life.frame)
 
     def _bury(self) -> None:
         """Drop the tracks that have outlived their time."""
@@ -284,7 +284,7 @@ class SortTracker:
         self._state = np.concatenate([self._state, born], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])
         if detections.latents is not None:
-            self._gallery.start(detections.latents[free], detections.scores[free], clear[free])
+            self._gallery.start(detections.latents[free], detections.scores[free], clear[free], self._life.frame)
 
     def _report(self) -> Tracks:
         life = self._life
