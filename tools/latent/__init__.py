@@ -7,8 +7,16 @@ import click
 from tools.cli import Verbs
 
 VERBS = {
+    "interpolate": "Walk between samples: straight, and by hyperplanes (LBAE).",
+    "edit": "Switch an attribute that examples show, and judge what else changed.",
+    "codes": "Moments of binary codes and of samples that share them (LBAE).",
     "compress": "Images as streams of bits and back, beside JPEG (VQ-VAE).",
     "cas": "Classify real images after generated ones: classification accuracy score (VQ-VAE).",
+    "measure": "Disentanglement, labels needed, clusters: what latent spaces are worth.",
+    "sample": "Draw a model's prior; are the samples copies?",
+    "posterior": "A VAE's posterior beside the exact one, by MCMC and on a grid.",
+    "traverse": "Draw what each number of a latent does, the most important first.",
+    "factors": "Correlate latents with the known factors of rendered samples.",
     "geometry": "Measure and draw how flat latent spaces are.",
 }
 

@@ -133,20 +133,34 @@ def choose(data: SampleSet, points: int, seed: int) -> SampleSet:
 def survey(
     models: Sequence[Contender], data: SampleSet, seed: int, shown: Callable[..., Iterable[Measures]]
 ) -> list[Row[Measures]]:
-    """Measure all models on the same samples; ``shown`` wraps the measuring in a progress bar: (items, total)."""
+    """Measure the geometry of all models on the same samples; see `each`."""
     samples = data.tensor(slice(None))
+    return each(models, lambda _, model: measure(model, samples, seed), shown)
+
+
+def each(
+    models: Sequence[Contender], measured: Callable[[Path, LatentModel], F], shown: Callable[..., Iterable[F]]
+) -> list[Row[F]]:
+    """Measure all seeds of all models; ``shown`` wraps the measuring in a progress bar: (items, total).
+
+    Raises
+    ------
+    ValueError
+        What ``measured`` raises, with the model's file before it.
+    """
     every = [(one.name, path, model) for one in models for path, model in zip(one.files, one.models, strict=True)]
 
-    def measured() -> Iterable[Measures]:
+    def runs() -> Iterable[F]:
         for _, path, model in every:
             try:
-                yield measure(model, samples, seed)
+                yield measured(path, model)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
 
-    runs = list(shown(measured(), len(every)))
+    found = list(shown(runs(), len(every)))
     return [
-        Row(one.name, one.files, [r for (n, *_), r in zip(every, runs, strict=True) if n == one.name]) for one in models
+        Row(one.name, one.files, [r for (n, *_), r in zip(every, found, strict=True) if n == one.name])
+        for one in models
     ]
 
 

@@ -1,0 +1,194 @@
+"""The exact posterior p(z|x) of a trained decoder beside the Gaussian q(z|x) that its encoder gives.
+
+The decoder's likelihood and the standard normal prior define a posterior that no training has seen: it can be sampled
+(`embedding.representation.mcmc`) and, of two latent dimensions, normalised on a grid. How far q is from it is what the
+evidence lower bound lacks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from embedding.model import LatentModel
+from embedding.noise import Noise
+from embedding.objectives.kl import Gaussian, log_normal
+from embedding.representation.mcmc import LogDensity
+
+KINDS = ("vae", "beta_vae")
+"""Models with a standard normal prior and a Gaussian posterior."""
+REACH, CELLS = 5.0, 201
+"""Of the grid: from −5 to 5 in either direction; the prior has 1e-6 outside."""
+LOST = 1e-3
+"""Mass of a Gaussian that the grid may miss or count twice."""
+FIT_STEPS = 40
+CHUNK = 4096
+"""Latents decoded at a time."""
+
+
+def variational(model: LatentModel, samples: Tensor) -> Gaussian:
+    """The posterior q(z|x) of samples [n *shape] that the encoder of a VAE gives, [n d]."""
+    with torch.no_grad():
+        return Gaussian.of(model.infer(samples))
+
+
+def log_joint(model: LatentModel, samples: Tensor) -> LogDensity:
+    """log p(x|z) + log p(z) of samples [n *shape] as a function of latents [c n d] or [c 1 d]: [c n], nats.
+
+    What the likelihood's ``nll`` leaves out, which no latent changes, is left out.
+    """
+
+    def density(latents: Tensor) -> Tensor:
+        c, n = len(latents), len(samples)
+        raw = model.decoder(latents.flatten(0, 1)).reshape(c, latents.shape[1], *samples.shape[1:])
+        targets = samples.expand(c, *samples.shape).flatten(0, 1)
+        nll = model.likelihood.nll(raw.expand(c, n, *samples.shape[1:]).flatten(0, 1), targets)
+        return log_normal(latents) - nll.reshape(c, n)
+
+    return density
+
+
+@dataclass(frozen=True, eq=False)
+class GridPosterior:
+    """Posteriors over a 2-D latent space on a grid.
+
+    Attributes
+    ----------
+    nodes : float64 [g 2]
+        Centres of the cells, z1 varies fastest.
+    axis : float64 [m]
+        Coordinates of the nodes in either direction; g = m².
+    log_density : float64 [n g]
+        log p(z|x), per unit of area.
+    log_evidence : float64 [n]
+        log p(x), but for the constant that `embedding.likelihood.Likelihood.nll` leaves out.
+    """
+
+    nodes: Tensor
+    axis: Tensor
+    log_density: Tensor
+    log_evidence: Tensor
+
+    @property
+    def area(self) -> float:
+        """Of a cell."""
+        return float(self.axis[1] - self.axis[0]) ** 2
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean [n 2] and covariance [n 2 2]."""
+        weights = self.log_density.exp() * self.area
+        mean = weights @ self.nodes
+        apart = self.nodes - mean[:, None]
+        return mean, torch.einsum("ng,ngi,ngj->nij", weights, apart, apart)
+
+    def kl(self, q: Gaussian) -> Tensor:
+        """KL(q‖p) [n] of one Gaussian [n 2] a posterior, nats.
+
+        Raises
+        ------
+        ValueError
+            If a Gaussian is narrower than a cell or reaches beyond the grid, so that the sum is no integral.
+        """
+        weights, divergence = self._sums(q)
+        if bool((abs(weights - 1) > LOST).any()):
+            worst = float(weights[(weights - 1).abs().argmax()])
+            raise ValueError(
+                f"posterior: expected Gaussians that the grid holds and resolves, one has mass {worst:.4f}"
+            )
+        return divergence
+
+    def fit(self, start: Gaussian) -> Gaussian:
+        """The Gaussians [n 2] with diagonal covariances that have the least KL(q‖p), searched from a start.
+
+        What they leave of it is the family's fault (approximation gap), what they take away that of an encoder that
+        has to serve all samples (amortisation gap).
+
+        References
+        ----------
+        Cremer et al., Inference suboptimality in variational autoencoders, ICML 2018.
+        """
+        free = [t.detach().double().clone().requires_grad_() for t in (start.mean, start.log_deviation)]
+        optimiser = torch.optim.LBFGS(free, max_iter=FIT_STEPS, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimiser.zero_grad()
+            loss = self._sums(Gaussian(*free))[1].sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
+        return Gaussian(*(t.detach() for t in free))
+
+    def _sums(self, q: Gaussian) -> tuple[Tensor, Tensor]:
+        """Mass of q and its divergence from p over the grid, each [n]."""
+        log_q = Gaussian(q.mean.double()[:, None], q.log_deviation.double()[:, None]).log_density(self.nodes)
+        weights = log_q.exp() * self.area
+        return weights.sum(1), (weights * (log_q - self.log_density)).sum(1)
+
+
+@torch.no_grad()
+def grid_posterior(model: LatentModel, samples: Tensor, reach: float = REACH, cells: int = CELLS) -> GridPosterior:
+    """Normalise p(x|z)·p(z) of samples [n *shape] over a grid.
+
+    Raises
+    ------
+    ValueError
+        If the model has not two latent dimensions.
+    """
+    if model.dim != 2:
+        raise ValueError(f"posterior: expected 2 latent dimensions for a grid, got {model.dim}")
+    axis = (torch.arange(cells, dtype=torch.float64) + 0.5) / cells * 2 * reach - reach
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    nodes = torch.stack([x.flatten(), y.flatten()], dim=1)
+    density = log_joint(model, samples)
+    parts = [density(some[:, None]).T for some in torch.split(nodes.float(), CHUNK // len(samples) + 1)]
+    joint = torch.cat(parts, dim=1).double()
+    evidence = torch.logsumexp(joint, dim=1) + math.log(float(axis[1] - axis[0]) ** 2)
+    return GridPosterior(nodes, axis, joint - evidence[:, None], evidence)
+
+
+@torch.no_grad()
+def predictive(model: LatentModel, draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation [n *shape] of the decoded mean over draws [n s d] of a posterior: ∫ E[x̂|z] p(z|x) dz."""
+    n, s, _ = draws.shape
+    decoded = torch.cat([model.decode(some) for some in torch.split(draws.flatten(0, 1), CHUNK)])
+    decoded = decoded.reshape(n, s, *decoded.shape[1:])
+    return decoded.mean(1), decoded.std(1)
+
+
+def gaussian_wasserstein(mean: Tensor, covariance: Tensor, other: Tensor, of_other: Tensor) -> Tensor:
+    """2-Wasserstein distance [n] of Gaussians with means [n d] and covariances [n d d], in closed form.
+
+    References
+    ----------
+    Dowson and Landau, The Fréchet distance between multivariate normal distributions, 1982.
+    """
+    root = _square_root(covariance)
+    cross = _square_root(root @ of_other @ root)
+    traces = (covariance + of_other - 2 * cross).diagonal(dim1=1, dim2=2).sum(1)
+    return ((mean - other).square().sum(1) + traces).clamp_min(0).sqrt()
+
+
+def sliced_wasserstein(some: Tensor, others: Tensor, noise: Noise, directions: int = 64) -> Tensor:
+    """Sliced 2-Wasserstein distance [n] of two clouds of s points, each [n s d].
+
+    Root of the mean over random directions of the squared distance of the sorted projections, times d, so that clouds
+    that are shifted by t are |t| apart as with the distance that is not sliced.
+
+    References
+    ----------
+    Bonneel et al., Sliced and Radon Wasserstein barycenters of measures, 2015.
+    """
+    d = some.shape[2]
+    along = torch.nn.functional.normalize(noise.normal(directions, d).to(some.dtype), dim=1)
+    one, two = ((cloud @ along.T).sort(dim=1).values for cloud in (some, others))
+    return ((one - two).square().mean((1, 2)) * d).sqrt()
+
+
+def _square_root(matrices: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrices)
+    root: Tensor = vectors @ torch.diag_embed(values.clamp_min(0).sqrt()) @ vectors.transpose(1, 2)
+    return root

@@ -1,0 +1,82 @@
+"""``flatsort latent measure``: how good latent spaces are as representations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.cli import debug_option, progress, run
+from tools.latent.common import data_option, out_option, seed_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tools.latent.measuring import Findings
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="Checkpoint, folder of a training run or name; NAME=M,M,M: seeds of one model. Repeat to compare.",
+)
+@data_option
+@out_option
+@click.option("--points", type=click.IntRange(10), default=15_000, show_default=True, help="Samples, at most.")
+@click.option(
+    "--votes", type=click.IntRange(10), default=10_000, show_default=True, help="Points of the disentanglement scores."
+)
+@click.option("--figures/--no-figures", default=True, show_default=True, help="Maps, and which latent knows what.")
+@seed_option
+@debug_option
+def main(
+    models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: int, votes: int, figures: bool, seed: int
+) -> None:
+    """Measure what latent spaces are worth as representations, as far as the data tell.
+
+    Known factors (sprites, ellipses, …): BetaVAE score, FactorVAE score, MIG. Factors and identities: accuracy of a
+    linear classifier with 100 and with 10,000 labels on held-out samples. Identities (digits, pictures of people):
+    nearest neighbours and silhouette. Always: reconstruction. Of rendered shapes new pictures are drawn, which no
+    training has seen.
+
+    Leaves in --out: measure.json, measure.md, map_pca.png, map_tsne.png, information.png (which latent knows of which
+    factor). Figures show the first seed of each model.
+
+    \b
+    flatsort latent measure --model b1=a,b,c --model b4=d,e,f --data sprites --out runs/measure
+    flatsort latent measure --model runs/vae --data cuhk03/val --no-figures --out runs/people
+    """
+    from embedding.data.sources import gather
+    from tools.latent import measuring, surveying
+    from tracker.files import write_text
+
+    found = surveying.contenders(models)
+    shape = found[0].models[0].config.shape
+    data, skipped = measuring.fresh(sources, shape, points, seed), []
+    if data is None:
+        gathered = gather(sources, shape, out / "data")
+        data, skipped = surveying.choose(gathered.data, points, seed), gathered.skipped
+    rows = measuring.survey(found, data, seed, votes, _shown)
+    sentences = measuring.notes(rows)
+    if skipped:
+        sentences.append(f"{len(skipped)} files were skipped, the first: {skipped[0]}")
+    pictures = measuring.draw(found, data, out, seed) if figures else []
+    write_text(out / "measure.md", surveying.table(rows, "pipe", measuring.COLUMNS) + "\n")
+    write_text(out / "measure.json", surveying.to_json(rows, data, sentences))
+    click.echo(surveying.table(rows, columns=measuring.COLUMNS))
+    for sentence in sentences:
+        click.echo(f"note: {sentence}")
+    click.echo(f"{out}: {', '.join(['measure.json', 'measure.md', *(path.name for path in pictures)])}")
+
+
+def _shown(measured: Iterable[Findings], total: int) -> Iterable[Findings]:
+    return progress(measured, total, "measure", "model")
+
+
+if __name__ == "__main__":
+    run(main)
