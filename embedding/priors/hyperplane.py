@@ -3,6 +3,9 @@
 Every bit is a unit vector, and so is a boundary. A bit is 1 where a random normal has its vector and the boundary on
 one side. With ⟨Vᵢ, Vⱼ⟩ = sin(π/2·Mᵢⱼ) the bits have exactly the means and the second moments in M.
 
+The paper interpolates between normals from a heuristic that leaves a few bits wrong; here a code's normal is that of
+the widest margin, which has all of them right.
+
 References
 ----------
 Fajtl, Argyriou, Monekosso, Remagnino: Latent Bernoulli autoencoder, ICML 2020.
@@ -13,17 +16,25 @@ Higham: Computing the nearest correlation matrix, IMA Journal of Numerical Analy
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
+from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from embedding.noise import Noise
+from tracker.types import Float
 
 ROUNDS = 100
 """Projections of the repair; eigenvalues below 0 are far below the moments' own error by then."""
 SHIFT = 1e-12
 """First shift of the diagonal; a pair that must agree always does so but for √(2·shift)/π of the draws."""
+STRICT = 1e4
+"""Weight of the squared distance by which a code's bit may be on the wrong side of its hyperplane."""
+TOLERANCE = 1e-10
+"""Change of the largest entry at which the repair ends."""
+TINY = 1e-9
 
 
 class HyperplanePrior(nn.Module):
@@ -64,17 +75,18 @@ class HyperplanePrior(nn.Module):
         ValueError
             If there are no codes.
         """
-        total, count = torch.zeros_like(self.moments, dtype=torch.float64), 0
-        for codes in batches:
-            longer = bordered(codes).double()
-            total += longer.T @ longer
-            count += len(codes)
-        if not count:
-            raise ValueError("codes: expected one at least, got none")
-        moments = total / count
+        count = 0
+
+        def counted() -> Iterator[Tensor]:
+            nonlocal count
+            for codes in batches:
+                count += len(codes)
+                yield codes
+
+        moments = moments_of(counted())
         self.count.fill_(count)
         self.moments.copy_(moments)
-        self.vectors.copy_(vectors_of(moments.cpu()))
+        self.vectors.copy_(vectors_of(moments))
 
     def sample(self, n: int, noise: Noise) -> Tensor:
         """Codes [n d] of random hyperplanes."""
@@ -84,6 +96,20 @@ class HyperplanePrior(nn.Module):
         """Codes [… d] of hyperplanes with these normals [… d+1]."""
         sides = torch.where(normals @ self.vectors.T < 0, -1.0, 1.0)
         return sides[..., :-1] * sides[..., -1:]
+
+    def normals(self, codes: Tensor) -> Tensor:
+        """Normals float64 [n d+1] of hyperplanes that give codes [n d] with the widest margin.
+
+        `codes` of them gives the codes back, but for bits that contradict what always held among the codes seen.
+        """
+        vectors = self.vectors.double().cpu().numpy()
+        found = [_normal(vectors, sides) for sides in bordered(codes).double().cpu().numpy()]
+        return torch.from_numpy(np.stack(found))
+
+    def interpolate(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
+        """Codes [steps d] of hyperplanes that turn in equal angles from one code [d] to another."""
+        ends = self.normals(torch.stack([start, end])).to(self.vectors)
+        return self.codes(slerp(ends[0], ends[1], steps))
 
     def expected(self) -> Tensor:
         """Second moments float64 [d+1 d+1] that samples have in the limit; beside `moments`: what the repair cost."""
@@ -96,12 +122,32 @@ def bordered(codes: Tensor) -> Tensor:
     return torch.cat([codes, codes.new_ones(len(codes), 1)], dim=1)
 
 
-def vectors_of(moments: Tensor) -> Tensor:
-    """Unit vectors float64 [n n], in rows, whose random hyperplanes have these second moments.
+def moments_of(batches: Iterable[Tensor]) -> Tensor:
+    """Second moments float64 [d+1 d+1], on the CPU, of codes [n d] with a 1 appended to each, a batch at a time.
 
-    The Gram matrix sin(π/2·moments) need not be positive definite: bits that are always equal make it singular, three
-    bits can make it indefinite. It is replaced by the nearest correlation matrix, whose diagonal is then shifted as
-    little as the Cholesky factorisation asks for.
+    Raises
+    ------
+    ValueError
+        If there are no codes.
+    """
+    total, count = None, 0
+    for codes in batches:
+        longer = bordered(codes).double()
+        product = longer.T @ longer
+        total = product if total is None else total + product
+        count += len(codes)
+    if total is None or not count:
+        raise ValueError("codes: expected one at least, got none")
+    return total.cpu() / count
+
+
+def vectors_of(moments: Tensor) -> Tensor:
+    """Unit vectors float64 [n n], in rows, whose random hyperplanes have these second moments as nearly as can be.
+
+    Not every matrix of moments can be had: three bits can have a Gram matrix sin(π/2·moments) that is indefinite, and
+    codes of trained models do. The repair leaves the last row, the means, as it is: the nearest correlation matrix is
+    taken of what is left of the bits' vectors beside the boundary. Its diagonal is shifted as little as the Cholesky
+    factorisation asks for.
 
     Parameters
     ----------
@@ -109,15 +155,14 @@ def vectors_of(moments: Tensor) -> Tensor:
         Symmetric, −1 to 1, with ones on the diagonal.
     """
     gram = torch.sin(math.pi / 2 * moments.double())
-    identity = torch.eye(len(gram), dtype=torch.float64)
-    factor, failed = torch.linalg.cholesky_ex(gram)
-    if failed:
-        gram, shift = nearest_correlation(gram), SHIFT
-        factor, failed = torch.linalg.cholesky_ex(gram + shift * identity)
-        while failed:
-            shift *= 10
-            factor, failed = torch.linalg.cholesky_ex(gram + shift * identity)
-    return nn.functional.normalize(factor, dim=1)
+    along = gram[-1, :-1]
+    beside = (1 - along.square()).clamp_min(0).sqrt()
+    partial = (gram[:-1, :-1] - torch.outer(along, along)) / torch.outer(beside, beside).clamp_min(TINY)
+    partial = partial.clamp(-1, 1).fill_diagonal_(1.0)
+    vectors = torch.eye(len(gram), dtype=torch.float64)
+    vectors[:-1, :-1] = beside[:, None] * _factor(partial)
+    vectors[:-1, -1] = along
+    return vectors
 
 
 def nearest_correlation(matrix: Tensor) -> Tensor:
@@ -126,13 +171,72 @@ def nearest_correlation(matrix: Tensor) -> Tensor:
     They go to the positive semidefinite matrices, with Dykstra's correction, and to those with a unit diagonal, in
     which they end: an eigenvalue may be a little below 0.
     """
-    y, correction = matrix.clone(), torch.zeros_like(matrix)
+    nearest, correction = matrix.clone(), torch.zeros_like(matrix)
     for _ in range(ROUNDS):
-        r = y - correction
-        values, basis = torch.linalg.eigh(r)
-        x = (basis * values.clamp(min=0)) @ basis.T
-        correction = x - r
-        before, y = y, x.clone().fill_diagonal_(1.0)
-        if float((y - before).abs().max()) < 1e-10:
+        corrected = nearest - correction
+        values, basis = torch.linalg.eigh(corrected)
+        semidefinite = (basis * values.clamp_min(0)) @ basis.T
+        correction = semidefinite - corrected
+        before, nearest = nearest, semidefinite.clone().fill_diagonal_(1.0)
+        if float((nearest - before).abs().max()) < TOLERANCE:
             break
-    return y
+    return nearest
+
+
+def slerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Unit vectors [steps n] in equal angles from the direction of one vector [n] to that of another."""
+    start, end = (nn.functional.normalize(vector, dim=0) for vector in (start, end))
+    angle = 2 * torch.atan2((end - start).norm(), (end + start).norm())
+    share = torch.linspace(0, 1, steps, dtype=start.dtype)[:, None]
+    if float(angle.sin()) < TINY:  # the same, or opposite, where no way is nearer than another
+        return nn.functional.normalize(torch.lerp(start[None], end[None], share), dim=1)
+    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
+
+
+def round_gaussian(moments: Tensor, n: int, noise: Noise) -> Tensor:
+    """Codes float64 [n d]: signs of a Gaussian that has the codes' means and covariances.
+
+    The rival of hyperplanes, which has neither: means come out as erf(μ/√2σ), covariances smaller.
+
+    Parameters
+    ----------
+    moments : float [d+1 d+1]
+        As `HyperplanePrior.moments`.
+    n : int
+    noise : Noise
+    """
+    moments = moments.double()
+    mean = moments[-1, :-1]
+    values, basis = torch.linalg.eigh(moments[:-1, :-1] - torch.outer(mean, mean))
+    normal = noise.normal(n, len(mean)).double()
+    drawn = mean + (normal * values.clamp_min(0).sqrt()) @ basis.T
+    return torch.where(drawn < 0, -1.0, 1.0).double()
+
+
+def _factor(matrix: Tensor) -> Tensor:
+    """Lower triangular factor with unit rows of a correlation matrix, or of the one nearest to it."""
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if failed:
+        matrix, shift = nearest_correlation(matrix), SHIFT
+        identity = torch.eye(len(matrix), dtype=matrix.dtype)
+        while failed:
+            factor, failed = torch.linalg.cholesky_ex(matrix + shift * identity)
+            shift *= 10
+    return nn.functional.normalize(factor, dim=1)
+
+
+def _normal(vectors: Float, sides: Float) -> Float:
+    """The shortest normal [n] that has vectors [n n] on the given sides (−1, 1) at a distance of 1 or more.
+
+    Lawson, Hanson: Solving least squares problems, 1974, chapter 23: least distance programming as a non-negative least
+    squares problem. Sides that contradict each other are given up at the price of `STRICT`.
+    """
+    signed = vectors * sides[:, None]
+    slack = np.eye(len(sides)) / math.sqrt(STRICT)
+    system = np.vstack([signed.T, slack, np.ones(len(sides))])
+    target = np.zeros(len(system))
+    target[-1] = 1.0
+    multipliers, _ = nnls(system, target, maxiter=30 * len(sides))
+    left = system @ multipliers - target
+    normal: Float = -left[: len(sides)] / left[-1]
+    return normal

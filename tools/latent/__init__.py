@@ -7,6 +7,7 @@ import click
 from tools.cli import Verbs
 
 VERBS = {
+    "regress": "Fill in missing frames of sequences by Gaussian-process regression (VAER).",
     "interpolate": "Walk between samples: straight, and by hyperplanes (LBAE).",
     "edit": "Switch an attribute that examples show, and judge what else changed.",
     "codes": "Moments of binary codes and of samples that share them (LBAE).",
