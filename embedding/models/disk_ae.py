@@ -138,9 +138,11 @@ def _pyramid(shape: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _initialise(part: nn.Module, slope: float) -> None:
-    """Weights that keep the spread of what flows through (He et al., ICCV 2015): no layer normalises it."""
+    """Weights that keep the spread of what flows through (He et al., ICCV 2015): no layer normalises it.
+
+    Biases stay as torch draws them: a decoder that began with zeros would begin homogeneous, with all its kinks at the
+    latent 0, and a code of one number learns to jump there from small shapes to large ones.
+    """
     for layer in part.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(layer.weight, a=slope)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
