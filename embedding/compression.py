@@ -79,9 +79,18 @@ class SymbolCoder:
         return Coded(_written(symbols, tables), float(bits))
 
     def decode(self, data: bytes) -> list[Tensor]:
-        """Maps int64 [h w] of the sample that these bytes came of."""
+        """Maps int64 [h w] of the sample that these bytes came of.
+
+        Raises
+        ------
+        ValueError
+            If they came of none. Not all damage is found.
+        """
         decoder = _reader(data)
-        return self._walk(lambda table: int(decoder.decode(_model(table))))
+        try:
+            return self._walk(lambda table: int(decoder.decode(_model(table))))
+        except AssertionError as error:
+            raise ValueError(f"stream: expected {len(data)} bytes of this coder, got others ({error})") from error
 
     @torch.no_grad()
     def _walk(self, choose: Callable[[Float], int]) -> list[Tensor]:
@@ -110,11 +119,15 @@ def _written(symbols: Sequence[int], tables: Sequence[Float]) -> bytes:
     for symbol, model in zip(symbols, models, strict=True):
         encoder.encode(symbol, model)
     whole: bytes = encoder.get_compressed().astype(">u4").tobytes()
-    for short in _shorter(whole):
-        decoder = _reader(short)
-        if all(decoder.decode(model) == symbol for symbol, model in zip(symbols, models, strict=True)):
-            return short
-    return whole
+    return next((short for short in _shorter(whole) if _reads(short, symbols, models)), whole)
+
+
+def _reads(data: bytes, symbols: Sequence[int], models: Sequence[constriction.stream.model.Categorical]) -> bool:
+    decoder = _reader(data)
+    try:
+        return all(decoder.decode(model) == symbol for symbol, model in zip(symbols, models, strict=True))
+    except AssertionError:  # the library's word for bytes that no symbols are written as
+        return False
 
 
 def _shorter(whole: bytes) -> Iterator[bytes]:

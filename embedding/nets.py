@@ -105,9 +105,10 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        groups = min(GROUPS, channels // 2)  # a group of one value, in a map of one place, has no deviation
         self.body = nn.Sequential(
-            *(nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1)),
-            *(nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, channels, 1)),
+            *(nn.GroupNorm(groups, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1)),
+            *(nn.GroupNorm(groups, channels), nn.SiLU(), nn.Conv2d(channels, channels, 1)),
         )
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102

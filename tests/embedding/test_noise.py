@@ -32,6 +32,14 @@ def test_blocks_stay_in_one_process() -> None:
     assert torch.equal(torch.stack(parts, dim=1).flatten(), odd)
 
 
+def test_a_row_that_is_picked_is_in_one_process() -> None:
+    whole = Noise(5, 6).picks(12, 7)
+    assert whole.shape == (7, 12)
+    assert whole.sum(1).tolist() == [1] * 7
+    for rank in range(3):
+        assert torch.equal(Noise(5, 6, rank=rank, world=3).picks(4, 7), whole[:, rank::3])
+
+
 def test_ranges() -> None:
     noise = Noise(0)
     drawn = noise.uniform(1000, low=-2.0, high=3.0)
