@@ -76,7 +76,7 @@ class PCAAE(LatentModel):
         self._noted: Tensor | None = None
 
     def encode(self, images: Tensor) -> Tensor:
-        """Codes [n dim] of samples [n *shape], in the order in which they were learned."""
+        """Codes [n dim] of samples [n *shape], in the order of their stages, of one stage the most important first."""
         return self.decoder.finish(self.infer(images))
 
     def embed(self, images: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ class PCAAE(LatentModel):
         self._noted = None
 
     def conclude(self, batches: Iterable[Tensor]) -> None:
-        """Make mean 0 and variance 1 of the codes exact over the training set, and measure their importance."""
+        """Make mean 0 and variance 1 of the codes exact over the training set; measure and order by importance."""
         raw = torch.cat([self.encoder.raw(self.likelihood.present(batch)).cpu() for batch in batches]).double()
         stage, per_stage = int(self.decoder.stage), self.pca.per_stage
         centre, deviation = raw.mean(0), raw.std(0, unbiased=False).clamp_min(LEAST_DEVIATION)
@@ -131,8 +131,11 @@ class PCAAE(LatentModel):
         self.decoder.centre.copy_((centre - running) / scale)
         self.decoder.scale.copy_(deviation / scale)
         some = raw[:: math.ceil(len(raw) / WEIGHED)].to(self.encoder.centre)
-        codes = self.decoder.finish(self.encoder.standardise(some))
-        self.importance.copy_(importances(self.observe, codes))
+        self.decoder.order.copy_(torch.arange(self.dim))
+        found = importances(self.observe, self.decoder.finish(self.encoder.standardise(some)))
+        ranks = found.view(-1, per_stage).argsort(dim=1, descending=True, stable=True)
+        self.decoder.order.copy_((ranks + per_stage * torch.arange(self.pca.stages).to(ranks)[:, None]).flatten())
+        self.importance.copy_(found[self.decoder.order])
 
     def _stage_at(self, step: int) -> int:
         return min(step // self.pca.stage_steps, self.pca.stages - 1)
@@ -199,6 +202,8 @@ class Decoders(nn.Module):
         The stage that training has come to, counted from 0.
     centre, scale : float32 [dim]
         Exact moments, over the training set, of the codes as the decoders take them.
+    order : int64 [dim]
+        Which of them is the first number of a latent, the second, …: they change places within their stage.
     """
 
     def __init__(self, config: PCAAEConfig) -> None:
@@ -209,20 +214,23 @@ class Decoders(nn.Module):
         self.register_buffer("stage", torch.tensor(0))
         self.register_buffer("centre", torch.zeros(config.dim))
         self.register_buffer("scale", torch.ones(config.dim))
+        self.register_buffer("order", torch.arange(config.dim))
         self.register_buffer("_owner", torch.arange(config.dim) // config.per_stage, persistent=False)
 
     def finish(self, codes: Tensor) -> Tensor:
         """Latents [n dim] from codes as the decoders take them: exactly standardised, 0 in stages to come."""
-        return (codes - self.centre) / self.scale * (self._owner <= self.stage)
+        exact = (codes - self.centre) / self.scale * (self._owner <= self.stage)
+        return exact[:, self.order]
 
     def forward(self, latents: Tensor) -> Tensor:
         """Samples before the likelihood's last non-linearity, from latents [n dim]."""
         stage = int(self.stage)
-        codes = latents * self.scale + self.centre
+        codes = latents[:, self.order.argsort()] * self.scale + self.centre
         decoded: Tensor = self.stages[stage](codes[:, : (stage + 1) * self._per_stage])
         return decoded
 
     stage: Tensor
     centre: Tensor
     scale: Tensor
+    order: Tensor
     _owner: Tensor
