@@ -43,7 +43,7 @@ def test_a_gallery_expects_the_latest_look_soon_and_the_mean_look_late() -> None
         gallery.add(np.zeros(1, np.int64), looks[frame].astype(np.float32), one, clear, frame + 1)
     newest, mean = looks[-1].astype(np.float32), looks[10:].mean(axis=0).astype(np.float32)
     soon, late = (gallery.distance(np.concatenate([newest, mean]), frame)[0] for frame in (31, 400))
-    assert soon[0] < 0.1 * soon[1]
+    assert soon[0] < 0.2 * soon[1]
     assert late[1] < 1e-6 < late[0]
     with pytest.raises(ValueError, match="regressed is a mean, which bits have none of"):
         Gallery(GalleryConfig(keep="regressed"), bits=True)
@@ -83,7 +83,7 @@ def test_smoothing_by_a_gaussian_process_keeps_the_form_of_the_other() -> None:
     for name in ("frames", "ids", "source"):
         np.testing.assert_array_equal(getattr(gp, name), getattr(rts, name))
     errors = [np.sqrt((((b[:, :2] + b[:, 2:]) / 2 - truth[:, :2]) ** 2).mean()) for b in (gp.boxes, rts.boxes, boxes)]
-    assert errors[0] < errors[1] < 1.5 * errors[2]
+    assert errors[0] < min(errors[1:])
     with pytest.raises(ValueError, match=r"smooth\.method: expected rts or gp, got 'spline'"):
         SmoothConfig(method="spline")
     with pytest.raises(ValueError, match=r"smooth\.points: expected 3 or more, got 2"):

@@ -21,7 +21,7 @@ INDEX = "sources.json"
 """File beside a gathered set: what it was gathered from."""
 VERSION = 2
 """Of what `gather` does to samples: sets of another one are gathered anew."""
-BUILT_IN = ("digits", "pendulum", "walker", "sprites", "ellipses", "disks", "moving_disks")
+BUILT_IN = ("digits", "pendulum", "walker", "sprites", "ellipses", "disks", "moving_disks", "orbits")
 RENDERED = 5000
 """Samples of a rendered set."""
 
@@ -86,8 +86,8 @@ def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: s
     sources : sequence of str or Path
         Each a folder that holds a set (``flatsort crop`` writes one), a folder of images (searched recursively, one
         image a sample), a ``.npz`` file with an array ``poses`` or one array only [n d], or one of `BUILT_IN`:
-        scikit-learn's 8×8 digits, rendered pendulums, joint angles of a walker, rendered shapes. What exists as a file
-        comes first.
+        scikit-learn's 8×8 digits, rendered pendulums, joint angles of a walker, rendered shapes and sequences. What is
+        rendered has seed 0; ``pendulum:1`` has another. What exists as a file comes first.
     shape : sequence of int or None
         Of a sample: channels (1 or 3), height and width in pixels, or the length of a vector. None: that of the
         sources; a folder's is that of its first image.
@@ -129,8 +129,9 @@ def _find(source: str | Path, shape: Sequence[int] | None) -> _Samples | ImageFo
         if path.suffix.lower() == ".npz":
             return _vectors(path)
         raise ValueError(f"{path}: expected a folder or a .npz file (of videos, `flatsort crop` cuts the crops)")
-    if str(source) in BUILT_IN:
-        return _built_in(str(source), shape)
+    name, _, seed = str(source).partition(":")
+    if str(source) in BUILT_IN or (name in BUILT_IN and name != "digits" and seed.isdecimal()):
+        return _built_in(str(source), name, int(seed or 0), shape)
     raise FileNotFoundError(f"data {source}: no such file or folder, or unknown name{suggest(str(source), BUILT_IN)}")
 
 
@@ -158,7 +159,7 @@ def _vectors(path: Path) -> _Samples:
     return _Samples(path.stem, SampleSet(values, note=f"{path.name}: {len(values)} vectors"), [stamp(path)])
 
 
-def _built_in(name: str, shape: Sequence[int] | None) -> _Samples:
+def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) -> _Samples:
     if name == "digits":
         from sklearn.datasets import load_digits
 
@@ -170,15 +171,16 @@ def _built_in(name: str, shape: Sequence[int] | None) -> _Samples:
         from embedding.data.rendered import pendulum
 
         size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else 16
-        return _Samples(name, pendulum(RENDERED, 0, size), [RENDERED, size])
+        return _Samples(source, pendulum(RENDERED, seed, size), [RENDERED, size])
     if name == "walker":
         from embedding.data.walker import walker
 
-        return _Samples(name, walker(RENDERED, 0), [RENDERED])
+        return _Samples(source, walker(RENDERED, seed), [RENDERED])
+    from embedding.data.orbits import orbits
     from embedding.data.shapes import SHAPES, SIZE
 
     size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else SIZE
-    return _Samples(name, SHAPES[name](RENDERED, 0, size), [RENDERED, size])
+    return _Samples(source, {**SHAPES, "orbits": orbits}[name](RENDERED, seed, size), [RENDERED, size])
 
 
 def _common_shape(found: Sequence[_Samples | ImageFolder], shape: Sequence[int] | None) -> list[int]:

@@ -95,6 +95,15 @@ def test_boxes_of_the_detector_are_those_of_the_file(flatsort: Flatsort, sequenc
     assert all(tuple(r[2:6]) in given for r in rows(tmp_path / "demo.txt"))
 
 
+def test_smooth_takes_a_method(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
+    for words in (("--smooth", "gp"), ("--smooth=gp",), ("--smooth",)):
+        done = flatsort("track", *words, sequence, "--out", tmp_path / "".join(words), "--frames", "12")
+        assert done.code == 0, done.err
+    one, same, rts = ((tmp_path / name / "demo.txt").read_text() for name in ("--smoothgp", "--smooth=gp", "--smooth"))
+    assert one == same != rts
+    assert "method: gp" in (tmp_path / "--smoothgp" / "demo.config.yaml").read_text()
+
+
 def test_smoothing_fills_gaps_with_one_row_an_id_and_frame(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
     flatsort("track", sequence, "--out", tmp_path / "raw")
     assert flatsort("track", sequence, "--smooth", "smooth.max_gap=30", "--out", tmp_path / "smooth").code == 0

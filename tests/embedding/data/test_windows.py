@@ -19,7 +19,7 @@ def moving(*lengths: int, seed: int = 0) -> SampleSet:
     frame = np.concatenate([np.arange(n) for n in lengths])
     order = np.random.default_rng(seed).permutation(len(frame))
     columns = {"sequence": sequence[order], "frame": frame[order].astype(np.int64)}
-    factors = {"angle": 0.1 * columns["frame"], "height": 50.0 + 3 * columns["sequence"]}
+    factors = {"angle": columns["frame"] / np.float64(10), "height": 50 + columns["sequence"] * np.float64(3)}
     values = (1000 * columns["sequence"] + columns["frame"]).astype(np.float32)[:, None]
     return SampleSet(values, columns, tuple(f"s{k}" for k in range(len(lengths))), factors=factors)
 

@@ -45,7 +45,7 @@ def images(n: int = 40) -> SampleSet:
 def sequences(n: int = 50, dim: int = 6) -> SampleSet:
     """Two sequences of points that move on circles."""
     frame = np.arange(n) // 2
-    angle = 0.2 * frame + np.arange(n) % 2
+    angle = (0.2 * frame + np.arange(n) % 2).astype(np.float64)
     points = np.sin(angle[:, None] + np.arange(dim)).astype(np.float32)
     return SampleSet(points, {"sequence": np.arange(n) % 2, "frame": frame}, ("a", "b"), factors={"angle": angle})
 
