@@ -106,6 +106,34 @@ def disks(n: int, seed: int, size: int = SIZE, moving: bool = False) -> SampleSe
     return SampleSet(pictures, note=f"rendered: {n} disks, seed {seed}", factors=factors)
 
 
+def scaled(kind: str, n: int, seed: int, size: int = SIZE) -> SampleSet:
+    """One shape of random size in the middle of a black picture, upright.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`: each is star-shaped around the middle, so that a larger one covers a smaller one.
+    n, seed, size : int
+        As of `sprites`.
+
+    Returns
+    -------
+    SampleSet
+        uint8 [n size size 1] with the factor ``radius``, uniform in 0..size/2 pixels: what the shape's outline is
+        multiplied by.
+    """
+    _require(kind, n, size)
+    radius = np.random.default_rng([seed, size, 5]).uniform(0, size / 2, n)
+    note = f"rendered: {n} of shape {kind}, seed {seed}"
+    return SampleSet(draw_scaled(kind, radius, size), note=note, factors={"radius": radius})
+
+
+def draw_scaled(kind: str, radius: Float, size: int) -> Image:
+    """Pictures uint8 [n size size 1] of an upright shape in the middle, its outline multiplied by radius (pixels)."""
+    middle = np.full(len(radius), size / 2)
+    return _drawn(size, middle, middle, np.zeros(len(radius)), radius, np.full(len(radius), KINDS.index(kind)))
+
+
 def draw_disks(radius: Float, x: Float, y: Float, size: int) -> Image:
     """Pictures uint8 [n size size 1] of disks around x, y (pixels), their edge blurred over two pixels."""
     pictures = np.empty((len(radius), size, size, 1), np.uint8)
