@@ -1,0 +1,116 @@
+"""Attributes switched in a latent space, learned from labelled examples, and a judge of what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedding.nets import NetConfig, make_encoder
+from embedding.noise import Noise
+from tracker.types import Bool, Float, Int
+
+MOST_VALUES = 12
+"""Values up to which an attribute's are classes; of more, each quarter of the samples is one."""
+STEPS, BATCH, RATE = 800, 64, 2e-3
+"""Training of the judge."""
+NET = NetConfig(width=16, stem=2, halvings=2)
+"""Of the judge of images; its stem is coarser where a side is large."""
+
+
+def classes_of(values: Float) -> Int:
+    """Class of each value [n]: its rank among the different ones, or the quarter that it lies in."""
+    different = np.unique(values)
+    if len(different) <= MOST_VALUES:
+        return np.searchsorted(different, values).astype(np.int64)
+    return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values, side="right").astype(np.int64)
+
+
+def difference(latents: Tensor, has: Bool) -> Tensor:
+    """Mean latent [d] of the examples [n d] that have an attribute, less that of those that have not.
+
+    Raises
+    ------
+    ValueError
+        If all or none have it.
+    """
+    if has.all() or not has.any():
+        raise ValueError(f"attribute: expected examples with and without it, got {int(has.sum())} of {len(has)} with")
+    rows = torch.from_numpy(has)
+    return latents[rows].mean(0) - latents[~rows].mean(0)
+
+
+def set_bits(codes: Tensor, towards: Tensor, threshold: float) -> Tensor:
+    """Codes [n d] whose bits that go with an attribute are set as it has them.
+
+    Parameters
+    ----------
+    codes : float [n d]
+        −1 or 1.
+    towards : float [d]
+        See `difference`: here twice the difference of the chances that a bit is 1.
+    threshold : float
+        Difference of the chances from which on a bit is set.
+
+    References
+    ----------
+    Fajtl et al.: Latent Bernoulli autoencoder, ICML 2020: changing attributes.
+    """
+    return torch.where(towards.abs() / 2 >= threshold, towards.sign(), codes)
+
+
+class Judge:
+    """A classifier of samples, learned from real ones, that tells all attributes at once.
+
+    Parameters
+    ----------
+    samples : float32 [n *shape]
+        In 0..1, or vectors.
+    labels : mapping of str to int64 [n]
+        Class of each sample by attribute.
+    seed : int
+    """
+
+    def __init__(self, samples: Tensor, labels: Mapping[str, Int], seed: int) -> None:
+        self._sizes = {name: int(each.max()) + 1 for name, each in labels.items()}
+        shape = list(samples.shape[1:])
+        net = NET if len(shape) == 1 else NetConfig(NET.width, stem=4 if shape[1] >= 32 else 1, halvings=2)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._net: nn.Module = make_encoder(shape, sum(self._sizes.values()), net)
+        self._mean, self._deviation = samples.mean(0), samples.std().clamp_min(1e-6)
+        self._learn(samples, {name: torch.from_numpy(each) for name, each in labels.items()}, seed)
+
+    def __call__(self, samples: Tensor) -> dict[str, Int]:
+        """Class [n] of samples [n *shape] by attribute."""
+        with torch.no_grad():
+            scores = torch.cat([self._scores(part) for part in torch.split(samples, 256)])
+        return {name: part.argmax(1).numpy() for name, part in self._split(scores).items()}
+
+    def _learn(self, samples: Tensor, labels: Mapping[str, Tensor], seed: int) -> None:
+        optimiser = torch.optim.AdamW(self._net.parameters(), RATE, weight_decay=0.05)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+        for step in range(STEPS):
+            rows = (Noise(seed, f"judge {step}").uniform(BATCH) * len(samples)).long()
+            scores = self._split(self._scores(samples[rows]))
+            loss = torch.stack([F.cross_entropy(scores[name], each[rows]) for name, each in labels.items()]).sum()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+        self._net.eval()
+
+    def _scores(self, samples: Tensor) -> Tensor:
+        scores: Tensor = self._net((samples - self._mean) / self._deviation)
+        return scores
+
+    def _split(self, scores: Tensor) -> dict[str, Tensor]:
+        return dict(zip(self._sizes, torch.split(scores, list(self._sizes.values()), dim=1), strict=True))
+
+
+def agreement(first: Mapping[str, Int], second: Mapping[str, Int], names: Sequence[str]) -> dict[str, float]:
+    """Share of the samples on which two tables of classes agree, by attribute."""
+    return {name: float((first[name] == second[name]).mean()) for name in names}
