@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Frames embedded in one call.")
 @click.option("--whole", is_flag=True, help="SOURCE is a folder of crops: embed each picture as a whole.")
+@click.option("--bits", is_flag=True, help="Pack codes of −1 and 1 (lbae) to bits, eight a byte.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:NUMBER.")
 @debug_option
 def main(
@@ -40,13 +41,15 @@ def main(
     frames: int | None,
     batch: int,
     whole: bool,
+    bits: bool,
     device: str,
 ) -> None:
     """Embed the boxes of SOURCE: a video, images or a MOTChallenge sequence, detected as in flatsort track.
 
     Writes latents [n d], frame [n], boxes [n 4] (xyxy, pixels) and score [n]; of a folder of crops (--whole) latents
     and names; of a set of flatsort crop latents and what the set knows of each sample. Read it with numpy.load.
-    KEY=VALUE are settings of the embedder, detector.KEY=VALUE of the detector.
+    KEY=VALUE are settings of the embedder, detector.KEY=VALUE of the detector. With --bits, latents are uint8
+    [n ⌈d/8⌉] and bits is d: numpy.unpackbits(latents, axis=1, count=bits) has 1 for 1 and 0 for −1.
 
     \b
     flatsort embed MOT17/train/MOT17-09 --model flat_vhp_vae --out latents.npz
@@ -76,7 +79,7 @@ def main(
         job = _open(sources[0], of_detector, detections, detector)
         pieces = encoding.of_frames(job, batch, _bar(job.source.name), left_out, min_score=min_score, frames=frames)
     start = time.perf_counter()
-    count = encoding.write(out, embedder, pieces, model)
+    count = encoding.write(out, embedder, pieces, model, bits)
     seconds = time.perf_counter() - start
     notes = "".join(f", {number} {what} left out" for what, number in left_out.items() if number)
     rate = count / max(seconds, 1e-9)

@@ -19,7 +19,7 @@ from tracker.files import replacing
 from tracker.images import images_of, read_image
 from tracker.pipeline import detect
 from tracker.protocols import Embedder
-from tracker.types import Float, Image
+from tracker.types import Float, Float32, Image
 
 T = TypeVar("T")
 Shown = Callable[[Iterable[Any], "int | None"], Iterator[Any]]
@@ -114,20 +114,47 @@ def _whole(images: list[Image], columns: dict[str, NDArray[Any]]) -> Piece:
     return Piece(images, [np.array([[0.0, 0, i.shape[1], i.shape[0]]]) for i in images], columns)
 
 
-def write(path: Path, embedder: Embedder, pieces: Iterable[Piece], model: str) -> int:
+def write(path: Path, embedder: Embedder, pieces: Iterable[Piece], model: str, bits: bool = False) -> int:
     """Embed the pieces and write latents, columns and the model's name to an npz file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    embedder : Embedder
+    pieces : iterable of Piece
+    model : str
+    bits : bool
+        Write codes of −1 and 1 as bits, uint8 [n ⌈d/8⌉], and their number ``bits``; see `unpack`.
 
     Returns
     -------
     int
         Number of latents.
+
+    Raises
+    ------
+    ValueError
+        If latents shall be written as bits and are no codes of −1 and 1.
     """
+    if bits and not getattr(embedder, "binary", False):
+        raise ValueError(
+            f"--bits: expected a model whose latents are −1 or 1, such as an lbae; those of {model} are not"
+        )
     found: dict[str, list[NDArray[Any]]] = {"latents": [np.empty((0, embedder.dim), np.float32)]}
     for piece in pieces:
         found["latents"] += embedder.embed(piece.images, piece.boxes)
         for name, column in piece.columns.items():
             found.setdefault(name, []).append(column)
     arrays = {name: np.concatenate(parts) for name, parts in found.items()}
+    if bits:
+        arrays["latents"] = np.packbits(arrays["latents"] > 0, axis=1)
+        arrays["bits"] = np.array(embedder.dim)
     with replacing(path) as temporary:
         np.savez(temporary, **arrays, model=np.array(model))  # type: ignore[arg-type]  # numpy's stub takes names for options
     return len(arrays["latents"])
+
+
+def unpack(packed: NDArray[np.uint8], bits: int) -> Float32:
+    """Codes −1 and 1 [n bits] of rows [n ⌈bits/8⌉] that `write` packed."""
+    codes: Float32 = np.unpackbits(packed, axis=1, count=bits).astype(np.float32) * 2 - 1
+    return codes
