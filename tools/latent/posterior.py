@@ -151,7 +151,7 @@ def _draw(
         ("samples", samples),
         ("decoded mean of q", decoded),
         ("mean over p", mean),
-        ("deviation over p", deviation),
+        ("5 × deviation over p", 5 * deviation),
     ]
     save(sheet(rows, "Posterior predictive"), out / "predictive.png")
     if grid is None or best is None:

@@ -1,0 +1,114 @@
+"""Metropolis and its diagnostics against densities and processes that are known in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import signal, stats
+from torch import Tensor
+
+from embedding.noise import Noise
+from embedding.representation.mcmc import Chains, effective_size, metropolis, split_r_hat, starts
+
+MEANS = torch.tensor([[0.0, 0.0], [3.0, -1.0], [0.5, 8.0]])
+FACTORS = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.1, 0.0], [0.08, 0.02]], [[5.0, 0.0], [-1.0, 0.3]]])
+
+
+def gaussians(points: Tensor) -> Tensor:
+    """Three Gaussians of very different sizes, one of them nearly a line; [c 3 2] → [c 3]."""
+    standard = torch.linalg.solve_triangular(FACTORS, (points - MEANS)[..., None], upper=False)[..., 0]
+    return -0.5 * standard.square().sum(-1)
+
+
+def autoregressive(rho: float, steps: int, chains: int) -> Tensor:
+    """Chains [s c] of a stationary process whose correlation at lag k is ρᵏ."""
+    noise = stats.norm.rvs(size=(steps + 500, chains), random_state=0)
+    return torch.from_numpy(signal.lfilter([1.0], [1.0, -rho], noise, axis=0)[500:].copy())
+
+
+@pytest.fixture(scope="module")
+def sampled() -> Chains:
+    return metropolis(gaussians, MEANS + Noise(0, "start").normal(8, 3, 2), Noise(0, "mcmc"), 1000, 400)
+
+
+def test_moments_of_gaussians(sampled: Chains) -> None:
+    """Within four standard errors that follow from the effective size."""
+    mean, covariance = sampled.moments()
+    expected = FACTORS.double() @ FACTORS.double().transpose(1, 2)
+    deviation = expected.diagonal(dim1=1, dim2=2).sqrt()
+    size = effective_size(sampled.draws)
+    assert ((mean - MEANS).abs() < 4 * deviation / size.sqrt()).all()
+    error = (covariance - expected).abs() / (deviation[:, :, None] * deviation[:, None])
+    assert (error < 4 * math.sqrt(2) / size.min().sqrt()).all()
+
+
+def test_the_proposal_is_tuned(sampled: Chains) -> None:
+    assert ((sampled.acceptance > 0.2) & (sampled.acceptance < 0.5)).all()
+    assert (split_r_hat(sampled.draws) < 1.03).all()
+    # a random walk of the best size is worth about a tenth of its steps, for the narrow Gaussian, too
+    assert (effective_size(sampled.draws) > 0.05 * 8 * 1000).all()
+    assert sampled.draws.shape == (1000, 8, 3, 2)
+    assert sampled.pooled().shape == (3, 8000, 2)
+
+
+def test_the_same_noise_gives_the_same_chains() -> None:
+    one, same, other = (metropolis(gaussians, MEANS.expand(2, 3, 2), Noise(seed), 10, 40).draws for seed in (0, 0, 1))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_a_density_with_an_edge() -> None:
+    """Uniform over a square: where it is not finite no chain goes."""
+
+    def box(points: Tensor) -> Tensor:
+        return torch.where(points.abs().amax(-1) < 1, 0.0, -math.inf)
+
+    found = metropolis(box, torch.zeros(8, 1, 2), Noise(0), 1000, 300)
+    assert found.draws.abs().max() < 1
+    assert found.moments()[1][0].diagonal().tolist() == pytest.approx([1 / 3, 1 / 3], rel=0.08)
+
+
+def test_starts_have_the_share_of_the_modes() -> None:
+    """Two narrow modes, one with three quarters of the mass, under a standard normal prior."""
+
+    def modes(points: Tensor) -> Tensor:
+        left, right = (-0.5 * ((points - m) / 0.1).square().sum(-1) for m in (-1.0, 1.0))
+        likelihood = torch.logaddexp(left + math.log(0.75), right + math.log(0.25))
+        return likelihood - 0.5 * points.square().sum(-1)
+
+    prior = Noise(0, "prior").normal(4000, 1)
+    found = starts(lambda z: modes(z).expand(-1, 2), prior, 2000, Noise(0, "starts"))
+    assert found.shape == (2000, 2, 1)
+    assert (found < 0).float().mean((0, 2)).tolist() == pytest.approx([0.75, 0.75], abs=0.08)
+    assert (found.abs() - 1).abs().max() < 0.5
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_effective_size_of_an_autoregressive_process(rho: float) -> None:
+    chains = autoregressive(rho, 4000, 4)
+    assert float(effective_size(chains)) == pytest.approx(16000 * (1 - rho) / (1 + rho), rel=0.15)
+    assert float(split_r_hat(chains)) == pytest.approx(1, abs=0.02)
+
+
+def test_chains_that_have_not_mixed_show() -> None:
+    chains = autoregressive(0.5, 1000, 4)
+    apart = chains + 3 * torch.arange(4)
+    assert split_r_hat(apart) > 1.5
+    assert effective_size(apart) < 20
+    drifting = chains + torch.linspace(0, 8, 1000)[:, None].double()
+    assert split_r_hat(drifting) > 1.5
+    # R̂ by its definition, of four halves of two chains
+    halves = torch.cat([apart[:500, :2], apart[500:, :2]], 1)
+    between, within = 500 * halves.mean(0).var(), halves.var(0).mean()
+    expected = ((499 / 500 * within + between / 500) / within).sqrt()
+    assert float(split_r_hat(apart[:, :2])) == pytest.approx(float(expected))
+    assert split_r_hat(torch.zeros(10, 2)) == 1
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected steps ≥ 4 and burn-in ≥ 40, got 3 and 40"):
+        metropolis(gaussians, MEANS[None], Noise(0), 3, 40)
+    with pytest.raises(ValueError, match="finite where the chains start"):
+        metropolis(lambda z: gaussians(z) * math.nan, MEANS[None], Noise(0), 4, 40)
