@@ -26,7 +26,7 @@ from tracker.types import Float
 
 FIRST_ZERO = 1.9863527074304732
 """Least x > 0 where the solution of f'' = −x·f, f(0) = 1, f'(0) = 0 is zero."""
-PLACES = 1000
+PLACES = 400
 """Places of a discretised profile."""
 
 

@@ -162,3 +162,15 @@ def test_samples_that_teach_nothing_are_refused() -> None:
         ValueError, match=r"expected samples in 0..1 for a Bernoulli likelihood, got .* to 2|got .* to 1\.9"
     ):
         made(kind="bernoulli").fit(2 * images())
+
+
+def test_without_a_centre_pictures_are_seen_from_black() -> None:
+    x = images(32)
+    for settings in ({}, WEIGHED):
+        likelihood, centred = made(centre=False, **settings), made(**settings)
+        likelihood.fit(x)
+        centred.fit(x)
+        assert (likelihood.mean_image == 0).all()
+        torch.testing.assert_close(likelihood.present(3 * x), 3 * likelihood.present(x))
+        torch.testing.assert_close(likelihood.mean(likelihood.present(x)), x, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(likelihood.baseline, centred.baseline)
