@@ -113,8 +113,8 @@ class HyperplanePrior(nn.Module):
 
     def expected(self) -> Tensor:
         """Second moments float64 [d+1 d+1] that samples have in the limit; beside `moments`: what the repair cost."""
-        vectors = self.vectors.double()
-        return torch.asin((vectors @ vectors.T).clamp(-1, 1)) * (2 / math.pi)
+        vectors = nn.functional.normalize(self.vectors.double(), dim=1)
+        return (torch.asin((vectors @ vectors.T).clamp(-1, 1)) * (2 / math.pi)).fill_diagonal_(1.0)
 
 
 def bordered(codes: Tensor) -> Tensor:
