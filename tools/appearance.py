@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracker.association.costs import LATENT_COSTS
+from tracker.gallery import MEANS
 
 if TYPE_CHECKING:
     from tools.tracking import TrackConfig
@@ -64,7 +65,7 @@ def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
     bits, unless the gallery keeps a mean of them.
     """
     latent = config.latent
-    if getattr(embedder, "binary", False) and config.gallery.keep != "average":
+    if getattr(embedder, "binary", False) and config.gallery.keep not in MEANS:
         latent = replace(latent, bits=True)
     card = getattr(embedder, "card", None)
     cut = embedder is not None and config.embed.dim(embedder.dim) < embedder.dim

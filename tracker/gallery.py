@@ -14,6 +14,8 @@ from tracker.gaussian_process import weights
 from tracker.types import Bool, Detections, Float, Float32, Int
 
 KEEP = ("newest", "surest", "average", "regressed")
+MEANS = ("average", "regressed")
+"""Those that compute with latents, which therefore cannot be kept as bits."""
 BLOCK = 2**21
 """Pairs of a remembered latent and a new one that are looked at together, to bound the memory."""
 
@@ -94,7 +96,7 @@ class Gallery:
     """
 
     def __init__(self, config: GalleryConfig, bits: bool = False) -> None:
-        if bits and config.keep in ("average", "regressed"):
+        if bits and config.keep in MEANS:
             raise ValueError(f"gallery.keep: {config.keep} is a mean, which bits have none of; set latent.bits=false")
         self.config = config
         self._form = form_of(bits)

@@ -14,7 +14,7 @@ from tools import retrieving
 from tools.benchmarking import caching
 from tools.benchmarking.caching import Cache
 from tools.benchmarking.timing import one_thread
-from tracker.gallery import Gallery, GalleryConfig
+from tracker.gallery import MEANS, Gallery, GalleryConfig
 from tracker.images import images_of
 from tracker.types import Float32
 
@@ -175,7 +175,7 @@ def _rate(embedder: Embedder, data: Labelled) -> float:
 
 def _remembered(config: GalleryConfig, latents: Float32, binary: bool) -> float:
     """Bytes of a track whose gallery is full; binary codes are kept as bits where the tracker keeps them so."""
-    gallery = Gallery(config, bits=binary and config.keep != "average")
+    gallery = Gallery(config, bits=binary and config.keep not in MEANS)
     one, score, clear = np.zeros(1, np.int64), np.ones(1), np.ones(1, np.bool_)
     gallery.start(latents[:1], score, clear)
     for k in range(config.size):

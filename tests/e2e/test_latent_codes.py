@@ -1,0 +1,139 @@
+"""Binary codes through the command line: ``embed --bits``, ``latent codes``, ``interpolate`` and ``edit``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from embedding import checkpoint
+from embedding.checkpoint import Card
+from embedding.model import ModelConfig, build
+from embedding.models.ae import AEConfig
+from embedding.models.lbae import LBAEConfig
+from embedding.nets import NetConfig
+from tests.e2e.conftest import Flatsort
+from tools.appearance import open_embedder, with_prior
+from tools.encoding import unpack
+from tools.tracking import TrackConfig
+
+NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
+
+
+def write(path: Path, config: ModelConfig, samples: torch.Tensor) -> Path:
+    model = build(config).eval()
+    with torch.no_grad():
+        model.conclude([samples])
+    checkpoint.save(path, model, Card())
+    return path
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> Path:
+    """Two numbers tell an attribute, the others are noise."""
+    generator = np.random.default_rng(0)
+    poses = generator.normal(size=(200, 6))
+    np.savez(tmp_path / "poses.npz", poses=poses)
+    table = np.stack([poses[:, 0] > 0, poses[:, 1] > 0], axis=1)
+    np.savetxt(tmp_path / "table.csv", table, fmt="%d", delimiter=",", header="first,second", comments="")
+    return tmp_path / "poses.npz"
+
+
+def read(path: Path) -> torch.Tensor:
+    return torch.from_numpy(np.load(path)["poses"]).float()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedding.representation.editing.STEPS", 150)
+
+
+def test_codes_are_packed_and_come_back(flatsort: Flatsort, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    (tmp_path / "crops").mkdir()
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / "crops" / f"{i}.png"), generator.integers(0, 256, (16, 8, 3), np.uint8))
+    samples = torch.rand(8, 3, 16, 8)
+    model = write(tmp_path / "m.safetensors", LBAEConfig(shape=[3, 16, 8], dim=11, net=NET), samples)
+    plain = write(tmp_path / "p.safetensors", AEConfig(shape=[3, 16, 8], dim=4, net=NET), samples)
+    source = ("embed", tmp_path / "crops", "--whole")
+    assert flatsort(*source, "--model", model, "--out", tmp_path / "l.npz").code == 0
+    assert flatsort(*source, "--model", model, "--out", tmp_path / "b.npz", "--bits").code == 0
+    packed, whole = np.load(tmp_path / "b.npz"), np.load(tmp_path / "l.npz")
+    assert (packed["latents"].dtype, packed["latents"].shape, int(packed["bits"])) == (np.uint8, (3, 2), 11)
+    assert np.array_equal(unpack(packed["latents"], 11), whole["latents"])
+    refused = flatsort(*source, "--model", plain, "--out", tmp_path / "no.npz", "--bits")
+    assert "--bits: expected a model whose latents are −1 or 1" in refused.sentence
+    assert not (tmp_path / "no.npz").exists()
+    config = TrackConfig(embedder=str(model))
+    assert with_prior(config, open_embedder(config)).latent.bits
+    config = TrackConfig(embedder=str(plain))
+    assert not with_prior(config, open_embedder(config)).latent.bits
+
+
+def test_moments_of_codes(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
+    model = write(tmp_path / "m.safetensors", LBAEConfig(shape=[6], dim=8, net=NET), read(vectors))
+    done = flatsort("latent", "codes", "--model", model, "--out", tmp_path / "out", "--samples", 5000)
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "out" / "codes.json").read_text(), parse_constant=pytest.fail)
+    assert found["codes"] == 200
+    assert found["limit"]["marginal_max"] < 1e-6
+    assert found["hyperplanes"]["covariance_rms"] < found["rounded Gaussian"]["covariance_rms"]
+    assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"moments.png", "samples.png"}
+    checkpoint.save(tmp_path / "raw.safetensors", build(LBAEConfig(shape=[6], dim=8, net=NET)), Card())
+    refused = flatsort("latent", "codes", "--model", tmp_path / "raw.safetensors", "--out", tmp_path / "no")
+    assert "its training has not ended" in refused.sentence
+
+
+def test_walks_of_codes_and_of_numbers(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
+    codes = write(tmp_path / "m.safetensors", LBAEConfig(shape=[6], dim=40, net=NET), read(vectors))
+    plain = write(tmp_path / "p.safetensors", AEConfig(shape=[6], dim=4, net=NET), read(vectors))
+    for model, ways in ((codes, {"hyperplanes", "mixed, rounded", "mixed"}), (plain, {"straight"})):
+        out = tmp_path / model.stem
+        arguments = ("latent", "interpolate", "--model", model, "--data", vectors, "--out", out)
+        done = flatsort(*arguments, "--pair", "3:7", "--pair", "0:9", "--steps", 8)
+        assert done.code == 0, done.err
+        found = json.loads((out / "interpolate.json").read_text(), parse_constant=pytest.fail)
+        assert set(found["means"]) == ways
+        assert found["pairs"] == [[3, 7], [0, 9]]
+        assert (out / "interpolate.png").stat().st_size > 1000
+        if model is codes:  # rounding goes over in one step
+            assert found["means"]["mixed, rounded"]["largest_step"] == pytest.approx(7)
+            assert found["means"]["hyperplanes"]["largest_step"] < 6
+        assert "two rows of the data from 0 to 199" in flatsort(*arguments, "--pair", "3:200").sentence
+
+
+@pytest.mark.parametrize("kind", ["lbae", "ae"])
+def test_an_attribute_is_switched(flatsort: Flatsort, tmp_path: Path, vectors: Path, kind: str) -> None:
+    config = LBAEConfig(shape=[6], dim=64, net=NET) if kind == "lbae" else AEConfig(shape=[6], dim=6, net=NET)
+    model = build(config)
+    if kind == "ae":  # codes that are the samples themselves
+        model.encoder, model.decoder = torch.nn.Identity(), torch.nn.Identity()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tools.latent.common.open_model", lambda *_: model.eval())
+            _edit(flatsort, tmp_path, vectors, "any", 2.0)
+    else:
+        _edit(flatsort, tmp_path, vectors, write(tmp_path / "m.safetensors", config, read(vectors)), 0.1)
+    report = json.loads((tmp_path / "out" / "edit.json").read_text(), parse_constant=pytest.fail)
+    assert report["real"]["judge"]["first"] > 0.8
+    assert set(report["after"][0]["kept"]) == {"second"}
+    if kind == "ae":
+        assert report["before"]["switched"] < 0.2
+        assert report["after"][0]["switched"] > 0.95
+        assert report["after"][0]["kept"]["second"] > 0.6
+
+
+def _edit(flatsort: Flatsort, folder: Path, vectors: Path, model: Path | str, strength: float) -> None:
+    table = folder / "table.csv"
+    arguments = ("latent", "edit", "--model", model, "--data", vectors, "--attributes", table, "--out", folder / "out")
+    done = flatsort(*arguments, "--attribute", "first=1", "--strength", strength)
+    assert done.code == 0, done.err
+    assert (folder / "out" / "edit.png").stat().st_size > 1000
+    assert "expected one of the values 0, 1, got '2'" in flatsort(*arguments, "--attribute", "first=2").sentence
+    assert "with one of first, second" in flatsort(*arguments, "--attribute", "third=1").sentence
+    table.write_text("first\n1\n")
+    assert "expected 200 rows below the header" in flatsort(*arguments, "--attribute", "first=1").sentence
