@@ -99,6 +99,7 @@ def _report(model: SymbolModel, pictures: Image, decoded: Image, coded: list[Cod
     from tools.latent import rates
 
     pixels = int(np.prod(model.config.shape[1:]))
+    contrast = "The model's likelihood lessens contrast: what it decodes does, too, and its PSNR is low for that."
     sizes = np.array([len(each.data) for each in coded], float)
     bits = {"uniform code": model.code_bits, "−log2 p": float(np.mean([each.bits for each in coded]))}
     bits["files"] = 8 * float(sizes.mean())
@@ -120,6 +121,7 @@ def _report(model: SymbolModel, pictures: Image, decoded: Image, coded: list[Cod
             "PSNR is that of the mean squared error over all pictures, of the samples at the model's size.",
             "Streams have no header: size, model and number are in streams.json, and a file's length in its folder.",
             "JPEG without headers is its entropy-coded data alone, coded with its standard tables.",
+            *([contrast] if model.likelihood.config.contrast != 1 else []),
         ],
     }
 
