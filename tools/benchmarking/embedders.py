@@ -149,9 +149,11 @@ def _samples(data: Labelled, model: LatentModel) -> Tensor:
     import torch
 
     from embedding.data.pictures import fit
+    from embedding.embedders.batches import crops_of
 
     shape = model.config.shape
-    crops = [fit(image, shape) for piece in data.pieces() for image in piece.images]
+    cut = (crops_of(piece.images, piece.boxes, (shape[2], shape[1])) for piece in data.pieces())
+    crops = [fit(crop, shape) for piece in cut for crop in piece]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -161,7 +163,7 @@ def _rate(embedder: Embedder, data: Labelled) -> float:
     for piece in data.pieces():
         images += piece.images
         boxes += piece.boxes
-        count = len(images)
+        count = sum(map(len, boxes))
         if count >= TIMED:
             break
     embedder.embed(images[:WARM], boxes[:WARM])
@@ -185,8 +187,8 @@ def _remembered(config: GalleryConfig, latents: Float32, binary: bool) -> float:
 
 
 def _files(crops: str) -> list[Path]:
-    folder = Path(crops)
-    return [*images_of(folder.rglob("*")), *folder.glob("*.np[yz]")]
+    folder = Path(crops if Path(crops).exists() else crops.rpartition("@")[0])
+    return [*images_of(folder.rglob("*")), *folder.rglob("*.np[yz]"), *folder.glob("gt/*.txt")]
 
 
 def _of_embedder(file: str) -> str:

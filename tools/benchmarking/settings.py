@@ -120,8 +120,9 @@ def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
     ----------
     config : BenchmarkConfig
     text : str
-        Names with commas between: embedders of the config, models that were trained, ``pixels``; or ``all``: those of
-        the config, or where it has none every model and ``pixels``.
+        Names with commas between: embedders of the config, models, ``pixels``; or ``all``: those of the config, or
+        where it has none every model and ``pixels``. A model is what ``checkpoints`` names, or the shipped weights
+        where there is no such file.
 
     Raises
     ------
@@ -129,9 +130,12 @@ def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
         If there is no embedder or model of a name, or a name is a system's already.
     """
     from embedding.model import MODELS
-    from embedding.registry import weightless
+    from embedding.registry import shipped, weightless
 
     trained = {name: config.checkpoints.replace(NAME, name) for name in MODELS.names()}
+    for name in set(shipped()) & set(trained):
+        if not any(Path(trained[name].replace(SEED, str(seed))).exists() for seed in config.seeds):
+            trained[name] = name
     known = {**trained, **{name: name for name in weightless()}, **{n: f for n, f in config.embedders.items() if f}}
     if text == "all":
         names = list(config.embedders) or [*weightless(), *trained]

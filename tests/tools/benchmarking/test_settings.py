@@ -144,6 +144,7 @@ def test_embedders_become_systems_of_one_association(checkpoints: str) -> None:
     assert {"pixels", "ae", "flat_vhp_vae", "vq_vae"} <= set(every.embedders)
     assert every.systems["vq_vae"] == SystemConfig(tracker="flatsort", weights="runs/vq_vae-{seed}")
     assert every.systems["pixels"].weights == "pixels"
+    assert every.systems["flat_vhp_vae"].weights == "flat_vhp_vae"  # shipped, and not trained here
     own = replace(config, embedders={"mine": checkpoints, "pixels": ""}, crops="crops")
     chosen = with_embedders(own, "all")
     assert chosen.embedders == {"mine": checkpoints, "pixels": "pixels"}
