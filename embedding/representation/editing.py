@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedding.nets import NetConfig, make_encoder
+from embedding.nets import mlp
 from embedding.noise import Noise
 from tracker.types import Bool, Float, Int
 
@@ -17,8 +17,8 @@ MOST_VALUES = 12
 """Values up to which an attribute's are classes; of more, each quarter of the samples is one."""
 STEPS, BATCH, RATE = 800, 64, 2e-3
 """Training of the judge."""
-NET = NetConfig(width=16, stem=2, halvings=2)
-"""Of the judge of images; its stem is coarser where a side is large."""
+WIDTH, COARSE = 32, 8
+"""Channels of the judge's maps and the height that they are halved down to."""
 
 
 def classes_of(values: Float) -> Int:
@@ -43,6 +43,23 @@ def difference(latents: Tensor, has: Bool) -> Tensor:
     return latents[rows].mean(0) - latents[~rows].mean(0)
 
 
+def differences(latents: Tensor, examples: Tensor, has: Bool, neighbours: int) -> Tensor:
+    """For each of the latents [n d] the `difference` [n d] among the examples [m d] that are nearest to it.
+
+    As many of those with the attribute as without count. An attribute's direction differs from place to place in a
+    latent space where other attributes are bits or angles; 0 neighbours: all examples count, everywhere alike.
+    """
+    if not neighbours:
+        return difference(examples, has).expand_as(latents)
+    difference(examples, has)  # refuses examples of one kind
+    means = []
+    for kind in (has, ~has):
+        some = examples[torch.from_numpy(kind)]
+        nearest = torch.cdist(latents, some).topk(min(neighbours, len(some)), largest=False).indices
+        means.append(some[nearest].mean(1))
+    return means[0] - means[1]
+
+
 def set_bits(codes: Tensor, towards: Tensor, threshold: float) -> Tensor:
     """Codes [n d] whose bits that go with an attribute are set as it has them.
 
@@ -50,8 +67,8 @@ def set_bits(codes: Tensor, towards: Tensor, threshold: float) -> Tensor:
     ----------
     codes : float [n d]
         −1 or 1.
-    towards : float [d]
-        See `difference`: here twice the difference of the chances that a bit is 1.
+    towards : float [d] or [n d]
+        See `differences`: here twice the difference of the chances that a bit is 1.
     threshold : float
         Difference of the chances from which on a bit is set.
 
@@ -76,11 +93,9 @@ class Judge:
 
     def __init__(self, samples: Tensor, labels: Mapping[str, Int], seed: int) -> None:
         self._sizes = {name: int(each.max()) + 1 for name, each in labels.items()}
-        shape = list(samples.shape[1:])
-        net = NET if len(shape) == 1 else NetConfig(NET.width, stem=4 if shape[1] >= 32 else 1, halvings=2)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._net: nn.Module = make_encoder(shape, sum(self._sizes.values()), net)
+            self._net = _classifier(list(samples.shape[1:]), sum(self._sizes.values()))
         self._mean, self._deviation = samples.mean(0), samples.std().clamp_min(1e-6)
         self._learn(samples, {name: torch.from_numpy(each) for name, each in labels.items()}, seed)
 
@@ -114,3 +129,29 @@ class Judge:
 def agreement(first: Mapping[str, Int], second: Mapping[str, Int], names: Sequence[str]) -> dict[str, float]:
     """Share of the samples on which two tables of classes agree, by attribute."""
     return {name: float((first[name] == second[name]).mean()) for name in names}
+
+
+class _Both(nn.Module):
+    """Scores from maps: of where something is, and of what is anywhere."""
+
+    def __init__(self, channels: int, pixels: int, out: int) -> None:
+        super().__init__()
+        self.where, self.what = nn.Linear(channels * pixels, out), mlp([channels, 2 * channels, out])
+
+    def forward(self, maps: Tensor) -> Tensor:
+        scores: Tensor = self.where(maps.flatten(1)) + self.what(maps.amax((2, 3)))
+        return scores
+
+
+def _classifier(shape: Sequence[int], out: int) -> nn.Module:
+    if len(shape) == 1:
+        return mlp([shape[0], 128, 128, out])
+    height, width = shape[1:]
+    layers: list[nn.Module] = []
+    channels = shape[0]
+    while height > COARSE or not layers:
+        stride = 2 if height > COARSE else 1
+        layers += [nn.Conv2d(channels, WIDTH, 3, stride, padding=1), nn.BatchNorm2d(WIDTH), nn.ReLU()]
+        channels, height, width = WIDTH, -(-height // stride), -(-width // stride)
+    layers += [nn.Conv2d(WIDTH, 2 * WIDTH, 3, padding=1), nn.BatchNorm2d(2 * WIDTH), nn.ReLU()]
+    return nn.Sequential(*layers, _Both(2 * WIDTH, height * width, out))

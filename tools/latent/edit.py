@@ -55,6 +55,13 @@ class Parts:
     help="Binary codes: least difference of a bit's chance that has it set; others: multiple of the difference of "
     "means. May be repeated.",
 )
+@click.option(
+    "--neighbours",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Nearest examples with and without it that give a sample its direction; 0: all, one direction for all.",
+)
 @seed_option
 @debug_option
 def main(
@@ -64,6 +71,7 @@ def main(
     attribute: str,
     table: Path | None,
     strengths: tuple[float, ...],
+    neighbours: int,
     seed: int,
 ) -> None:
     """Give an attribute to samples that lack it, and judge what came of it and what else changed.
@@ -97,8 +105,8 @@ def main(
     judge = editing.Judge(data.tensor(parts.judged), _rows(labels, parts.judged), seed)
     samples = data.tensor(parts.edited)
     with torch.no_grad():
-        towards = editing.difference(opened.encode(data.tensor(parts.examples)), has[parts.examples])
-        latents = opened.encode(samples)
+        latents, examples = opened.encode(samples), opened.encode(data.tensor(parts.examples))
+        towards = editing.differences(latents, examples, has[parts.examples], neighbours)
         pictures = {"coded": opened.decode(latents)}
         found = []
         for strength in strengths or (BITS if opened.binary else SHIFTS):
@@ -112,6 +120,7 @@ def main(
         "model": opened.config.name,
         "data": data.note,
         "attribute": attribute,
+        "neighbours": neighbours,
         "edited": len(parts.edited),
         "real": {**scores[0], "judge": editing.agreement(judge(samples), truth, list(labels))},
         "before": scores[1],
@@ -198,7 +207,7 @@ def split(n: int, has: Bool, seed: int) -> Parts:
 
 
 def edited(model: LatentModel, latents: Tensor, towards: Tensor, strength: float) -> Tensor:
-    """Latents [n d] with the attribute that ``towards`` [d] leads to."""
+    """Latents [n d] with the attribute that ``towards`` [n d] leads to."""
     from embedding.representation.editing import set_bits
 
     return set_bits(latents, towards, strength) if model.binary else latents + strength * towards

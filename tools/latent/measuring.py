@@ -44,7 +44,7 @@ COLUMNS = {
     "mig": "MIG",
     "active": "active dimensions",
     "downstream.few": "accuracy, 100 labels",
-    "downstream.many": "accuracy, 10,000 labels",
+    "downstream.many": "accuracy, all labels (at most 10,000)",
     "downstream.ratio": "statistical efficiency",
     "knn": "5-NN accuracy",
     "nearest": "1-NN accuracy",

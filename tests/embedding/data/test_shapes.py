@@ -62,7 +62,8 @@ def plain(factors: dict[str, Float], size: int) -> Image:
             (s**2 + t**2 - 1) ** 3 <= s**2 * t**3,
         ][int(shape)]
         drawn.append(255 * inside.reshape(size, 2, size, 2).mean((1, 3)))
-    return np.rint(np.stack(drawn)).astype(np.uint8)[..., None]
+    pictures: Image = np.rint(np.stack(drawn)).astype(np.uint8)[..., None]
+    return pictures
 
 
 @pytest.mark.parametrize("size", [16, 33])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
-from scipy import signal, stats
+from scipy import signal
 from torch import Tensor
 
 from embedding.noise import Noise
@@ -19,12 +20,13 @@ FACTORS = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.1, 0.0], [0.08, 0.02]], [[
 def gaussians(points: Tensor) -> Tensor:
     """Three Gaussians of very different sizes, one of them nearly a line; [c 3 2] → [c 3]."""
     standard = torch.linalg.solve_triangular(FACTORS, (points - MEANS)[..., None], upper=False)[..., 0]
-    return -0.5 * standard.square().sum(-1)
+    density: Tensor = -0.5 * standard.square().sum(-1)
+    return density
 
 
 def autoregressive(rho: float, steps: int, chains: int) -> Tensor:
     """Chains [s c] of a stationary process whose correlation at lag k is ρᵏ."""
-    noise = stats.norm.rvs(size=(steps + 500, chains), random_state=0)
+    noise = np.random.default_rng(0).normal(size=(steps + 500, chains))
     return torch.from_numpy(signal.lfilter([1.0], [1.0, -rho], noise, axis=0)[500:].copy())
 
 
