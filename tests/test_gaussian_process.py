@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
+from tracker.association.latents import LatentConfig
+from tracker.association.stages import StageConfig
 from tracker.gallery import Gallery, GalleryConfig
 from tracker.gaussian_process import smooth_boxes, weights
+from tracker.lifecycle import LifecycleConfig
 from tracker.smoothing import SmoothConfig, smooth
+from tracker.sort import SortConfig, SortTracker
 from tracker.types import Float
 
 
@@ -47,6 +51,25 @@ def test_a_gallery_expects_the_latest_look_soon_and_the_mean_look_late() -> None
     assert late[1] < 1e-6 < late[0]
     with pytest.raises(ValueError, match="regressed is a mean, which bits have none of"):
         Gallery(GalleryConfig(keep="regressed"), bits=True)
+
+
+def test_a_tracker_asks_for_the_look_of_the_frame_that_it_is_at() -> None:
+    """Seen in frames 1 to 8 and, after a gap, in frame 20."""
+    gallery = GalleryConfig(keep="regressed", length=4.0, noise=0.5)
+    stages = {"looks": StageConfig(cost="latent", limit=1e6), "iou": StageConfig()}
+    config = SortConfig(
+        stages=stages, gallery=gallery, latent=LatentConfig(limit=1.0), lifecycle=LifecycleConfig(max_age=30)
+    )
+    tracker, box = SortTracker(config), [[0, 0, 40, 100]]
+    looks = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
+    for look in looks:
+        tracker.update(box, latents=look[None])
+    for _ in range(11):
+        tracker.update([], latents=np.zeros((0, 3), np.float32))
+    tracker.update(box, latents=np.zeros((1, 3), np.float32))
+    expected = weights(np.arange(1.0, 9.0)[None], 20.0, 4.0, 0.5)[0] @ looks
+    pair = next(p for p in tracker.explain().pairs if p.stage == "looks")
+    assert pair.latent == pytest.approx(float(np.linalg.norm(expected)), rel=1e-5)
 
 
 def path(n: int, noise: float) -> tuple[Float, Float]:

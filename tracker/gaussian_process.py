@@ -15,6 +15,8 @@ from tracker.types import Float, Int
 
 SIGNAL, LENGTH, NOISE = (0.1, (1e-4, 1e2)), (20.0, (2.0, 2000.0)), (0.0025, (1e-6, 0.1))
 """First value and bounds of a box's kernel: variances in squared heights, length in frames."""
+PAIRS = (slice(0, 2), slice(2, 4))
+"""Columns that share a kernel: centre, size."""
 
 
 def weights(times: Float, now: float, length: float, noise: float) -> Float:
@@ -88,10 +90,6 @@ def smooth_boxes(length: int, seen: Int, values: Float, points: int) -> Float:
         smoothed[grid] += rise * found
         total[grid] += rise
     return smoothed / total
-
-
-PAIRS = (slice(0, 2), slice(2, 4))
-"""Columns that share a kernel: centre, size."""
 
 
 def _regress(seen: Int, values: Float, height: Float, grid: Int) -> Float:

@@ -32,9 +32,8 @@ def covariance_loss(new: Tensor, earlier: Tensor) -> Tensor:
     m = new.shape[1]
     every = torch.cat([earlier, new], dim=1).float()
     apart = every - every.mean(0)
-    products = (apart[:, -m:, None] * apart[:, None, :]).mean(
-        0
-    )  # [m, k + m]; autocast would halve the precision of matmul
+    # autocast would halve the precision of matmul
+    products = (apart[:, -m:, None] * apart[:, None, :]).mean(0)  # [m, k + m]
     pairs = m * earlier.shape[1] + m * (m - 1) // 2
     return products.tril(earlier.shape[1] - 1).square().sum() / max(pairs, 1)
 

@@ -85,8 +85,9 @@ def metropolis(log_density: LogDensity, start: Tensor, noise: Noise, steps: int 
     seen: list[Tensor] = []
     kept: list[Tensor] = []
     accepted = torch.zeros(n)
+    half = burn_in // 2
     for step in range(-burn_in, steps):
-        if step == -burn_in // 2:
+        if step == -half:
             root, size = _root(torch.stack(seen)), torch.full((n,), 2.38 / d**0.5).log()
         move = torch.einsum("nij,cnj->cni", root, noise.normal(*points.shape))
         proposed = points + size.exp()[:, None] * move
@@ -97,9 +98,9 @@ def metropolis(log_density: LogDensity, start: Tensor, noise: Noise, steps: int 
         value = torch.where(accept, new, value)
         share = accept.float().mean(0)
         if step < 0:
-            since = step + (burn_in if step < -burn_in // 2 else burn_in // 2)
+            since = step + (burn_in if step < -half else half)
             size = size + (share - target) / (since + 1) ** GAIN
-            if -3 * burn_in // 4 <= step < -burn_in // 2:
+            if -3 * burn_in // 4 <= step < -half:
                 seen.append(points)
         else:
             kept.append(points)

@@ -74,6 +74,10 @@ def test_there_and_back(flatsort: Flatsort, tmp_path: Path, prior: int) -> None:
         found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert found is not None
         assert np.abs(found - 255 * picture[0].numpy()).max() <= 0.51
+    streams[3].write_bytes(streams[2].read_bytes())
+    done = flatsort("latent", "compress", "--model", file, "--decompress", out, "--out", tmp_path / "damaged")
+    assert f"{streams[3]}: damaged, or read with other probabilities" in done.sentence
+    assert not (tmp_path / "damaged").exists()
     error = float(((expected.mul(255).round() - 255 * data.tensor(rows)) ** 2).mean())
     assert report["psnr"] == pytest.approx(10 * np.log10(255**2 / error), abs=0.01)
 
@@ -111,7 +115,11 @@ def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path) -> None:
         (("cas", "--model", file, "--data", "pendulum"), "expected labels (identities) of two classes or more"),
     ):
         assert sentence in flatsort("latent", *arguments, *out).sentence
-    (empty / "streams.json").write_text(json.dumps({"model": "other", "streams": 0}))
+    for broken in ("{}", "[]", "no json"):
+        (empty / "streams.json").write_text(broken)
+        done = flatsort("latent", "compress", "--model", file, "--decompress", empty, *out)
+        assert "streams.json: not what flatsort latent compress writes, or damaged" in done.sentence
+    (empty / "streams.json").write_text(json.dumps({"model": "other", "streams": []}))
     done = flatsort("latent", "compress", "--model", file, "--decompress", empty, *out)
     assert "its streams were made with another model" in done.sentence
 

@@ -111,7 +111,7 @@ def test_samples_and_whether_they_are_copies(flatsort: Flatsort, tmp_path: Path)
 def test_a_model_without_a_prior_says_so(flatsort: Flatsort, tmp_path: Path) -> None:
     file = write(tmp_path / "ae.safetensors", AEConfig(shape=[1, 8, 8], dim=2, net=NET))
     done = flatsort("latent", "sample", "--model", file, "--out", tmp_path / "out")
-    assert "a ae has no prior to draw from" in done.sentence
+    assert "ae has no prior to draw from" in done.sentence
     assert not list((tmp_path / "out").glob("samples*"))
 
 

@@ -65,6 +65,7 @@ def test_vectors_by_time_of_any_model(flatsort: Flatsort, tmp_path: Path, walks:
     content = json.loads(found[0])
     assert content["frames"] == [30]  # the short one is left out
     assert content["hidden"] == {"missing": 0.3}
+    assert "note: 1 sequences of less than 5 frames are left out" in done.err
 
 
 def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path, walks: Path) -> None:
@@ -74,7 +75,10 @@ def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path, walks: Pa
     for arguments, sentence in (
         (("--data", walks, "--position", "phase"), "position: expected time or angle, got 'phase'"),
         (("--data", loose), "expected samples with a sequence and a frame"),
-        (("--data", walks, "--gap", "40"), "expected frames to hide and three or more to see, got gaps of 40"),
+        (
+            ("--data", walks, "--gap", "40"),
+            "expected a sequence of 81 frames or more to hide some of, the longest has 30",
+        ),
     ):
         done = flatsort("latent", "regress", "--model", model, *arguments, "--out", tmp_path / "out")
         assert sentence in done.sentence

@@ -68,6 +68,7 @@ def main(
     opened = open_model(model, KINDS)
     assert isinstance(opened, SymbolModel)
     known, test, names = _parts(gathered(sources, opened, out), tests, opened, out, seed)
+    real, test = _as_decoded(opened, known), _as_decoded(opened, test)
     scores: dict[str, list[float]] = {"real": [], "reconstructed": [], "samples": []}
     bits = []
     drawn = known
@@ -76,12 +77,13 @@ def main(
         bits.append(held_out)
         drawn = _drawn(opened, prior, known.classes, seed + repeat)
         scores["samples"].append(_accuracy(drawn, test))
-    scores["real"].append(_accuracy(known, test))
+    scores["real"].append(_accuracy(real, test))
     scores["reconstructed"].append(_accuracy(Labelled(_reconstructed(opened, known.samples), known.classes), test))
     accuracy = {name: _spread(values) for name, values in scores.items()}
     report = {
         "model": model,
         "learned_from": len(known.samples),
+        "test": "of its own" if tests else "a half of the data, which the autoencoder may have seen",
         "tested_on": len(test.samples),
         "accuracy": accuracy,
         "held_out_bits": _spread(bits),
@@ -155,6 +157,11 @@ def _labelled(data: SampleSet, names: list[int]) -> Labelled:
     import torch
 
     return Labelled(data.tensor(slice(None)), torch.from_numpy(np.searchsorted(names, data.columns["identity"])))
+
+
+def _as_decoded(model: SymbolModel, known: Labelled) -> Labelled:
+    """Samples with the contrast that the model's likelihood leaves them, which decoded ones have."""
+    return Labelled(model.likelihood.standardise(known.samples), known.classes)
 
 
 def _reconstructed(model: SymbolModel, samples: Tensor) -> Tensor:

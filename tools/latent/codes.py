@@ -47,6 +47,10 @@ def main(model: str, out: Path, samples: int, seed: int) -> None:
 
     opened = open_model(model, ("lbae",))
     prior = fitted(opened, model)
+    if opened.dim < 2:
+        raise ValueError(
+            f"model {model}: expected codes of two bits or more, which can vary together, got {opened.dim}"
+        )
     drawn = {
         "hyperplanes": prior.sample(samples, Noise(seed, "hyperplanes")),
         "rounded Gaussian": hyperplane.round_gaussian(prior.moments, samples, Noise(seed, "gaussian")).float(),

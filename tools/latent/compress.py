@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ from tools.latent.common import gathered, model_option, open_model, out_option, 
 from tracker.files import replacing
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from embedding.compression import Coded, SymbolCoder
     from embedding.data.sets import SampleSet
     from embedding.symbol_model import SymbolModel
@@ -87,7 +91,7 @@ def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path
         back = coder.decode(coded[i].data)
         if not all(torch.equal(level[i], each) for level, each in zip(maps, back, strict=True)):
             raise ValueError(f"image {i}: its stream is not read back as it was written")
-    _write_streams(coded, out, digest)
+    _write_streams(coded, [_check([level[i] for level in maps]) for i in range(len(data))], out, digest)
     decoded = np.concatenate([_decoded(model, [m[i : i + BATCH] for m in maps]) for i in range(0, len(data), BATCH)])
     report = _report(model, np.asarray(data.samples), decoded, coded)
     write_json(out / "rate_distortion.json", {"data": data.note, **report})
@@ -126,7 +130,7 @@ def _report(model: SymbolModel, pictures: Image, decoded: Image, coded: list[Cod
     }
 
 
-def _write_streams(coded: list[Coded], out: Path, digest: str) -> None:
+def _write_streams(coded: list[Coded], checks: list[int], out: Path, digest: str) -> None:
     (out / MANIFEST).unlink(missing_ok=True)
     (out / STREAMS).mkdir(parents=True, exist_ok=True)
     for old in (out / STREAMS).glob(f"*{SUFFIX}"):
@@ -134,27 +138,46 @@ def _write_streams(coded: list[Coded], out: Path, digest: str) -> None:
     for i, each in enumerate(coded):
         with replacing(out / STREAMS / f"{i:06d}{SUFFIX}") as temporary:
             temporary.write_bytes(each.data)
-    write_json(out / MANIFEST, {"model": digest, "streams": len(coded)})
+    write_json(out / MANIFEST, {"model": digest, "streams": checks})
 
 
 def _decompress(model: SymbolModel, coder: SymbolCoder, folder: Path, out: Path, digest: str) -> int:
     import cv2
 
-    if not (folder / MANIFEST).is_file():
-        raise FileNotFoundError(f"{folder}: no streams of flatsort latent compress (no {MANIFEST})")
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    if manifest["model"] != digest:
-        raise ValueError(f"{folder}: its streams were made with another model")
+    checks = _checks(folder, digest)
     files = sorted((folder / STREAMS).glob(f"*{SUFFIX}"))
-    if len(files) != manifest["streams"]:
-        raise ValueError(f"{folder}: expected {manifest['streams']} streams, found {len(files)}")
-    for file in progress(files, len(files), "decompress", "image"):
-        maps = [level[None] for level in coder.decode(file.read_bytes())]
-        picture = _decoded(model, maps)[0]
+    if len(files) != len(checks):
+        raise ValueError(f"{folder}: expected {len(checks)} streams, found {len(files)}")
+    maps = []
+    for file, check in zip(progress(files, len(files), "decompress", "image"), checks, strict=True):
+        maps.append(coder.decode(file.read_bytes()))
+        if _check(maps[-1]) != check:
+            raise ValueError(f"{file}: damaged, or read with other probabilities (another version of torch, for one)")
+    for file, levels in zip(files, maps, strict=True):
+        picture = _decoded(model, [level[None] for level in levels])[0]
         written = cv2.imencode(".png", picture if picture.shape[2] == 1 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         with replacing(out / f"{file.stem}.png") as temporary:
             temporary.write_bytes(written[1].tobytes())
     return len(files)
+
+
+def _checks(folder: Path, digest: str) -> list[int]:
+    """Sums of the symbols of each stream, from a folder's manifest."""
+    if not (folder / MANIFEST).is_file():
+        raise FileNotFoundError(f"{folder}: no streams of flatsort latent compress (no {MANIFEST})")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        model, checks = manifest["model"], [int(check) for check in manifest["streams"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder / MANIFEST}: not what flatsort latent compress writes, or damaged") from error
+    if model != digest:
+        raise ValueError(f"{folder}: its streams were made with another model")
+    return checks
+
+
+def _check(levels: Sequence[Tensor]) -> int:
+    """Sum of the symbols of an image, by which a stream is known to be read as it was written."""
+    return zlib.crc32(b"".join(level.numpy().astype("<i4").tobytes() for level in levels))
 
 
 def _decoded(model: SymbolModel, maps: list[Any]) -> Image:

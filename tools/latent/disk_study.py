@@ -69,11 +69,11 @@ def made(name: str, shape: str, n: int, seed: int, size: int) -> SampleSet:
 
 
 def trained(name: str, shape: str, size: int, steps: int | None, seed: int, out: Path) -> LatentModel:
-    """A model of the experiment, trained by its recipe in ``out``; an earlier run there is deleted."""
+    """A model of the experiment, trained by its recipe in ``out``; a run of the same settings there is gone on with."""
     overrides = [f"model.shape=[1,{size},{size}]", f"seed={seed}", "pictures=false"]
     overrides += [] if steps is None else [f"steps={steps}"]
     config = load(TrainConfig, find("train", RECIPES[name]), overrides)
-    path = train(config, made(name, shape, TRAINING, seed, size), out, overwrite=True, device="cpu")
+    path = train(config, made(name, shape, TRAINING, seed, size), out, resume=True, device="cpu")
     return checkpoint.load(path)[0]
 
 
@@ -142,6 +142,8 @@ def measure_profile(found: Part, shape: str) -> tuple[dict[str, Any], Float, dic
     side = 1.0 if (found.codes > 0).mean() >= 0.5 else -1.0
     with torch.no_grad():
         learned = found.model.decode(torch.full((1, 1), side)).double().numpy().ravel()
+    if not learned.any():
+        raise ValueError("no_biases: its decoder gives black for every code, so that there is no profile: train longer")
     places, profile = scaling.profile_of(learned, sizes, radius)
     fine, numerical = scaling.numerical_profile(radius)
     curves = {

@@ -62,6 +62,7 @@ def main(
     data = gathered(sources, opened, out)
     every = data.tensor(slice(None))
     chosen = [_rows(pair, len(data)) for pair in pairs] or choose_pairs(every, count, seed)
+    seen = opened.likelihood.standardise(every)  # with the contrast that decoded pictures have
     found: dict[str, list[dict[str, float]]] = {}
     drawn: list[tuple[str, Tensor]] = []
     with torch.no_grad():
@@ -69,7 +70,7 @@ def main(
         for place, (start, end) in enumerate(ends.reshape(len(chosen), 2, -1)):
             for name, way in _ways(opened, model).items():
                 pictures = opened.decode(way(start, end, steps))
-                found.setdefault(name, []).append(measures(pictures, every))
+                found.setdefault(name, []).append(measures(pictures, seen))
                 if place < SHOWN:
                     drawn.append((name, pictures))
     means = {name: {key: float(np.mean([r[key] for r in runs])) for key in runs[0]} for name, runs in found.items()}
@@ -121,7 +122,7 @@ def _ways(opened: LatentModel, name: str) -> dict[str, Way]:
 
 def _rows(pair: str, n: int) -> tuple[int, int]:
     rows: Sequence[str] = pair.split(":")
-    if len(rows) != 2 or not all(row.isdecimal() and int(row) < n for row in rows):
+    if len(set(rows)) != 2 or not all(row.isdecimal() and int(row) < n for row in rows):
         raise ValueError(f"--pair {pair}: expected A:B, two rows of the data from 0 to {n - 1}")
     return int(rows[0]), int(rows[1])
 

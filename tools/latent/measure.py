@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 )
 @data_option
 @out_option
-@click.option("--points", type=click.IntRange(10), default=15_000, show_default=True, help="Samples, at most.")
+@click.option("--points", type=click.IntRange(200), default=15_000, show_default=True, help="Samples, at most.")
 @click.option(
-    "--votes", type=click.IntRange(10), default=10_000, show_default=True, help="Points of the disentanglement scores."
+    "--votes", type=click.IntRange(50), default=10_000, show_default=True, help="Points of the disentanglement scores."
 )
 @click.option("--figures/--no-figures", default=True, show_default=True, help="Maps, and which latent knows what.")
 @seed_option

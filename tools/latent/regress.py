@@ -73,7 +73,7 @@ def main(
     opened = open_model(model)
     data = gathered(sources, opened, out)
     places = positions_of(data, position.split(","))
-    chosen = _sequences(data, sequences, points)
+    chosen = _sequences(data, sequences, points, max(LEAST, 2 * (gap or 0) + 1))
     frame = data.columns["frame"].astype(np.float64)
     filled: list[Filled] = []
     for number, rows in enumerate(progress(chosen, len(chosen), "regress", "sequence")):
@@ -98,15 +98,21 @@ def main(
     click.echo(f"{out}: regress.json, bands.png, frames.png")
 
 
-def _sequences(data: SampleSet, most: int, points: int) -> list[Int]:
-    """Rows of the first sequences, in order of their frames, evenly chosen."""
+def _sequences(data: SampleSet, most: int, points: int, least: int) -> list[Int]:
+    """Rows of the first sequences that are long enough, in order of their frames, evenly chosen."""
     from embedding.data.windows import ordered
 
     rows, starts = ordered(data, np.arange(len(data)))
-    long = [each for each in np.split(rows, starts[1:]) if len(each) >= LEAST]
+    every = [each[:: -(-len(each) // points)] for each in np.split(rows, starts[1:])]
+    long = [each for each in every if len(each) >= least]
     if not long:
-        raise ValueError(f"data: expected a sequence of {LEAST} frames or more, got none")
-    return [each[:: -(-len(each) // points)] for each in long[:most]]
+        longest = max(map(len, every), default=0)
+        raise ValueError(
+            f"data: expected a sequence of {least} frames or more to hide some of, the longest has {longest}"
+        )
+    if len(long) < len(every):
+        click.echo(f"note: {len(every) - len(long)} sequences of less than {least} frames are left out", err=True)
+    return long[:most]
 
 
 def _show(mean: dict[str, float], sequences: int) -> None:

@@ -82,7 +82,7 @@ def _drawn(model: LatentModel, name: str, count: int, seed: int) -> torch.Tensor
         latents = model.sample(count, Noise(seed, "samples"))
         if latents is None:
             raise ValueError(
-                f"model {name}: a {model.config.name} has no prior to draw from (or is not trained far enough for it)"
+                f"model {name}: {model.config.name} has no prior to draw from (or is not trained far enough for it)"
             )
         found = torch.cat([model.decode(some) for some in torch.split(latents, 256)]).clone()
     if not bool(found.isfinite().all()):

@@ -72,6 +72,13 @@ def test_a_density_with_an_edge() -> None:
     assert found.moments()[1][0].diagonal().tolist() == pytest.approx([1 / 3, 1 / 3], rel=0.08)
 
 
+@pytest.mark.parametrize("burn_in", [44, 45, 46, 47])
+def test_any_burn_in_tunes(burn_in: int) -> None:
+    found = metropolis(gaussians, MEANS.expand(8, 3, 2), Noise(0), 50, burn_in)
+    assert ((found.acceptance > 0.1) & (found.acceptance < 0.7)).all()
+    assert (found.draws.std(0) > 0).all()
+
+
 def test_starts_have_the_share_of_the_modes() -> None:
     """Two narrow modes, one with three quarters of the mass, under a standard normal prior."""
 
