@@ -41,7 +41,9 @@ class VAERConfig(ModelConfig):
 class VAER(LatentModel):
     """VAE with Gaussian-process regression in its latent space: Yoo et al., CVPR 2017.
 
-    A batch without positions, as crops without time have, trains it as a VAE.
+    A batch without positions, as crops without time have, trains it as a VAE; held-out samples are scored as a VAE's,
+    one by one. The paper's kernel has the encoder's deviations for its signal and a length of 1; here both are learned,
+    for each number of a latent, and so is a noise.
     """
 
     def __init__(self, config: VAERConfig) -> None:

@@ -98,8 +98,9 @@ def measure(file: str, data: Labelled, gallery: GalleryConfig) -> dict[str, floa
     """Traits of one embedder on labelled crops, computed with one thread.
 
     ``unexplained`` is the share of the variance of the crops, as the model's likelihood weighs it, that reconstructions
-    leave; ``flatness`` the scale-free measure of the decoder's metric tensor at the crops (0 is flat); ``bits`` what a
-    latent takes up when it is kept whole; ``bytes_per_track`` what a full gallery of the tracker takes up.
+    leave; ``flatness`` the scale-free measure of the decoder's metric tensor at the crops (0 is flat), absent where
+    codes are discrete; ``bits`` what a latent takes up when it is kept whole; ``bytes_per_track`` what a full gallery of
+    the tracker takes up.
     """
     import embedding
 
@@ -123,8 +124,6 @@ def _of_model(model: LatentModel, samples: Tensor) -> dict[str, float]:
     import torch
 
     from embedding.geometry.measures import encode
-    from embedding.noise import Noise
-    from embedding.objectives import flatness
 
     latents, likelihood = encode(model, samples), model.likelihood
     with torch.inference_mode():
@@ -132,16 +131,22 @@ def _of_model(model: LatentModel, samples: Tensor) -> dict[str, float]:
         standard = likelihood.standardise(samples)
         error = torch.cat([likelihood.weigh(model.decode(z) - likelihood.standardise(x)).flatten(1) for z, x in chunks])
         spread = likelihood.weigh(standard - standard.mean(0))
-    points = latents[:FLAT_POINTS].repeat(PROBES, 1)
-    noise = Noise(0, "flatness")
-    parts = [
-        flatness.estimate(model.observe, z, noise.signs(*z.shape)) for z in torch.split(points.clone(), FLAT_POINTS)
-    ]
-    return {
-        "bits": model.code_bits,
-        "unexplained": float(error.square().mean() / spread.square().mean()),
-        "flatness": float(torch.stack([part.penalty.detach() for part in parts]).mean()),
-    }
+    found = {"bits": model.code_bits, "unexplained": float(error.square().mean() / spread.square().mean())}
+    if model.code_bits == 32 * model.dim:  # between discrete codes there is nothing that could be flat
+        found["flatness"] = _flatness(model, latents[:FLAT_POINTS])
+    return found
+
+
+def _flatness(model: LatentModel, latents: Tensor) -> float:
+    """The scale-free penalty of the decoder's metric tensor at latents [n d]."""
+    import torch
+
+    from embedding.noise import Noise
+    from embedding.objectives import flatness
+
+    noise = Noise(0, "flatness").signs(PROBES * len(latents), latents.shape[1])
+    probes = [flatness.estimate(model.observe, latents.clone(), part) for part in noise.chunk(PROBES)]
+    return float(torch.stack([probe.penalty.detach() for probe in probes]).mean())
 
 
 def _samples(data: Labelled, model: LatentModel) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embedding.representation import editing
+from tracker.types import Bool
 
 HERE, THERE = torch.tensor([0.0, 0.0]), torch.tensor([10.0, 0.0])
 UP, DOWN = torch.tensor([0.0, 1.0]), torch.tensor([0.0, -3.0])
@@ -30,7 +31,7 @@ def test_neighbours_give_each_latent_its_own_direction(neighbours: int) -> None:
 
 @pytest.mark.parametrize("neighbours", [0, 1])
 @pytest.mark.parametrize("has", [HAS | True, HAS & False])
-def test_examples_of_one_kind_are_refused(has: editing.Bool, neighbours: int) -> None:
+def test_examples_of_one_kind_are_refused(has: Bool, neighbours: int) -> None:
     with pytest.raises(ValueError, match=r"^attribute: expected examples with and without it, got \d of 4 with$"):
         editing.differences(EXAMPLES, EXAMPLES, has, neighbours)
 
