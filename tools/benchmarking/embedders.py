@@ -99,8 +99,8 @@ def measure(file: str, data: Labelled, gallery: GalleryConfig) -> dict[str, floa
 
     ``unexplained`` is the share of the variance of the crops, as the model's likelihood weighs it, that reconstructions
     leave; ``flatness`` the scale-free measure of the decoder's metric tensor at the crops (0 is flat), absent where
-    codes are discrete; ``bits`` what a latent takes up when it is kept whole; ``bytes_per_track`` what a full gallery of
-    the tracker takes up.
+    codes are discrete; ``bits`` what a latent takes up when it is kept whole; ``bytes_per_track`` what a full gallery
+    of the tracker takes up.
     """
     import embedding
 
