@@ -59,9 +59,10 @@ def test_interrupted_equals_unbroken_for_windows(tmp_path: Path) -> None:
     assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"))
 
 
-def test_interrupted_equals_unbroken_for_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["vae", "lbae", "vq_vae2", "pca_ae", "disk_ae"])
+def test_interrupted_equals_unbroken_for_images(model: str, tmp_path: Path) -> None:
     data = images()
-    settings = config("vae", "augment={mirror: 0.5, shift: 0.1, gain: 0.3, occlusion: 0.5}", data=data)
+    settings = config(model, "augment={mirror: 0.5, shift: 0.1, gain: 0.3, occlusion: 0.5}", data=data)
     train(settings, data, tmp_path / "unbroken")
     interrupted(settings, data, tmp_path / "broken", 8, 20)
     assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"))
