@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from embedding.model import LatentModel
     from tracker.types import Bool, Float, Int
 
-BITS, SHIFTS = (0.06, 0.12, 0.24), (0.5, 1.0, 2.0)
+BITS, SHIFTS = (0.12, 0.18, 0.24), (0.5, 1.0, 2.0)
 """Strengths, where none are given: thresholds of bits, multiples of the difference of means."""
 LEAST = 40
 """Samples below which there are too few for three parts."""
