@@ -16,6 +16,7 @@ from embedding.model import ModelConfig, build
 from embedding.models.ae import AEConfig
 from embedding.models.lbae import LBAEConfig
 from embedding.nets import NetConfig
+from embedding.noise import Noise
 from tests.e2e.conftest import Flatsort
 from tools.appearance import open_embedder, with_prior
 from tools.encoding import unpack
@@ -139,3 +140,30 @@ def _edit(flatsort: Flatsort, folder: Path, vectors: Path, model: Path | str, st
     assert "with one of first, second" in flatsort(*arguments, "--attribute", "third=1").sentence
     table.write_text("first\n1\n")
     assert "expected 200 rows below the header" in flatsort(*arguments, "--attribute", "first=1").sentence
+
+
+def test_words_are_attributes_and_names_of_files_are_none(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
+    model = write(tmp_path / "m.safetensors", AEConfig(shape=[6], dim=6, net=NET), read(vectors))
+    table, out = tmp_path / "words.csv", tmp_path / "out"
+    rows = [f"{i:03d}.png,{('red', 'blue')[int(x > 0)]},{i % 3}" for i, x in enumerate(read(vectors)[:, 0].tolist())]
+    table.write_text("\n".join(["file,colour,third", *rows]))
+    arguments = ("latent", "edit", "--model", model, "--data", vectors, "--attributes", table, "--out", out)
+    done = flatsort(*arguments, "--attribute", "colour=red", "--strength", "1", "--neighbours", "5")
+    assert done.code == 0, done.err
+    report = json.loads((out / "edit.json").read_text(), parse_constant=pytest.fail)
+    assert set(report["real"]["judge"]) == {"colour", "third"}
+    assert report["edited"] == (read(vectors)[:, 0] > 0).numpy()[_last(200)].sum()
+    assert report["neighbours"] == 5
+    assert "expected one of the values blue, red, got '1'" in flatsort(*arguments, "--attribute", "colour=1").sentence
+    assert "with one of colour, third" in flatsort(*arguments, "--attribute", "file=001.png").sentence
+    table.write_text("\n".join(["file,colour,third", *rows[:-1], "199.png,,1"]))
+    assert "column 'colour' has nothing in row 199" in flatsort(*arguments, "--attribute", "third=1").sentence
+    rare = np.zeros(200, np.int64)
+    rare[_last(200)[:2]] = 1
+    np.savetxt(table, rare, fmt="%d", header="rare", comments="")
+    assert "expected 3 samples or more with and without" in flatsort(*arguments, "--attribute", "rare=1").sentence
+
+
+def _last(n: int) -> list[int]:
+    """Rows of the fifth that is edited."""
+    return Noise(0, "edit").permutation(n).tolist()[4 * n // 5 :]
