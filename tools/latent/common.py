@@ -24,7 +24,7 @@ data_option = click.option(
     multiple=True,
     required=True,
     metavar="PATH",
-    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, sprites, … (sprites:1: drawn with "
+    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, sprites, … (sprites:1: with "
     "another seed than 0). May be repeated.",
 )
 out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
