@@ -12,10 +12,11 @@ from embedding import checkpoint, retrieval
 from embedding.checkpoint import Card
 from embedding.data import sets
 from embedding.data.sets import SampleSet
+from embedding.retrieval.ranking import PROTOCOLS
 from tests.embedding import tiny
 from tools.benchmarking import embedders
 from tools.benchmarking.caching import Cache
-from tools.benchmarking.embedders import Contest, measure, measure_all
+from tools.benchmarking.embedders import TRAITS, Contest, measure, measure_all
 from tools.retrieving import open_labelled
 from tracker.gallery import GalleryConfig
 
@@ -43,6 +44,10 @@ def ae(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def shown(items: object, total: int, what: str) -> list[object]:
     return list(items)  # type: ignore[call-overload, no-any-return]
+
+
+def test_every_protocol_has_columns() -> None:
+    assert {f"{kind}_{name}" for kind in ("rank1", "auc") for name in PROTOCOLS} <= set(TRAITS)
 
 
 def test_traits_of_a_model_and_of_pixels(crops: Path, ae: str) -> None:
