@@ -48,7 +48,7 @@ def test_values_become_classes_or_quarters() -> None:
 
 
 def test_a_judge_tells_where_and_what(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(editing, "STEPS", 150)
+    monkeypatch.setattr(editing, "STEPS", 80)
     random = np.random.default_rng(0)
     left, wide = random.integers(0, 2, 400), random.integers(0, 2, 400)
     pictures = np.zeros((400, 1, 8, 8), np.float32)
