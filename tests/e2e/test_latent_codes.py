@@ -117,6 +117,8 @@ def test_an_attribute_is_switched(flatsort: Flatsort, tmp_path: Path, vectors: P
     else:  # signs of random projections, and what is linear in them
         model.encoder, model.decoder = torch.nn.Linear(6, 64), torch.nn.Linear(64, 6, bias=False)
         with torch.no_grad():
+            model.encoder.weight.copy_(torch.randn(64, 6, generator=torch.Generator().manual_seed(0)))
+            model.encoder.bias.zero_()
             model.decoder.weight.copy_(torch.linalg.lstsq(model.encode(samples), samples).solution.T)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tools.latent.common.open_model", lambda *_: model.eval())
