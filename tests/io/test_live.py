@@ -191,7 +191,7 @@ def test_closing_ends_a_running_iteration_and_a_wait_for_reconnection() -> None:
 
 
 def test_leaving_the_loop_stops_the_thread_and_the_next_one_connects_anew() -> None:
-    device = Device(1000, 1000)
+    device = Device(10**9, 10**9)  # not at an end, however late the loop is left
     source = live(device)
     for _ in range(2):
         for frame in source:
