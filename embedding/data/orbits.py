@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embedding.data.sets import SampleSet
-from embedding.data.shapes import KINDS, PLACES, SCALES, TURNS, draw_sprites
+from embedding.data.shapes import KINDS, PLACES, SCALES, TURNS, draw_sprites, require_drawable
 
 FRAMES = 100
 """Frames of a sequence; the last one may have fewer."""
@@ -35,8 +35,7 @@ def orbits(n: int, seed: int, size: int = 64) -> SampleSet:
     ValueError
         If a number is out of range.
     """
-    if n < 1 or size < 16:
-        raise ValueError(f"orbits: expected n ≥ 1 and size ≥ 16, got n {n} and size {size}")
+    require_drawable("orbits", n, size)
     random = np.random.default_rng([seed, size, 5])
     sequence, frame = np.divmod(np.arange(n), FRAMES)
     count = int(sequence[-1]) + 1

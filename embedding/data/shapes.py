@@ -46,7 +46,7 @@ def sprites(n: int, seed: int, size: int = SIZE) -> SampleSet:
     Matthey et al., dSprites: disentanglement testing sprites dataset, 2017: the factors and their numbers of values.
     """
     counts = {"shape": len(KINDS), "scale": SCALES, "orientation": TURNS, "x": PLACES, "y": PLACES}
-    _require("sprites", n, size)
+    require_drawable("sprites", n, size)
     random = np.random.default_rng([seed, size, 1])
     factors = {name: random.integers(0, count, n).astype(np.float64) for name, count in counts.items()}
     return SampleSet(draw_sprites(factors, size), note=f"rendered: {n} sprites, seed {seed}", factors=factors)
@@ -74,7 +74,7 @@ def ellipses(n: int, seed: int, size: int = SIZE) -> SampleSet:
     ----------
     Pham, Ladjal, Newson: PCA-AE: principal component analysis autoencoder, JMIV 2022, section 5.1.
     """
-    _require("ellipses", n, size)
+    require_drawable("ellipses", n, size)
     random = np.random.default_rng([seed, size, 2])
     a, b = (random.uniform(0.12, 0.45, n) * size for _ in range(2))
     turn = random.uniform(0, np.pi, n)
@@ -96,7 +96,7 @@ def disks(n: int, seed: int, size: int = SIZE, moving: bool = False) -> SampleSe
     ----------
     Newson, Almansa, Gousseau, Ladjal: Processing simple geometric attributes with autoencoders, JMIV 2020.
     """
-    _require("disks", n, size)
+    require_drawable("disks", n, size)
     random = np.random.default_rng([seed, size, 3 + moving])
     fixed = size / 8
     radius = np.full(n, fixed) if moving else random.uniform(0, size / 2, n)
@@ -122,7 +122,7 @@ def scaled(kind: str, n: int, seed: int, size: int = SIZE) -> SampleSet:
         uint8 [n size size 1] with the factor ``radius``, uniform in 0..size/2 pixels: what the shape's outline is
         multiplied by.
     """
-    _require(kind, n, size)
+    require_drawable(kind, n, size)
     radius = np.random.default_rng([seed, size, 5]).uniform(0, size / 2, n)
     note = f"rendered: {n} of shape {kind}, seed {seed}"
     return SampleSet(draw_scaled(kind, radius, size), note=note, factors={"radius": radius})
@@ -146,7 +146,8 @@ def draw_disks(radius: Float, x: Float, y: Float, size: int) -> Image:
     return pictures
 
 
-def _require(name: str, n: int, size: int) -> None:
+def require_drawable(name: str, n: int, size: int) -> None:
+    """Raise ValueError unless there is a picture to draw, large enough for the shapes."""
     if n < 1 or size < LEAST_SIZE:
         raise ValueError(f"{name}: expected n ≥ 1 and size ≥ {LEAST_SIZE}, got n {n} and size {size}")
 

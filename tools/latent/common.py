@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 model_option = click.option(
     "--model", required=True, metavar="M", help="Checkpoint, folder of a training run or name of shipped weights."
 )
+models_option = click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    metavar="M",
+    help="Checkpoint, folder of a training run or name; NAME=M,M,M: seeds of one model. Repeat to compare.",
+)
 data_option = click.option(
     "--data",
     "sources",

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from tools.cli import debug_option, run
-from tools.latent.common import data_option, gathered, out_option, seed_option, write_json
+from tools.latent.common import data_option, gathered, models_option, out_option, seed_option, write_json
 
 if TYPE_CHECKING:
     from embedding.data.sets import SampleSet
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    required=True,
-    metavar="M",
-    help="Checkpoint, folder of a training run or name; NAME=M,M,M: seeds of one model. Repeat to compare.",
-)
+@models_option
 @data_option
 @out_option
 @click.option("--points", type=click.IntRange(10), default=2000, show_default=True, help="Samples to measure on.")

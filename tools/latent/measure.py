@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.cli import debug_option, progress, run
-from tools.latent.common import data_option, out_option, seed_option
+from tools.latent.common import data_option, models_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,14 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--model",
-    "models",
-    multiple=True,
-    required=True,
-    metavar="M",
-    help="Checkpoint, folder of a training run or name; NAME=M,M,M: seeds of one model. Repeat to compare.",
-)
+@models_option
 @data_option
 @out_option
 @click.option("--points", type=click.IntRange(200), default=15_000, show_default=True, help="Samples, at most.")
