@@ -18,15 +18,22 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Type checkers, linters and editors look for flatsort/tracker and not for what setup.py maps there.
+ROOMS := configs embedding scene tools tracker
+LINKS := $(ROOMS:%=flatsort/%)
+
+$(LINKS): flatsort/%:
+	ln -sfn ../$* $@
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/.installed: setup.cfg setup.py pyproject.toml | $(BIN)/python $(LINKS)
 	@echo "installing into $(VENV): some minutes the first time, most of them for torch"
 	$(INSTALL) ".[onnx]"
 	touch $@
 
-$(VENV)/.installed-test: setup.cfg pyproject.toml | $(BIN)/python
+$(VENV)/.installed-test: setup.cfg setup.py pyproject.toml | $(BIN)/python $(LINKS)
 	@echo "installing into $(VENV): some minutes the first time, most of them for torch"
 	$(INSTALL) ".[test]"
 	touch $@ $(VENV)/.installed

@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from embedding.model import MODELS, LatentModel, ModelConfig, build
-from tracker import config as configs
-from tracker.files import replacing
+from flatsort.embedding.model import MODELS, LatentModel, ModelConfig, build
+from flatsort.tracker import config as configs
+from flatsort.tracker.files import replacing
 
 FORMAT = 1
 SUFFIX = ".safetensors"

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedding.priors.pixel_cnn import Level, PixelCNN, SymbolPrior
-from tracker.types import Float
+from flatsort.embedding.priors.pixel_cnn import Level, PixelCNN, SymbolPrior
+from flatsort.tracker.types import Float
 
 RESOLUTION = 2.0**18
 """Counts that a probability is rounded to; each symbol has one beside, so that none is impossible. With 512 codes that

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracker.protocols import Embedder
-from tracker.types import Float, Float32, Image
+from flatsort.tracker.protocols import Embedder
+from flatsort.tracker.types import Float, Float32, Image
 
 TOLERANCE = 1e-4
 """Largest difference between two latents of one crop, as a share of the longest latent."""

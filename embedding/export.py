@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embedding.embedders.device_crops import brightness
-from embedding.embedders.onnx import NOTE, OnnxConfig, OnnxEmbedder
-from embedding.model import LatentModel
-from tracker.files import replacing
+from flatsort.embedding.embedders.device_crops import brightness
+from flatsort.embedding.embedders.onnx import NOTE, OnnxConfig, OnnxEmbedder
+from flatsort.embedding.model import LatentModel
+from flatsort.tracker.files import replacing
 
 TOLERANCE = 1e-4
 """Largest difference to torch's latents, as a share of the longest latent."""

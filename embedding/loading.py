@@ -6,11 +6,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from embedding import registry
-from embedding.embedders import EMBEDDERS
-from tracker import config as configs
-from tracker.protocols import Embedder
-from tracker.registry import suggest
+from flatsort.embedding import registry
+from flatsort.embedding.embedders import EMBEDDERS
+from flatsort.tracker import config as configs
+from flatsort.tracker.protocols import Embedder
+from flatsort.tracker.registry import suggest
 
 CHECKPOINT = "model.safetensors"
 """Name of the checkpoint in a training's folder."""
@@ -84,7 +84,7 @@ def find(name_or_path: str | Path) -> tuple[str, Path | None]:
 
 
 def _unknown(name: str) -> str:
-    from embedding.model import MODELS
+    from flatsort.embedding.model import MODELS
 
     if name in MODELS.names():
         return f"{name}: a model without shipped weights; train it (flatsort train --config {name}) and name its folder"

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from embedding.likelihood import Likelihood, LikelihoodConfig
-from embedding.nets import NetConfig, make_decoder, make_encoder
-from embedding.noise import Noise
-from tracker.registry import PartConfig, Registry, require
+from flatsort.embedding.likelihood import Likelihood, LikelihoodConfig
+from flatsort.embedding.nets import NetConfig, make_decoder, make_encoder
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.registry import PartConfig, Registry, require
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class LatentModel(nn.Module, ABC):
         return latents
 
 
-MODELS: Registry[LatentModel] = Registry("model", "embedding.models")
+MODELS: Registry[LatentModel] = Registry("model", "flatsort.embedding.models")
 register = MODELS.register
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
-from embedding.embedders import EMBEDDERS
+from flatsort.embedding.embedders import EMBEDDERS
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the shipped checkpoints."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted(p for room in ("tracker", "embedding", "tools", "tests") for p in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(
+    p for room in ("flatsort", "tracker", "embedding", "scene", "tools", "tests") for p in (ROOT / room).rglob("*.py")
+)
 PACKAGES = [p for p in SOURCES if "tests" not in p.parts]
 
 
@@ -78,7 +80,16 @@ def test_third_parties_have_one_door(package: str) -> None:
     assert sorted(set(users)) == doors[package]
 
 
-@pytest.mark.parametrize("module", ["tracker.sort", "tracker.metrics", "tracker.config", "embedding", "tools.__main__"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "flatsort.tracker.sort",
+        "flatsort.tracker.metrics",
+        "flatsort.tracker.config",
+        "embedding",
+        "flatsort.tools.__main__",
+    ],
+)
 def test_importing_is_silent_and_light(module: str) -> None:
     heavy = "{'torch', 'torchvision', 'cv2', 'matplotlib', 'onnxruntime'}"
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
@@ -89,7 +100,7 @@ def test_importing_seeds_and_configures_nothing() -> None:
     code = (
         "import logging, random, numpy as np\n"
         "before = (random.getstate(), np.random.get_state()[1].tobytes(), logging.getLogger().handlers[:])\n"
-        "import tracker.sort, tracker.pipeline, tracker.metrics, tools.tracking\n"
+        "import flatsort.tracker.sort, flatsort.tracker.pipeline, flatsort.tools.runs.track_run\n"
         "after = (random.getstate(), np.random.get_state()[1].tobytes(), logging.getLogger().handlers[:])\n"
         "assert before == after"
     )

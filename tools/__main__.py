@@ -6,7 +6,7 @@ import importlib.metadata
 
 import click
 
-from tools.cli import Verbs, run
+from flatsort.tools.cli import Verbs, run
 
 VERBS = {
     "demo": "Track and score a rendered scene; needs nothing.",
@@ -25,7 +25,7 @@ VERBS = {
 }
 
 
-@click.group(cls=Verbs, verbs=VERBS, package="tools", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, verbs=VERBS, package="flatsort.tools", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(importlib.metadata.version("flatsort"), prog_name="flatsort")
 def group() -> None:
     """Multi-object tracking by position and by appearance that is learned without labels.

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import debug_option, progress, run
-from tools.track import known_trackers, split_arguments
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.track import known_trackers, split_arguments
 
 if TYPE_CHECKING:
-    from tools.benchmarking.results import Benchmark
-    from tools.benchmarking.settings import BenchmarkConfig
+    from flatsort.tools.experiments.results import Benchmark
+    from flatsort.tools.experiments.systems import BenchmarkConfig
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -100,7 +100,7 @@ def main(
     flatsort benchmark --data seq/ --systems sort systems.sort.set=[lifecycle.max_age=5]
     flatsort benchmark --data seq/ --embedders all --crops crops/val --seeds 0,1,2
     """
-    from tracker.config import dump
+    from flatsort.tracker.config import dump
 
     more, overrides = split_arguments(arguments)
     given = {
@@ -135,8 +135,8 @@ def configured(
     embedders: str | None = None,
 ) -> BenchmarkConfig:
     """The config of a file with what the options say; KEY=VALUE goes before them."""
-    from tools.benchmarking.settings import BenchmarkConfig, choose, with_embedders, with_weights
-    from tracker.config import find, load, override
+    from flatsort.tools.experiments.systems import BenchmarkConfig, choose, with_embedders, with_weights
+    from flatsort.tracker.config import find, load, override
 
     config = load(BenchmarkConfig, find("benchmark", name) if name else None, (), values)
     if systems is not None:
@@ -157,8 +157,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _refuse_tuned(config: BenchmarkConfig) -> None:
-    from tools.benchmarking.inputs import find_sequences
-    from tools.tuned import check_not_tuned_on
+    from flatsort.tools.experiments.sequences import find_sequences
+    from flatsort.tools.experiments.tuning_record import check_not_tuned_on
 
     names = list(find_sequences(config.data))
     for name, system in config.systems.items():
@@ -166,19 +166,19 @@ def _refuse_tuned(config: BenchmarkConfig) -> None:
 
 
 def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int) -> None:
-    from tools.benchmarking import embedders, page, tables
-    from tools.benchmarking.caching import open_cache
-    from tools.benchmarking.comparison import compare
-    from tools.benchmarking.intervals import intervals
-    from tools.benchmarking.settings import contest
-    from tracker.config import dump
-    from tracker.files import write_text
+    from flatsort.tools.experiments import embedder_traits, report, tables
+    from flatsort.tools.experiments.intervals import intervals
+    from flatsort.tools.experiments.parallel import compare
+    from flatsort.tools.experiments.result_cache import open_cache
+    from flatsort.tools.experiments.systems import contest
+    from flatsort.tracker.config import dump
+    from flatsort.tracker.files import write_text
 
     with open_cache(folder) as cache:
         try:
             benchmark = _published(config, compare(config, cache, jobs=jobs, shown=_shown))
             if config.embedders and config.crops:
-                benchmark = replace(benchmark, embedders=embedders.measure_all(contest(config), cache, _shown))
+                benchmark = replace(benchmark, embedders=embedder_traits.measure_all(contest(config), cache, _shown))
         except KeyboardInterrupt:
             kept = (
                 f"finished runs are in {folder}, the same command goes on from there" if folder else "nothing is kept"
@@ -191,14 +191,14 @@ def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: in
         write_text(out / "table.json", tables.to_json(benchmark, found))
         write_text(out / "config.yaml", dump(config))
         click.echo(tables.text(benchmark, "text", found), nl=False)
-        page.write(benchmark, out / "report.html")
+        report.write(benchmark, out / "report.html")
 
 
 def _published(config: BenchmarkConfig, benchmark: Benchmark) -> Benchmark:
     """The benchmark with the published rows that the config asks for, and what speaks against comparing them."""
     if not config.published:
         return benchmark
-    from tools.benchmarking import published
+    from flatsort.tools.experiments import published
 
     rows = published.rows(config.published)
     warning = published.warning(benchmark.sequences, config.detections)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from tools.cli import debug_option, run
-from tools.embed import open_embedder
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.embed import open_embedder
 
 BROKEN = 1
 
@@ -16,7 +16,7 @@ BROKEN = 1
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:NUMBER.")
 @debug_option
 def main(model: str, settings: tuple[str, ...], device: str) -> int:
-    """Check an embedder against the contract of tracker.protocols.Embedder.
+    """Check an embedder against the contract of flatsort.tracker.protocols.Embedder.
 
     Prints a sentence for everything that breaks it and ends with 1, or says that it conforms and ends with 0.
 
@@ -24,7 +24,7 @@ def main(model: str, settings: tuple[str, ...], device: str) -> int:
     flatsort check-embedder pixels
     flatsort check-embedder osnet.onnx size=[128,256]
     """
-    from embedding.conformance import check_embedder
+    from flatsort.embedding.conformance import check_embedder
 
     embedder = open_embedder(model, device, settings)
     broken = check_embedder(embedder)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import debug_option, run
-from tools.track import SHORTCUTS, configured, split_arguments, unique
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.track import SHORTCUTS, configured, split_arguments, unique
 
 if TYPE_CHECKING:
-    from embedding.data.writer import SetWriter
-    from tools.cropping import Tally
+    from flatsort.embedding.data.writer import SetWriter
+    from flatsort.tools.runs.crop_set import Tally
 
 SKIPPED = "skipped.txt"
 TRACKER = "tracklets"
@@ -88,9 +88,9 @@ def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **opti
     flatsort crop MOT17/train/MOT17-09-FRCNN --boxes gt --out labelled
     flatsort crop cuhk03/train cuhk01 --whole --size 32x64 --out crops
     """
-    from embedding.data.writer import SetWriter
-    from tools.cropping import Tally
-    from tracker.files import write_text
+    from flatsort.embedding.data.writer import SetWriter
+    from flatsort.tools.runs.crop_set import Tally
+    from flatsort.tracker.files import write_text
 
     sources, overrides = split_arguments(arguments)
     _check(sources, overrides, whole, options)
@@ -132,7 +132,7 @@ def _check(sources: Sequence[str], overrides: Sequence[str], whole: bool, option
 
 
 def _take_whole(sources: Sequence[str], layout: str, options: dict[str, Any], writer: SetWriter, tally: Tally) -> None:
-    from embedding.data.pictures import ImageFolder
+    from flatsort.embedding.data.image_folder import ImageFolder
 
     width, height = options["size"]
     folders = [ImageFolder(Path(source)) for source in sources]
@@ -144,9 +144,9 @@ def _take_whole(sources: Sequence[str], layout: str, options: dict[str, Any], wr
 def _cut(
     sources: Sequence[str], overrides: Sequence[str], options: dict[str, Any], writer: SetWriter, tally: Tally
 ) -> None:
-    from tools.cropping import Wanted, crop_source
-    from tools.tracking import prepare
-    from tools.truth import open_truth
+    from flatsort.tools.runs.crop_set import Wanted, crop_source
+    from flatsort.tools.runs.ground_truth import open_truth
+    from flatsort.tools.runs.track_run import prepare
 
     gt = options.pop("boxes") == "gt"
     config = configured(TRACKER, overrides, **{k: options.pop(k) for k in SHORTCUTS if k in options})

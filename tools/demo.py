@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, progress, run
+from flatsort.tools.cli import debug_option, progress, run
 
 if TYPE_CHECKING:
-    from tracker.scene import Scene
-    from tracker.types import Frame
+    from flatsort.scene import Scene
+    from flatsort.tracker.types import Frame
 
 STILL = 150
 """Frame of the still picture."""
@@ -35,12 +35,12 @@ def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     flatsort demo
     flatsort demo --tracker bytetrack --seed 3
     """
-    from tools.tracking import TrackConfig, Wanted, prepare, track_source
-    from tracker.config import find, load
-    from tracker.files import write_text
-    from tracker.metrics import evaluate
-    from tracker.metrics.report import table, to_json
-    from tracker.scene import Scene, SceneConfig
+    from flatsort.scene import Scene, SceneConfig
+    from flatsort.tools.runs.track_run import TrackConfig, Wanted, prepare, track_source
+    from flatsort.tracker.config import find, load
+    from flatsort.tracker.files import write_text
+    from flatsort.tracker.metrics import evaluate
+    from flatsort.tracker.metrics.report import table, to_json
 
     start = time.perf_counter()
     config = load(TrackConfig, find("track", tracker))
@@ -64,7 +64,7 @@ def write_pictures(frames: Iterable[Frame], folder: Path) -> None:
     """Write the pictures of a MOTChallenge sequence in place of those that are there."""
     import cv2
 
-    from tracker.files import replacing
+    from flatsort.tracker.files import replacing
 
     last = 0
     for frame in frames:
@@ -82,10 +82,10 @@ def write_sequence(scene: Scene, folder: Path) -> None:
     """Write truth and detections of the scene as a MOTChallenge sequence, without pictures."""
     import numpy as np
 
-    from tracker.boxes import xyxy_to_xywh
-    from tracker.files import write_text
-    from tracker.io.mot import format_rows
-    from tracker.types import Tracks
+    from flatsort.tracker.boxes import xyxy_to_xywh
+    from flatsort.tracker.files import write_text
+    from flatsort.tracker.io.mot import format_rows
+    from flatsort.tracker.types import Tracks
 
     truth = scene.truth()
     rows = zip(
@@ -115,7 +115,7 @@ def _write_still(out: Path, index: int) -> None:
     """Save one frame of the annotated video as a picture."""
     import cv2
 
-    from tracker.files import replacing
+    from flatsort.tracker.files import replacing
 
     capture = cv2.VideoCapture(str(out / "demo.mp4"))
     for _ in range(index):

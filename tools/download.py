@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tools.cli import debug_option, run
+from flatsort.tools.cli import debug_option, run
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +36,7 @@ def main(name: str, out: Path, url: str | None, sha256: str | None, keep_archive
     flatsort download mot17 --out data --keep-archive
     flatsort download mot15 --out data --url https://mirror.example.org/MOT15.zip
     """
-    from tools.downloading import DATA_SETS, count_sequences, digest, fetch, unpack
+    from flatsort.tools.experiments.archives import DATA_SETS, count_sequences, digest, fetch, unpack
 
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise click.UsageError(f"--sha256: expected 64 hexadecimal digits, got {sha256!r}")

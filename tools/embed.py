@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import debug_option, progress, run
-from tools.track import split_arguments
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.track import split_arguments
 
 if TYPE_CHECKING:
-    from tools.tracking import Job
-    from tracker.protocols import Embedder
+    from flatsort.tools.runs.track_run import Job
+    from flatsort.tracker.protocols import Embedder
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +56,7 @@ def main(
     flatsort embed video.mp4 --detector onnx detector.weights=yolox_nano.onnx --model pixels --out latents.npz
     flatsort embed crops/ --whole --model osnet.onnx --out latents.npz size=[128,256]
     """
-    from tools import encoding
+    from flatsort.tools.runs import latent_file
 
     sources, overrides = split_arguments(arguments)
     if len(sources) != 1:
@@ -72,14 +72,14 @@ def main(
     embedder = open_embedder(model, device, [o for o in overrides if o not in of_detector])
     source, left_out = Path(sources[0]), Counter[str]()
     if (source / "set.json").is_file():
-        pieces = encoding.of_set(source, _bar(source.name))
+        pieces = latent_file.of_set(source, _bar(source.name))
     elif whole:
-        pieces = encoding.of_pictures(source, _bar(source.name), left_out)
+        pieces = latent_file.of_pictures(source, _bar(source.name), left_out)
     else:
         job = _open(sources[0], of_detector, detections, detector)
-        pieces = encoding.of_frames(job, batch, _bar(job.source.name), left_out, min_score=min_score, frames=frames)
+        pieces = latent_file.of_frames(job, batch, _bar(job.source.name), left_out, min_score=min_score, frames=frames)
     start = time.perf_counter()
-    count = encoding.write(out, embedder, pieces, model, bits)
+    count = latent_file.write(out, embedder, pieces, model, bits)
     seconds = time.perf_counter() - start
     notes = "".join(f", {number} {what} left out" for what, number in left_out.items() if number)
     rate = count / max(seconds, 1e-9)
@@ -88,8 +88,8 @@ def main(
 
 def open_embedder(model: str, device: str, settings: Sequence[str]) -> Embedder:
     """The embedder that a name or file means, with ``key=value`` settings."""
-    from embedding import load
-    from tracker import config
+    from flatsort.embedding import load
+    from flatsort.tracker import config
 
     values = config.settings(settings)
     if "device" in values:
@@ -99,8 +99,8 @@ def open_embedder(model: str, device: str, settings: Sequence[str]) -> Embedder:
 
 def _open(text: str, overrides: Sequence[str], detections: str | None, detector: str | None) -> Job:
     """The source and its detector; a choice that the user should know of is told."""
-    from tools.tracking import TrackConfig, prepare
-    from tracker.config import load
+    from flatsort.tools.runs.track_run import TrackConfig, prepare
+    from flatsort.tracker.config import load
 
     if detections and detector not in (None, "mot"):
         raise click.UsageError(f"expected --detections or --detector {detector}, got both")

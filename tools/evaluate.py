@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import debug_option, progress, run
+from flatsort.tools.cli import debug_option, progress, run
 
 if TYPE_CHECKING:
-    from tracker.metrics import Evaluation, SequenceResult
+    from flatsort.tracker.metrics import Evaluation, SequenceResult
 
 
 class Output(click.Path):
@@ -84,8 +84,8 @@ def main(
     flatsort evaluate --gt MOT17/train/MOT17-09-FRCNN --pred tracks.txt
     flatsort evaluate --gt gt.txt --pred tracks.txt --format mot20 --json scores.json --plot plots/
     """
-    from tracker.files import write_text
-    from tracker.metrics import evaluate, report
+    from flatsort.tracker.files import write_text
+    from flatsort.tracker.metrics import evaluate, report
 
     def shown(results: Iterator[SequenceResult], total: int) -> Iterable[SequenceResult]:
         return progress(results, total, "evaluate", "sequence")
@@ -112,7 +112,7 @@ def main(
 
 
 def _plot(evaluation: Evaluation, path: Path) -> None:
-    from tracker.metrics import plots
+    from flatsort.tracker.metrics import plots
 
     if path.suffix.lower() == ".png":
         plots.save(plots.hota_curves(evaluation), path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tools.cli import debug_option, run
+from flatsort.tools.cli import debug_option, run
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,9 +29,9 @@ def main(model: str, out: Path) -> None:
     \b
     flatsort export flat_vhp_vae --onnx flat.onnx
     """
-    from embedding.checkpoint import load
-    from embedding.export import export
-    from embedding.loading import find
+    from flatsort.embedding.checkpoint import load
+    from flatsort.embedding.export import export
+    from flatsort.embedding.loading import find
 
     kind, weights = find(model)
     if kind != "torch" or weights is None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, progress, run
+from flatsort.tools.cli import debug_option, progress, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tools.retrieving import Labelled, Piece
+    from flatsort.tools.experiments.reid_data import Labelled, Piece
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,23 +63,23 @@ def main(
     flatsort retrieval --model pixels --model runs/vae --data MOT15/PETS09-S2L1@20 --data cuhk03/val --out runs/r
     flatsort retrieval --model flat=a.safetensors,b.safetensors,c.safetensors --data TUD-Campus@4 --out runs/r
     """
-    from tools import comparing, retrieving
-    from tracker.files import write_text
+    from flatsort.tools.experiments import reid_data, reid_tables
+    from flatsort.tracker.files import write_text
 
-    models_found = comparing.contenders(models, device, group)
+    models_found = reid_tables.contenders(models, device, group)
     embedders = [embedder for model in models_found for embedder in model.embedders]
-    sources = [retrieving.open_labelled(d, stride=stride, min_height=min_height, layout=layout) for d in data]
-    embedded = [retrieving.embed(source, embedders, _shown) for source in _distinct(sources)]
-    rows = comparing.compare(models_found, embedded)
-    limits = comparing.limits(models_found, embedded) if calibrate else {}
-    write_text(out / "retrieval.json", comparing.to_json(rows, limits))
-    write_text(out / "retrieval.md", comparing.table(rows, "pipe") + "\n")
+    sources = [reid_data.open_labelled(d, stride=stride, min_height=min_height, layout=layout) for d in data]
+    embedded = [reid_data.embed(source, embedders, _shown) for source in _distinct(sources)]
+    rows = reid_tables.compare(models_found, embedded)
+    limits = reid_tables.limits(models_found, embedded) if calibrate else {}
+    write_text(out / "retrieval.json", reid_tables.to_json(rows, limits))
+    write_text(out / "retrieval.md", reid_tables.table(rows, "pipe") + "\n")
     if figures:
-        comparing.draw(rows, out)
-    click.echo(comparing.table(rows))
+        reid_tables.draw(rows, out)
+    click.echo(reid_tables.table(rows))
     if calibrate:
-        comparing.write_limits(limits)
-        click.echo(f"\n{comparing.limits_table(limits)}")
+        reid_tables.write_limits(limits)
+        click.echo(f"\n{reid_tables.limits_table(limits)}")
 
 
 def _shown(source: Labelled) -> Iterable[Piece]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import debug_option, run
+from flatsort.tools.cli import debug_option, run
 
 if TYPE_CHECKING:
-    from tools.tracking import TrackConfig, Wanted
+    from flatsort.tools.runs.track_run import TrackConfig, Wanted
 
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 SMOOTHERS = ("rts", "gp")
@@ -97,8 +97,8 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     flatsort track MOT17/train/MOT17-02 --explain 57
     flatsort track video.mp4 --embedder osnet.onnx --embed-every auto --timing
     """
-    from tools.tracking import BLIND, Wanted
-    from tracker.config import dump
+    from flatsort.tools.runs.track_run import BLIND, Wanted
+    from flatsort.tracker.config import dump
 
     sources, overrides = split_arguments(arguments)
     fps = options.pop("fps")
@@ -130,7 +130,7 @@ SHORTCUTS = ("detections", "detector", "weights", "classes", "min_score", "camer
 
 def known_trackers() -> list[str]:
     """Names under ``configs/track``, for the completion of the shell."""
-    from tracker.config import CONFIGS
+    from flatsort.tracker.config import CONFIGS
 
     return sorted(path.stem for path in (CONFIGS / "track").glob("*.yaml"))
 
@@ -157,8 +157,8 @@ def configured(
     """The tracker's config with what the options say; KEY=VALUE goes before them."""
     from dataclasses import replace
 
-    from tools.tracking import TrackConfig
-    from tracker.config import find, load
+    from flatsort.tools.runs.track_run import TrackConfig
+    from flatsort.tracker.config import find, load
 
     if detections and detector not in (None, "mot"):
         raise click.UsageError(f"expected --detections or --detector {detector}, got both")
@@ -190,7 +190,7 @@ def _run_all(
     wanted: Wanted,
     blind: Callable[[], TrackConfig] | None,
 ) -> None:
-    from tools.tracking import prepare, track_source
+    from flatsort.tools.runs.track_run import prepare, track_source
 
     done: list[Path] = []
     used: set[str] = set()

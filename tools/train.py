@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, run
-from tools.track import split_arguments
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.track import split_arguments
 
 if TYPE_CHECKING:
-    from embedding.training.callbacks import Callback
-    from embedding.training.config import TrainConfig
-    from embedding.training.distributed import Group
+    from flatsort.embedding.training.callbacks import Callback
+    from flatsort.embedding.training.config import TrainConfig
+    from flatsort.embedding.training.distributed import Group
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,10 +71,10 @@ def main(
     flatsort train --config flat_vhp_vae --data crops/ --out runs/flat
     flatsort train --config flat_vhp_vae --data crops/ --out runs/flat --resume
     flatsort train --config vae --data digits --out runs/digits model.shape=[1,8,8] model.net.stem=2 steps=1000
-    torchrun --nproc-per-node 4 -m tools train --config ae --data crops/ --out runs/ae
+    torchrun --nproc-per-node 4 -m flatsort train --config ae --data crops/ --out runs/ae
     """
-    from embedding.training.config import TrainConfig
-    from tracker.config import dump, find, load
+    from flatsort.embedding.training.config import TrainConfig
+    from flatsort.tracker.config import dump, find, load
 
     more, overrides = split_arguments(arguments)
     short = {key: value for key, value in {"seed": seed, "views": views}.items() if value is not None}
@@ -91,21 +91,21 @@ def main(
 
 def known_recipes() -> list[str]:
     """Names under ``configs/train``, for the completion of the shell."""
-    from tracker.config import CONFIGS
+    from flatsort.tracker.config import CONFIGS
 
     return sorted(path.stem for path in (CONFIGS / "train").glob("*.yaml"))
 
 
 def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, overwrite: bool, device: str) -> None:
-    from embedding.data.sources import gather
-    from embedding.retrieval.unlabelled import calibrate_model
-    from embedding.training import distributed, output
-    from embedding.training.loop import train
-    from tracker.files import write_text
+    from flatsort.embedding.data.sources import gather
+    from flatsort.embedding.retrieval.unlabelled import calibrate_model
+    from flatsort.embedding.training import distributed, run_folder
+    from flatsort.embedding.training.loop import train
+    from flatsort.tracker.files import write_text
 
     with distributed.join(device) as group:
         if group.main:
-            output.check_free(out, resume=resume, overwrite=overwrite)
+            run_folder.check_free(out, resume=resume, overwrite=overwrite)
         with group.first():
             gathered = gather(sources, config.model.shape, out / "data")
         if group.main:
@@ -128,7 +128,7 @@ def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, ove
             calibrate=calibrate_model,
         )
     if group.main:
-        from embedding.checkpoint import read_header
+        from flatsort.embedding.checkpoint import read_header
 
         card = read_header(path)[1]
         click.echo(f"{path}: held-out score {card.training['score']:.4g} after {card.training['steps']} steps")
@@ -140,7 +140,7 @@ def _place(group: Group) -> str:
 
 def _lines() -> Callback:
     """A line for every evaluation."""
-    from embedding.training.callbacks import Callback, Run
+    from flatsort.embedding.training.callbacks import Callback, Run
 
     class Lines(Callback):
         def on_start(self, run: Run) -> None:
@@ -157,7 +157,7 @@ def _bar(steps: int) -> Callback:
     """A bar with the losses, and a line above it for every evaluation."""
     from tqdm import tqdm
 
-    from embedding.training.callbacks import Callback, Run
+    from flatsort.embedding.training.callbacks import Callback, Run
 
     class Bar(Callback):
         def on_start(self, run: Run) -> None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, progress, run
-from tools.track import known_trackers, split_arguments
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.track import known_trackers, split_arguments
 
 if TYPE_CHECKING:
-    from tools.benchmarking.caching import Cache
-    from tools.benchmarking.results import SequenceInput
-    from tools.studying import Trial
-    from tools.tuning import Job
-    from tracker.metrics import Scores
+    from flatsort.tools.experiments.result_cache import Cache
+    from flatsort.tools.experiments.results import SequenceInput
+    from flatsort.tools.experiments.study import Trial
+    from flatsort.tools.experiments.tuning import Job
+    from flatsort.tracker.metrics import Scores
 
 SHOWN = ("idf1", "hota", "assa", "mota", "ids")
 """Scores that are printed."""
@@ -87,13 +87,13 @@ def main(
     flatsort tune --data train --tracker deep_sort --leave-one-out --out runs/left_out
     flatsort tune --data train/A --tracker sort --search stages.iou.limit=0.4..0.9 --objective hota --out runs/tune
     """
-    from tools.benchmarking.caching import open_cache
-    from tools.benchmarking.inputs import read_inputs
-    from tools.searching import default_space, parse_search
-    from tools.tracking import TrackConfig
-    from tools.tuned import check_not_reported, check_not_tuned_on
-    from tools.tuning import STUDY, Job
-    from tracker.config import find, load
+    from flatsort.tools.experiments.result_cache import open_cache
+    from flatsort.tools.experiments.search_space import default_space, parse_search
+    from flatsort.tools.experiments.sequences import read_inputs
+    from flatsort.tools.experiments.tuning import STUDY, Job
+    from flatsort.tools.experiments.tuning_record import check_not_reported, check_not_tuned_on
+    from flatsort.tools.runs.track_run import TrackConfig
+    from flatsort.tracker.config import find, load
 
     more, overrides = split_arguments(arguments)
     if leave_one_out and report:
@@ -123,8 +123,8 @@ def main(
 
 
 def _tune(job: Job, out: Path, cache: Cache, trials: int, reported: Mapping[str, SequenceInput]) -> None:
-    from tools.tuned import TUNED
-    from tools.tuning import evaluate, tune
+    from flatsort.tools.experiments.tuning import evaluate, tune
+    from flatsort.tools.experiments.tuning_record import TUNED
 
     found = tune(job, out, cache, trials, _bar("tune"))
     rows = {"tuned on, own settings": found.before.overall, "tuned on, tuned": found.after.overall}
@@ -140,7 +140,7 @@ def _tune(job: Job, out: Path, cache: Cache, trials: int, reported: Mapping[str,
 
 
 def _leave_one_out(job: Job, out: Path, cache: Cache, trials: int) -> None:
-    from tools.tuning import LEFT_OUT, leave_one_out
+    from flatsort.tools.experiments.tuning import LEFT_OUT, leave_one_out
 
     own, tuned = (each.rows() for each in leave_one_out(job, out, cache, trials, _bar))
     rows = {}
@@ -158,7 +158,7 @@ def _bar(label: str) -> Callable[[Iterator[Trial], int], Iterable[Trial]]:
 def _table(rows: Mapping[str, Scores]) -> str:
     from tabulate import tabulate
 
-    from tracker.metrics.report import HEADS
+    from flatsort.tracker.metrics.report import HEADS
 
     cells = [
         [title, *(f"{getattr(row, key):.{0 if key == 'ids' else 1}f}" for key in SHOWN)] for title, row in rows.items()

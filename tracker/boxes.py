@@ -7,7 +7,7 @@ from operator import sub
 
 import numpy as np
 
-from tracker.types import Bool, Float
+from flatsort.tracker.types import Bool, Float
 
 LARGEST = 1e6
 """Coordinates beyond this many pixels cannot lie in any image."""

@@ -15,7 +15,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from tracker.registry import PartConfig, Registry, suggest
+from flatsort.tracker.registry import PartConfig, Registry, suggest
 
 C = TypeVar("C")
 

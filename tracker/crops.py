@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from tracker.types import Float, Image, Int
+from flatsort.tracker.types import Float, Image, Int
 
 
 def crop(image: Image, boxes: Float, size: tuple[int, int] = (32, 64)) -> Image:

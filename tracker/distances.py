@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.types import Float, Float32
+from flatsort.tracker.types import Float, Float32
 
 SAME = 1e-6
 """Distance, as a share of the latent's length, below which two latents differ by rounding alone."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from tracker.types import Bool, Float, FrameResult, Image, Tracks
+from flatsort.tracker.types import Bool, Float, FrameResult, Image, Tracks
 
 Colour = tuple[int, int, int]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker import boxes as geometry
-from tracker.distances import form_of
-from tracker.gaussian_process import weights
-from tracker.types import Bool, Detections, Float, Float32, Int
+from flatsort.tracker import boxes as geometry
+from flatsort.tracker.distances import form_of
+from flatsort.tracker.gaussian_process import weights
+from flatsort.tracker.types import Bool, Detections, Float, Float32, Int
 
 KEEP = ("newest", "surest", "average", "regressed")
 MEANS = ("average", "regressed")

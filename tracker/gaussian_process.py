@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from tracker.types import Float, Int
+from flatsort.tracker.types import Float, Int
 
 SIGNAL, LENGTH, NOISE = (0.1, (1e-4, 1e2)), (20.0, (2.0, 2000.0)), (0.0025, (1e-6, 0.1))
 """First value and bounds of a box's kernel: variances in squared heights, length in frames."""

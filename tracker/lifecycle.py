@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.types import Float, Int
+from flatsort.tracker.types import Float, Int
 
 TOLERANCE = 1e-6
 """Seconds: a life of 2 s at 30 frames a second is 60 frames, whatever the rounding of the timestamps."""

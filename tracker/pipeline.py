@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from tracker.carrying import Carrier
-from tracker.io.results import with_detector_boxes
-from tracker.motion.camera import CameraMotion
-from tracker.protocols import Detector, Embedder
-from tracker.smoothing import SmoothConfig, smooth
-from tracker.sort import SortConfig, SortTracker
-from tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
+from flatsort.tracker.io.results import with_detector_boxes
+from flatsort.tracker.latent_reuse import Carrier
+from flatsort.tracker.motion.camera import CameraMotion
+from flatsort.tracker.protocols import Detector, Embedder
+from flatsort.tracker.smoothing import SmoothConfig, smooth
+from flatsort.tracker.sort import SortConfig, SortTracker
+from flatsort.tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
 
 C = TypeVar("C", bound=SortConfig)
 
@@ -44,7 +44,7 @@ def embed(
     batch : int
         Frames that share a call of the embedder; the first of them waits for the last.
     longest : int
-        Frames that a box which is followed without doubt keeps its latent; see `tracker.carrying`.
+        Frames that a box which is followed without doubt keeps its latent; see `tracker.latent_reuse`.
     dim : int, optional
         Numbers that are kept, from the first on, of each latent; all of them by default.
     """

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, TypeVar, runtime_checkable
 
-from tracker.types import Detections, Float, Float32, Frame, FrameResult, Image
+from flatsort.tracker.types import Detections, Float, Float32, Frame, FrameResult, Image
 
 State = Float
 """Filter state of t tracks, [5 4 t]: value, velocity, and the variance, covariance and velocity variance."""

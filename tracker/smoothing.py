@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.boxes import valid
-from tracker.gaussian_process import smooth_boxes
-from tracker.types import Bool, Float, Int
+from flatsort.tracker.boxes import valid
+from flatsort.tracker.gaussian_process import smooth_boxes
+from flatsort.tracker.types import Bool, Float, Int
 
 METHODS = ("rts", "gp")
 _DIFFUSE = 10.0

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tracker import boxes as geometry
-from tracker.association.costs import LATENT_COSTS
-from tracker.association.explain import Explanation, explain
-from tracker.association.latents import LatentConfig, LatentLimit
-from tracker.association.problem import Problem
-from tracker.association.stages import StageConfig, Trace, associate
-from tracker.config import part
-from tracker.gallery import Gallery, GalleryConfig
-from tracker.lifecycle import Lifecycle, LifecycleConfig
-from tracker.motion import MOTION
-from tracker.motion.camera import CameraConfig
-from tracker.motion.xysr import XysrConfig
-from tracker.protocols import State
-from tracker.registry import PartConfig
-from tracker.types import Bool, Detections, Float, Int, Matches, Tracks
+from flatsort.tracker import boxes as geometry
+from flatsort.tracker.association.appearance_threshold import LatentConfig, LatentLimit
+from flatsort.tracker.association.costs import LATENT_COSTS
+from flatsort.tracker.association.explain import Explanation, explain
+from flatsort.tracker.association.problem import Problem
+from flatsort.tracker.association.stages import StageConfig, Trace, associate
+from flatsort.tracker.config import part
+from flatsort.tracker.gallery import Gallery, GalleryConfig
+from flatsort.tracker.lifecycle import Lifecycle, LifecycleConfig
+from flatsort.tracker.motion import MOTION
+from flatsort.tracker.motion.camera import CameraConfig
+from flatsort.tracker.motion.xysr import XysrConfig
+from flatsort.tracker.protocols import State
+from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.types import Bool, Detections, Float, Int, Matches, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class SortTracker:
     Parameters
     ----------
     config : SortConfig, optional
-        SORT by default; `tracker.config.load` with ``tools.tracking.TrackConfig`` reads those of ``configs/track``.
+        SORT by default; `flatsort.load_tracker` reads those of ``configs/track``.
 
     Attributes
     ----------

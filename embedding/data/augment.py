@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from embedding.noise import Noise
+from flatsort.embedding.random_generator import Noise
 
 SMALLEST_OCCLUDER = 0.1
 """Least side of an occluder, as a share of the image's."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from embedding.data.sets import SampleSet
-from embedding.data.shapes import KINDS, PLACES, SCALES, TURNS, draw_sprites, require_drawable
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.data.shapes import KINDS, PLACES, SCALES, TURNS, draw_sprites, require_drawable
 
 FRAMES = 100
 """Frames of a sequence; the last one may have fewer."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from embedding.data.sets import SampleSet
-from tracker.types import Float
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.tracker.types import Float
 
 LEAST_SIZE = 8
 

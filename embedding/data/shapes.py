@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.data.sets import SampleSet
-from tracker.types import Bool, Float, Image
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.tracker.types import Bool, Float, Image
 
 SIZE = 64
 """Height and width of a picture in pixels, unless asked otherwise."""

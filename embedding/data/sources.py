@@ -11,11 +11,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from embedding.data.pictures import CHUNK, ImageFolder, fit, short_name, stamp
-from embedding.data.sets import NAMES, ROWS, SAMPLES, SampleSet, is_set, open_set
-from embedding.data.writer import SetWriter
-from tracker.files import write_text
-from tracker.registry import suggest
+from flatsort.embedding.data.image_folder import CHUNK, ImageFolder, fit, short_name, stamp
+from flatsort.embedding.data.sample_set import NAMES, ROWS, SAMPLES, SampleSet, is_set, open_set
+from flatsort.embedding.data.writer import SetWriter
+from flatsort.tracker.files import write_text
+from flatsort.tracker.registry import suggest
 
 INDEX = "sources.json"
 """File beside a gathered set: what it was gathered from."""
@@ -77,7 +77,7 @@ class _Samples:
 def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: str | Path) -> Gathered:
     """Samples of all sources at one shape, as one set that is read from disk.
 
-    Images are resized, and their colours turned into grey or back, as the shape asks (`embedding.data.pictures.fit`).
+    Images are resized, and turned to grey or back to colour, as the shape asks (`embedding.data.image_folder.fit`).
     Vectors are taken as they are: scale them, so that a difference of 1 counts alike in every number. Identities and
     tracks of different sources are kept apart.
 
@@ -168,16 +168,16 @@ def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) ->
         note = "digits: optical recognition of handwritten digits, UCI, through scikit-learn"
         return _Samples(name, SampleSet(levels, {"identity": digits.target.astype(np.int64)}, note=note), [])
     if name == "pendulum":
-        from embedding.data.rendered import pendulum
+        from flatsort.embedding.data.rendered import pendulum
 
         size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else 16
         return _Samples(source, pendulum(RENDERED, seed, size), [RENDERED, size])
     if name == "walker":
-        from embedding.data.walker import walker
+        from flatsort.embedding.data.walker import walker
 
         return _Samples(source, walker(RENDERED, seed), [RENDERED])
-    from embedding.data.orbits import orbits
-    from embedding.data.shapes import SHAPES, SIZE
+    from flatsort.embedding.data.orbits import orbits
+    from flatsort.embedding.data.shapes import SHAPES, SIZE
 
     size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else SIZE
     return _Samples(source, {**SHAPES, "orbits": orbits}[name](RENDERED, seed, size), [RENDERED, size])

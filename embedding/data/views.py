@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from embedding.data.sets import SampleSet
-from embedding.noise import Noise
-from tracker.types import Int
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.types import Int
 
 
 class Views:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from embedding.data.rendered import strokes
-from embedding.data.sets import SampleSet
-from tracker.types import Float, Image
+from flatsort.embedding.data.rendered import strokes
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.tracker.types import Float, Image
 
 JOINTS = (
     *("pelvis pitch", "pelvis roll", "pelvis yaw", "spine pitch", "spine roll", "spine twist", "neck pitch"),

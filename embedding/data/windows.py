@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embedding.data.sets import SampleSet
-from tracker.types import Float, Float32, Int
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.tracker.types import Float, Float32, Int
 
 TIME = "time"
 """Name of the position that is a sample's frame; others are names of factors."""

@@ -11,9 +11,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedding.data.sets import COLUMNS, SAMPLES, finish, unfinish
-from tracker.files import replacing
-from tracker.types import Float, Int
+from flatsort.embedding.data.sample_set import COLUMNS, SAMPLES, finish, unfinish
+from flatsort.tracker.files import replacing
+from flatsort.tracker.types import Float, Int
 
 OWN = ("identity", "track")
 """Columns whose numbers mean something within one source only."""

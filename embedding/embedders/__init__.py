@@ -1,6 +1,6 @@
 """What turns boxes of pictures into latents, one file each; ``EMBEDDERS`` knows them by name."""
 
-from tracker.protocols import Embedder
-from tracker.registry import Registry
+from flatsort.tracker.protocols import Embedder
+from flatsort.tracker.registry import Registry
 
-EMBEDDERS: Registry[Embedder] = Registry("embedder", "embedding.embedders")
+EMBEDDERS: Registry[Embedder] = Registry("embedder", "flatsort.embedding.embedders")

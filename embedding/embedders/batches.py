@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tracker.crops import crop, cut
-from tracker.types import Float, Float32, Image
+from flatsort.tracker.crops import crop, cut
+from flatsort.tracker.types import Float, Float32, Image
 
 
 def crops_of(images: Sequence[Image], boxes: Sequence[Float], size: tuple[int, int]) -> Image:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedding.likelihood import LUMA
-from tracker.crops import pixel_ranges
-from tracker.types import Float
+from flatsort.embedding.likelihood import LUMA
+from flatsort.tracker.crops import pixel_ranges
+from flatsort.tracker.types import Float
 
 
 def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple[int, int]) -> Tensor:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from embedding.embedders import EMBEDDERS
-from embedding.embedders.batches import by_image, crops_of
-from tracker.networks import DEVICES, Network, open_network
-from tracker.registry import PartConfig, require
-from tracker.types import Float, Float32, Image
+from flatsort.embedding.embedders import EMBEDDERS
+from flatsort.embedding.embedders.batches import by_image, crops_of
+from flatsort.tracker.onnx_session import DEVICES, Network, open_network
+from flatsort.tracker.registry import PartConfig, require
+from flatsort.tracker.types import Float, Float32, Image
 
 NOTE = "flatsort"
 """Key of the JSON in an ONNX file that says how its pictures are prepared: settings of `OnnxConfig` by name."""

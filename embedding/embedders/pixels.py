@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedding.embedders import EMBEDDERS
-from embedding.embedders.batches import by_image, crops_of
-from tracker.registry import PartConfig, require
-from tracker.types import Float, Float32, Image
+from flatsort.embedding.embedders import EMBEDDERS
+from flatsort.embedding.embedders.batches import by_image, crops_of
+from flatsort.tracker.registry import PartConfig, require
+from flatsort.tracker.types import Float, Float32, Image
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedding.checkpoint import Card, load
-from embedding.devices import find_device
-from embedding.embedders import EMBEDDERS
-from embedding.embedders.batches import by_image, check, crops_of
-from embedding.embedders.device_crops import brightness, crop_on_device
-from embedding.model import LatentModel
-from tracker.registry import PartConfig, require
-from tracker.types import Float, Float32, Image
+from flatsort.embedding.checkpoint import Card, load
+from flatsort.embedding.devices import find_device
+from flatsort.embedding.embedders import EMBEDDERS
+from flatsort.embedding.embedders.batches import by_image, check, crops_of
+from flatsort.embedding.embedders.device_crops import brightness, crop_on_device
+from flatsort.embedding.model import LatentModel
+from flatsort.tracker.registry import PartConfig, require
+from flatsort.tracker.types import Float, Float32, Image
 
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 CHUNKS = {"cpu": 64, "cuda": 256}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.figures.sheets import sheet
-from embedding.representation.missing import BAND, Filled
-from tracker.types import Float
+from flatsort.embedding.figures.sheets import sheet
+from flatsort.embedding.representation.imputation import BAND, Filled
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tracker.types import Float
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

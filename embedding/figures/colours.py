@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.data.sets import SampleSet
+from flatsort.embedding.data.sample_set import SampleSet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from embedding.figures.colours import Colours
-from embedding.figures.sheets import Shown
-from embedding.geometry.metric import log_magnification, metric_tensor
-from embedding.geometry.paths import LatentGraph, grid_graph
-from tracker.types import Float, Int
+from flatsort.embedding.figures.colours import Colours
+from flatsort.embedding.figures.sheets import Shown
+from flatsort.embedding.geometry.metric import log_magnification, metric_tensor
+from flatsort.embedding.geometry.paths import LatentGraph, grid_graph
+from flatsort.tracker.types import Float, Int
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

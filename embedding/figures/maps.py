@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embedding.figures.colours import Colours
-from embedding.figures.sheets import Shown, picture
-from tracker.types import Float
+from flatsort.embedding.figures.colours import Colours
+from flatsort.embedding.figures.sheets import Shown, picture
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
-from embedding.figures.sheets import picture
-from embedding.objectives.kl import Gaussian
-from embedding.representation.posterior import GridPosterior
-from tracker.types import Float
+from flatsort.embedding.figures.sheets import picture
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.representation.posterior import GridPosterior
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

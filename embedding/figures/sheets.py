@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embedding.data.walker import JOINTS, draw_pose
-from embedding.model import LatentModel
-from tracker.files import replacing
-from tracker.types import Float, Image
+from flatsort.embedding.data.walker import JOINTS, draw_pose
+from flatsort.embedding.model import LatentModel
+from flatsort.tracker.files import replacing
+from flatsort.tracker.types import Float, Image
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from embedding.figures.sheets import sheet
-from embedding.objectives.decorrelation import importances
+from flatsort.embedding.figures.sheets import sheet
+from flatsort.embedding.objectives.decorrelation import importances
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from embedding.model import LatentModel
+    from flatsort.embedding.model import LatentModel
 
 
 @dataclass(frozen=True, eq=False)

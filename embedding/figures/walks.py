@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedding.figures.sheets import Shown, sheet
-from embedding.geometry import paths
-from embedding.noise import Noise
-from tracker.types import Float
+from flatsort.embedding.figures.sheets import Shown, sheet
+from flatsort.embedding.geometry import paths
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedding.geometry import paths
-from embedding.geometry.metric import Statistics, metric_tensor, statistics
-from embedding.model import LatentModel
-from embedding.noise import Noise
-from embedding.objectives.flatness import mixup
-from tracker.types import Float
+from flatsort.embedding.geometry import paths
+from flatsort.embedding.geometry.metric import Statistics, metric_tensor, statistics
+from flatsort.embedding.model import LatentModel
+from flatsort.embedding.objectives.flatness import mixup
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.types import Float
 
 SEGMENTS = 20
 """Parts of a straight interpolation."""

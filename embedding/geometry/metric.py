@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedding.objectives.flatness import Decode, jacobian
+from flatsort.embedding.objectives.flatness import Decode, jacobian
 
 FLOOR = 1e-12
 """Eigenvalues of the metric below this share of the largest one are rounding and count as this share."""

@@ -13,9 +13,9 @@ from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from embedding.geometry.metric import metric_tensor
-from embedding.objectives.flatness import Decode
-from tracker.types import Float, Int
+from flatsort.embedding.geometry.metric import metric_tensor
+from flatsort.embedding.objectives.flatness import Decode
+from flatsort.tracker.types import Float, Int
 
 TINY = 1e-12
 """Length of an edge between equal nodes: a sparse matrix takes 0 for no edge."""

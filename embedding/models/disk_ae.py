@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.noise import Noise
-from tracker.registry import require
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.registry import require
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.noise import Noise
-from embedding.objectives import flatness
-from embedding.objectives.constraint import Rewo, RewoConfig
-from embedding.objectives.hierarchical import HierarchicalPrior, PriorConfig
-from embedding.objectives.kl import Gaussian
-from tracker.registry import require
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.objectives import flatness
+from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.objectives.rewo import Rewo, RewoConfig
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.registry import require
 
 
 @dataclass(frozen=True)

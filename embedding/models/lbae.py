@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.noise import Noise
-from embedding.objectives.straight_through import binarise, signs
-from embedding.priors.hyperplane import HyperplanePrior
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.objectives.straight_through import binarise, signs
+from flatsort.embedding.priors.hyperplane import HyperplanePrior
+from flatsort.embedding.random_generator import Noise
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.nets import make_decoder, make_encoder
-from embedding.noise import Noise
-from embedding.objectives.decorrelation import covariance_loss, importances
-from tracker.registry import require
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.nets import make_decoder, make_encoder
+from flatsort.embedding.objectives.decorrelation import covariance_loss, importances
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.registry import require
 
 MEMORY = 0.05
 """Share of a batch in the running mean and variance of the codes, once a stage has taken 20 steps."""

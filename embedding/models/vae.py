@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.noise import Noise
-from embedding.objectives.kl import Gaussian
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.random_generator import Noise
 
 
 @dataclass(frozen=True)

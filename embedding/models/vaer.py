@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.noise import Noise
-from embedding.objectives.gaussian_process import TrainedKernel, log_marginal, regress
-from embedding.objectives.kl import Gaussian
-from tracker.registry import require
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.objectives.gaussian_process import TrainedKernel, log_marginal, regress
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.registry import require
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from embedding.noise import Noise
-from embedding.objectives.constraint import Rewo, RewoConfig
-from embedding.objectives.hierarchical import HierarchicalPrior, PriorConfig
-from embedding.objectives.kl import Gaussian
+from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.objectives.rewo import Rewo, RewoConfig
+from flatsort.embedding.random_generator import Noise
 
 
 @dataclass(frozen=True)

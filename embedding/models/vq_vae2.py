@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from embedding.model import register
-from embedding.nets import Residual, make_map_decoder, make_map_encoder, map_size
-from embedding.objectives.quantise import Quantised
-from embedding.priors.pixel_cnn import Level
-from embedding.symbol_model import Assign, SymbolModel, SymbolModelConfig
+from flatsort.embedding.model import register
+from flatsort.embedding.nets import Residual, make_map_decoder, make_map_encoder, map_size
+from flatsort.embedding.objectives.vector_quantisation import Quantised
+from flatsort.embedding.priors.pixel_cnn import Level
+from flatsort.embedding.quantised_model import Assign, SymbolModel, SymbolModelConfig
 
 
 @dataclass(frozen=True)

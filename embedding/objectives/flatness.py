@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from embedding.noise import Noise
+from flatsort.embedding.random_generator import Noise
 
 Decode = Callable[[Tensor], Tensor]
 """Latents [n d] → decoded means [n m], each row for itself."""

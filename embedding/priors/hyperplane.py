@@ -23,8 +23,8 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor, nn
 
-from embedding.noise import Noise
-from tracker.types import Float
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.types import Float
 
 ROUNDS = 100
 """Projections of the repair; eigenvalues below 0 are far below the moments' own error by then."""

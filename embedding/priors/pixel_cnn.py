@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedding.nets import GROUPS, Residual
-from embedding.noise import Noise
+from flatsort.embedding.nets import GROUPS, Residual
+from flatsort.embedding.random_generator import Noise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.types import Int
+from flatsort.tracker.types import Int
 
 NEIGHBOURS = 5
 MOST = 5_000

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from embedding.representation.factors import Source
-from tracker.types import Float, Int
+from flatsort.embedding.representation.factors import Source
+from flatsort.tracker.types import Float, Int
 
 BATCH = 64
 """Pairs (BetaVAE) or samples (FactorVAE) of a point."""

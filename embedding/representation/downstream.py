@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.types import Float, Int
+from flatsort.tracker.types import Float, Int
 
 FEW, MANY = 100, 10_000
 """Labels."""

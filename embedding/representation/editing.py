@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from embedding.nets import mlp
-from embedding.noise import Noise
-from tracker.types import Bool, Float, Int
+from flatsort.embedding.nets import mlp
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.types import Bool, Float, Int
 
 MOST_VALUES = 12
 """Values up to which an attribute's are classes; of more, each quarter of the samples is one."""

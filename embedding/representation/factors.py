@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.types import Float, Int
+from flatsort.tracker.types import Float, Int
 
 MOST_VALUES = 64
 """Values of a factor from which on it counts as continuous."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedding.noise import Noise
-from embedding.objectives.kl import log_normal
+from flatsort.embedding.objectives.kl import log_normal
+from flatsort.embedding.random_generator import Noise
 
 LogDensity = Callable[[Tensor], Tensor]
 """Points [c n d] of c chains in n spaces → log-density [c n] of each, but for a constant a space."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embedding.model import LatentModel
-from embedding.noise import Noise
-from embedding.objectives.kl import Gaussian, log_normal
-from embedding.representation.mcmc import LogDensity
+from flatsort.embedding.model import LatentModel
+from flatsort.embedding.objectives.kl import Gaussian, log_normal
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.representation.mcmc import LogDensity
 
 KINDS = ("vae", "beta_vae")
 """Models with a standard normal prior and a Gaussian posterior."""

@@ -1,12 +1,12 @@
 """How well distances between latents tell one object from others: ranks, mAP, ROC, limits for a tracker.
 
->>> from embedding.retrieval import Labels, rank
+>>> from flatsort.embedding.retrieval import Labels, rank
 >>> rank(latents, Labels.of(len(latents), identity=identity, frame=frame, sequence=sequence), "frames").rank(1)
 """
 
-from embedding.retrieval.calibration import calibrate, pairs_from_boxes, pairs_from_tracks
-from embedding.retrieval.ranking import PROTOCOLS, Labels, Ranking, protocols_for, rank
-from embedding.retrieval.separation import Separation, between_frames
+from flatsort.embedding.retrieval.calibration import calibrate, pairs_from_boxes, pairs_from_tracks
+from flatsort.embedding.retrieval.ranking import PROTOCOLS, Labels, Ranking, protocols_for, rank
+from flatsort.embedding.retrieval.separation import Separation, between_frames
 
 __all__ = [
     "PROTOCOLS",

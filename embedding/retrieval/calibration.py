@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist
 
-from tracker.types import Float, Int
+from flatsort.tracker.types import Float, Int
 
 RATES = (0.01, 0.001)
 """False-match rates whose limits are measured."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.retrieval.separation import Histogram, Separation
-from tracker.files import replacing
-from tracker.types import Float
+from flatsort.embedding.retrieval.separation import Histogram, Separation
+from flatsort.tracker.files import replacing
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

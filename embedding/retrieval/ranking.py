@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from embedding.retrieval.separation import Separation
-from tracker.types import Bool, Float, Int
+from flatsort.embedding.retrieval.separation import Separation
+from flatsort.tracker.types import Bool, Float, Int
 
 CHUNK = 1 << 21
 """Distances that are held at a time (some copies of them, 16 MiB each)."""

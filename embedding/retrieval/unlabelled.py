@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedding import checkpoint
-from embedding.data.augment import AugmentConfig, augment
-from embedding.data.sets import SampleSet
-from embedding.model import LatentModel
-from embedding.noise import Noise
-from embedding.retrieval.calibration import calibrate, pairs_from_tracks
-from tracker.types import Float, Int
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data.augment import AugmentConfig, augment
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import LatentModel
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.retrieval.calibration import calibrate, pairs_from_tracks
+from flatsort.tracker.types import Float, Int
 
 MOST = 2048
 """Samples that are looked at."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedding.data.sets import SampleSet
-from embedding.model import LatentModel
-from embedding.training.config import TrainConfig
-from tracker.files import write_text
-from tracker.types import Int
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import LatentModel
+from flatsort.embedding.training.config import TrainConfig
+from flatsort.tracker.files import write_text
+from flatsort.tracker.types import Int
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from embedding.data.augment import AugmentConfig
-from embedding.model import MODELS, ModelConfig
-from embedding.models.ae import AEConfig
-from tracker.config import part
+from flatsort.embedding.data.augment import AugmentConfig
+from flatsort.embedding.model import MODELS, ModelConfig
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.tracker.config import part
 
 
 @dataclass(frozen=True)

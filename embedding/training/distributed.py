@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from embedding.devices import find_device
+from flatsort.embedding.devices import find_device
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from embedding import checkpoint
-from embedding.data.sets import SampleSet
-from embedding.model import LatentModel
-from embedding.training import distributed, output, state
-from embedding.training.callbacks import Callback, MetricsFile, Run, TensorBoard
-from embedding.training.config import TrainConfig
-from embedding.training.distributed import Group
-from embedding.training.feed import Feed, split
-from embedding.training.learner import Learner
-from embedding.training.pictures import Pictures
-from embedding.training.schedule import learning_rate
-from tracker.config import to_mapping
-from tracker.types import Int
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import LatentModel
+from flatsort.embedding.training import distributed, run_folder, training_state
+from flatsort.embedding.training.callbacks import Callback, MetricsFile, Run, TensorBoard
+from flatsort.embedding.training.config import TrainConfig
+from flatsort.embedding.training.distributed import Group
+from flatsort.embedding.training.loader import Feed, split
+from flatsort.embedding.training.pictures import Pictures
+from flatsort.embedding.training.schedule import learning_rate
+from flatsort.embedding.training.trainer import Learner
+from flatsort.tracker.config import to_mapping
+from flatsort.tracker.types import Int
 
 MOST_SHOWN = 4096
 """Samples that a model sees before the first step."""
@@ -85,9 +85,9 @@ def train(
             trainer.resume()
         group.wait()
         if group.main:
-            output.prepare(out, config, resume=resume, overwrite=overwrite)
+            run_folder.prepare(out, config, resume=resume, overwrite=overwrite)
         trainer.run(callbacks)
-        path = out / output.CHECKPOINT
+        path = out / run_folder.CHECKPOINT
         if group.main:
             trainer.conclude(path, calibrate)
             trainer.end(path)
@@ -104,18 +104,18 @@ class _Trainer:
         self.feed = Feed(data, self.rows, config, group)
         self.learner = Learner(config, group)
         self.learner.fit(data.tensor(self.rows[:: math.ceil(len(self.rows) / MOST_SHOWN)]))
-        self.progress = state.Progress()
-        self.identity = {"config": to_mapping(config), "data": output.fingerprint(data)}
+        self.progress = training_state.Progress()
+        self.identity = {"config": to_mapping(config), "data": run_folder.fingerprint(data)}
         self.callbacks: list[Callback] = []
         self._pending: list[dict[str, Tensor]] = []
         self._before = time.monotonic()
 
     def resume(self) -> None:
         """Restore the newest state, if there is one."""
-        found = state.newest(self.out)
+        found = training_state.newest(self.out)
         if found is not None:
             self.progress, tensors, identity = found
-            output.check_same(identity, self.identity, self.progress.step, self.out)
+            run_folder.check_same(identity, self.identity, self.progress.step, self.out)
             self.learner.restore(tensors)
 
     def run(self, callbacks: Sequence[Callback]) -> None:
@@ -149,7 +149,7 @@ class _Trainer:
         with torch.no_grad():
             model.conclude(self._batches_of(self.rows))
         limits = calibrate(model, self.data) if calibrate is not None else card.calibration
-        with state.writing(path):
+        with training_state.writing(path):
             checkpoint.save(path, model, replace(card, calibration=limits))
 
     def _due(self, every: int) -> bool:
@@ -208,8 +208,8 @@ class _Trainer:
         for callback in self.callbacks:
             callback.on_evaluate(progress.step, {f"heldout/{name}": value for name, value in terms.items()})
         if self.group.main and (better or not self.config.patience):
-            path = self.out / output.CHECKPOINT
-            with state.writing(path):
+            path = self.out / run_folder.CHECKPOINT
+            with training_state.writing(path):
                 checkpoint.save(path, self.learner.averaged, self._card(score))
 
     def _batches_of(self, rows: Int) -> Iterator[Tensor]:
@@ -219,7 +219,7 @@ class _Trainer:
     def _save(self) -> None:
         self.progress.seconds = self._seconds
         if self.group.main:
-            state.write(self.out, self.progress, self.learner.tensors(), self.identity)
+            training_state.write(self.out, self.progress, self.learner.tensors(), self.identity)
 
     def _card(self, score: float) -> checkpoint.Card:
         settings = {key: value for key, value in to_mapping(self.config).items() if key != "model"}
@@ -237,7 +237,7 @@ class _Trainer:
     def _require_finite(self, terms: dict[str, float], step: int, kind: str) -> None:
         for name, value in terms.items():
             if not math.isfinite(value):
-                states = state.files(self.out)
+                states = training_state.files(self.out)
                 last = f"the last good state is {states[-1]}" if states else "no state was saved before it"
                 raise ValueError(f"step {step}: {kind}loss term {name!r} is {value}; {last}")
 

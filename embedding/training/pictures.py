@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from embedding.data.augment import augment
-from embedding.noise import Noise
-from embedding.training.callbacks import METRICS, Callback, Run, read_metrics
-from tracker.files import replacing
+from flatsort.embedding.data.augment import augment
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.training.callbacks import METRICS, Callback, Run, read_metrics
+from flatsort.tracker.files import replacing
 
 EVERY = 4
 """Evaluations between two drawings."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from embedding.training.config import TrainConfig
+from flatsort.embedding.training.config import TrainConfig
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:

@@ -22,11 +22,11 @@ import click
 import numpy as np
 from tabulate import tabulate
 
-from tools.tracking import TrackConfig
-from tracker.config import find, load
-from tracker.io.mot import read_detections
-from tracker.sort import SortTracker
-from tracker.types import Detections
+from flatsort.tools.runs.track_run import TrackConfig
+from flatsort.tracker.config import find, load
+from flatsort.tracker.io.mot import read_detections
+from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.types import Detections
 
 BY_MOTION = ("sort", "sort_long", "bytetrack")
 BY_LOOKS = ("deep_sort", "flatsort")

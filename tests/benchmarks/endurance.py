@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import click
 import numpy as np
 
-from tracker.config import find, load
-from tracker.sort import SortConfig, SortTracker
-from tracker.types import Detections
+from flatsort.tracker.config import find, load
+from flatsort.tracker.sort import SortConfig, SortTracker
+from flatsort.tracker.types import Detections
 
 
 def stream(frames: int, people: int = 10, seed: int = 0) -> Iterator[Detections]:

@@ -19,10 +19,10 @@ import click
 import torch
 from tabulate import tabulate
 
-from embedding.model import MODELS, Batch, LatentModel, build
-from embedding.models.flat_vhp_vae import FlatVHPVAE, FlatVHPVAEConfig
-from embedding.noise import Noise
-from embedding.objectives import flatness
+from flatsort.embedding.model import MODELS, Batch, LatentModel, build
+from flatsort.embedding.models.flat_vhp_vae import FlatVHPVAE, FlatVHPVAEConfig
+from flatsort.embedding.objectives import flatness
+from flatsort.embedding.random_generator import Noise
 
 Step = Callable[[int], None]
 

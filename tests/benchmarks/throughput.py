@@ -28,12 +28,12 @@ from tabulate import tabulate
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import embedding
-from embedding.embedders.torch_model import TorchConfig, TorchEmbedder
-from embedding.model import MODELS, ModelConfig, build
-from tracker.protocols import Embedder
-from tracker.scene import Scene, SceneConfig
-from tracker.types import Float, Image
+from flatsort import embedding
+from flatsort.embedding.embedders.torch_model import TorchConfig, TorchEmbedder
+from flatsort.embedding.model import MODELS, ModelConfig, build
+from flatsort.scene import Scene, SceneConfig
+from flatsort.tracker.protocols import Embedder
+from flatsort.tracker.types import Float, Image
 
 Player = Callable[[], Any]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.__main__ import main
-from tools.demo import write_sequence
-from tracker.scene import Scene, SceneConfig
+from flatsort.scene import Scene, SceneConfig
+from flatsort.tools.__main__ import main
+from flatsort.tools.demo import write_sequence
 
 
 @dataclass(frozen=True)

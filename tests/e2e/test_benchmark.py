@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.data import sets
-from embedding.data.sets import SampleSet
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.data import sample_set
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.tools.experiments import runner
+from flatsort.tools.experiments.finished_run import Finished
+from flatsort.tracker.metrics import evaluate
 from tests.e2e.conftest import Done, Flatsort
-from tests.embedding import tiny
-from tests.tools.benchmarking import made
-from tools.benchmarking import running
-from tools.benchmarking.scoring import Finished
-from tracker.metrics import evaluate
+from tests.embedding import tiny_models
+from tests.tools.experiments import street_sequences
 
 FAST = ("rounds=20",)
 
@@ -28,8 +28,8 @@ FAST = ("rounds=20",)
 def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sequences: a film, and one without pictures."""
     folder = tmp_path_factory.mktemp("bench") / "data"
-    made.write(folder / "film", images=None)
-    made.write(folder / "blind", seed=1)
+    street_sequences.write(folder / "film", images=None)
+    street_sequences.write(folder / "blind", seed=1)
     return folder
 
 
@@ -74,15 +74,15 @@ def test_a_second_run_takes_all_from_the_cache(bench: Flatsort, monkeypatch: pyt
     assert first.code == 0
     assert "det.txt, score ≥ 0.4" in first.out
     assert "deep_sort: tracker deep_sort, embedder pixels" in first.out
-    monkeypatch.setattr(running, "track", None)
-    monkeypatch.setattr(running, "embed", None)
+    monkeypatch.setattr(runner, "track", None)
+    monkeypatch.setattr(runner, "embed", None)
     assert bench(*arguments, names="film") == first  # with the same times, so nothing was measured again
     with pytest.raises(TypeError):
         bench(*arguments, "--no-cache", names="film")
 
 
 def test_an_interrupted_run_goes_on(bench: Flatsort, monkeypatch: pytest.MonkeyPatch) -> None:
-    own, calls = running.run, list[str]()
+    own, calls = runner.run, list[str]()
 
     def interrupted(*arguments: object) -> Finished:
         if len(calls) == 3:
@@ -90,7 +90,7 @@ def test_an_interrupted_run_goes_on(bench: Flatsort, monkeypatch: pytest.MonkeyP
         calls.append("run")
         return own(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running, "run", interrupted)
+    monkeypatch.setattr(runner, "run", interrupted)
     done = bench("--systems", "sort,sort_long")
     assert done.code == 130
     assert done.err.splitlines()[0] == (
@@ -142,7 +142,7 @@ def test_one_sentence(bench: Flatsort, arguments: list[str], sentence: str) -> N
 
 
 def test_tuned_trackers_are_refused(bench: Flatsort) -> None:
-    from tools.tuned import HEAD
+    from flatsort.tools.experiments.tuning_record import HEAD
 
     Path("mine.yaml").write_text(f'{HEAD}["film"]\nmin_score: 0.3\n')
     assert "mine.yaml was tuned on film" in bench("--systems", "mine.yaml").sentence
@@ -167,9 +167,9 @@ def test_seeds_that_no_weights_name_are_refused(flatsort: Flatsort, tmp_path: Pa
 
 
 def test_embedders_in_one_association(bench: Flatsort, tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "own" / "lbae_0.safetensors", tiny.model("lbae"), Card())
+    checkpoint.save(tmp_path / "own" / "lbae_0.safetensors", tiny_models.model("lbae"), Card())
     samples = np.random.default_rng(0).integers(0, 256, (12, 16, 8, 3), dtype=np.uint8)
-    sets.save(SampleSet(samples, {"identity": np.arange(12) // 3}), tmp_path / "crops")
+    sample_set.save(SampleSet(samples, {"identity": np.arange(12) // 3}), tmp_path / "crops")
     arguments = ("--embedders", "pixels,lbae", "checkpoints=own/{name}_{seed}.safetensors", "--crops", "crops")
     done = bench(*arguments, names="film")
     assert done.code == 0, done.err

@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from embedding.data.sets import SampleSet, open_set
+from flatsort.embedding.data.sample_set import SampleSet, open_set
+from flatsort.scene import Scene
+from flatsort.tools.demo import write_sequence
+from flatsort.tools.runs import crop_set
+from flatsort.tools.runs.crop_set import Novelty, Tracklets, covered
+from flatsort.tracker.crops import crop
+from flatsort.tracker.io.mot import read_table
+from flatsort.tracker.types import Int
 from tests.e2e.conftest import Flatsort
-from tools import cropping
-from tools.cropping import Novelty, Tracklets, covered
-from tools.demo import write_sequence
-from tracker.crops import crop
-from tracker.io.mot import read_table
-from tracker.scene import Scene
-from tracker.types import Int
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_an_interrupted_run_leaves_the_older_set(
             raise KeyboardInterrupt
         return crop(*arguments)  # type: ignore[arg-type]  # passed on as they come
 
-    monkeypatch.setattr(cropping, "crop", interrupted)
+    monkeypatch.setattr(crop_set, "crop", interrupted)
     assert flatsort("crop", street, "--out", tmp_path).code == 130
     np.testing.assert_array_equal(open_set(tmp_path).samples, before)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.npz", "samples.npy", "set.json"]

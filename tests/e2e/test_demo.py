@@ -24,7 +24,7 @@ KEYS = [
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A short demo and what it printed."""
     out = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "tools.demo", "--frames", "60", "--out", str(out)]
+    command = [sys.executable, "-m", "flatsort.tools.demo", "--frames", "60", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return out, done.stdout
@@ -73,7 +73,7 @@ def test_a_shorter_demo_leaves_no_pictures_of_a_longer_one(flatsort: Flatsort, t
 def test_help_is_light_and_lists_the_verbs() -> None:
     code = (
         "import sys; sys.argv = ['flatsort', '--help']\n"
-        "from tools.__main__ import main\n"
+        "from flatsort.tools.__main__ import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
         "assert not {'torch', 'cv2', 'numpy', 'pandas'} & set(sys.modules)"
@@ -84,7 +84,9 @@ def test_help_is_light_and_lists_the_verbs() -> None:
 
 @pytest.mark.parametrize("verb", ["demo", "track", "evaluate"])
 def test_every_verb_is_a_module_with_examples_in_its_help(verb: str) -> None:
-    done = subprocess.run([sys.executable, "-m", f"tools.{verb}", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"flatsort.tools.{verb}", "--help"], capture_output=True, text=True, check=True
+    )
     assert f"\n  flatsort {verb}" in done.stdout  # an example on a line of its own
     assert "\\b" not in done.stdout
     assert "--debug" in done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Flatsort
-from tests.tools.archives import Server, packed, sequences, serving
+from tests.tools.experiments.archive_server import Server, packed, sequences, serving
 
 BODY = packed(sequences(7))
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -80,7 +80,7 @@ def test_after_an_interruption_the_same_command_goes_on(
 
     with serving(Server(BODY)) as server:
         with monkeypatch.context() as patch:
-            patch.setattr("tools.downloading.unpack", interrupted)
+            patch.setattr("flatsort.tools.experiments.archives.unpack", interrupted)
             done = flatsort("download", "mot16", "--out", tmp_path, "--url", server.url)
             assert done.code == 130
             assert "the same command goes on" in done.err

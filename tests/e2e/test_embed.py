@@ -9,21 +9,21 @@ import cv2
 import numpy as np
 import pytest
 
-import embedding
-from embedding import checkpoint, conformance
-from embedding.checkpoint import Card
-from embedding.data import sets
-from embedding.data.sets import SampleSet
+from flatsort import embedding
+from flatsort.embedding import checkpoint, conformance
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.data import sample_set
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.scene import Scene
+from flatsort.tracker.io.mot import read_detections
 from tests.e2e.conftest import Flatsort
-from tests.embedding import tiny
-from tracker.io.mot import read_detections
-from tracker.scene import Scene
+from tests.embedding import tiny_models
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    checkpoint.save(path, tiny.model(), Card())
+    checkpoint.save(path, tiny_models.model(), Card())
     return path
 
 
@@ -82,12 +82,12 @@ def test_a_folder_of_crops(flatsort: Flatsort, scene: Scene, tmp_path: Path) -> 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_set_of_samples(flatsort: Flatsort, tmp_path: Path, channels: int) -> None:
     samples = np.random.default_rng(0).integers(0, 256, (5, 16, 8, channels)).astype(np.uint8)
-    sets.save(SampleSet(samples, {"frame": np.arange(5)}), tmp_path / "set")
+    sample_set.save(SampleSet(samples, {"frame": np.arange(5)}), tmp_path / "set")
     assert flatsort("embed", tmp_path / "set", "--model", "pixels", "--out", tmp_path / "l.npz").code == 0
     found = read(tmp_path / "l.npz")
     assert found["latents"].shape == (5, 384)
     assert found["frame"].tolist() == [0, 1, 2, 3, 4]
-    assert set(found) == {"latents", "model", *sets.COLUMNS}
+    assert set(found) == {"latents", "model", *sample_set.COLUMNS}
 
 
 def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_no_pictures_to_embed(flatsort: Flatsort, tmp_path: Path) -> None:
     done = flatsort("embed", tmp_path / "crops", "--whole", "--model", "pixels", "--out", tmp_path / "l.npz")
     assert "expected pictures, got 0 files that can be read as none" in done.sentence
     vectors = SampleSet(np.zeros((3, 7), np.float32))
-    sets.save(vectors, tmp_path / "set")
+    sample_set.save(vectors, tmp_path / "set")
     done = flatsort("embed", tmp_path / "set", "--model", "pixels", "--out", tmp_path / "l.npz")
     assert "expected a set of pictures, got one of vectors [7]" in done.sentence
 

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from tools.evaluate import main
+from flatsort.tools.evaluate import main
 
 ROW = "{},{},100,100,50,120,1,-1,-1,-1\n"
 
@@ -35,7 +35,7 @@ def invoke(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, list(map(str, arguments)), catch_exceptions=False)
 
 
-@pytest.mark.parametrize("verb", [["tools.evaluate"], ["tools", "evaluate"]])
+@pytest.mark.parametrize("verb", [["flatsort.tools.evaluate"], ["flatsort", "evaluate"]])
 def test_the_verb_prints_the_table(folder: Path, verb: list[str]) -> None:
     done = module(*verb, "--gt", "truth", "--pred", "tracks", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
@@ -110,7 +110,7 @@ def test_the_format_can_be_forced(folder: Path) -> None:
 def test_errors_are_one_sentence(folder: Path, spoil: object, sentence: str) -> None:
     assert callable(spoil)
     spoil(folder)
-    done = module("tools.evaluate", "--gt", "truth", "--pred", "tracks", "--json", "out.json", cwd=folder)
+    done = module("flatsort.tools.evaluate", "--gt", "truth", "--pred", "tracks", "--json", "out.json", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")
@@ -135,7 +135,7 @@ def test_no_file_is_named_dash(folder: Path, option: str, monkeypatch: pytest.Mo
 
 def test_allow_missing(folder: Path) -> None:
     (folder / "tracks" / "two.txt").unlink()
-    done = module("tools.evaluate", "--gt", "truth", "--pred", "tracks", "--allow-missing", cwd=folder)
+    done = module("flatsort.tools.evaluate", "--gt", "truth", "--pred", "tracks", "--allow-missing", cwd=folder)
     assert done.returncode == 0
     assert "not scored, without a counterpart: two" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["one", "OVERALL"]
@@ -145,7 +145,7 @@ def test_allow_missing(folder: Path) -> None:
 def test_neither_torch_nor_opencv_is_loaded(folder: Path, arguments: list[str]) -> None:
     script = (
         "import sys\n"
-        "from tools.evaluate import main\n"
+        "from flatsort.tools.evaluate import main\n"
         f"main({arguments!r}, standalone_mode=False)\n"
         "print('loaded', sorted({'torch', 'torchvision', 'cv2', 'matplotlib'} & set(sys.modules)))\n"
     )

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.model import ModelConfig, build
-from embedding.models.ae import AEConfig
-from embedding.models.lbae import LBAEConfig
-from embedding.nets import NetConfig
-from embedding.noise import Noise
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.model import ModelConfig, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.lbae import LBAEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.random_generator import Noise
+from flatsort.tools.runs.appearance import open_embedder, with_prior
+from flatsort.tools.runs.latent_file import unpack
+from flatsort.tools.runs.track_run import TrackConfig
 from tests.e2e.conftest import Flatsort
-from tools.appearance import open_embedder, with_prior
-from tools.encoding import unpack
-from tools.tracking import TrackConfig
 
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 
@@ -50,7 +50,7 @@ def read(path: Path) -> torch.Tensor:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedding.representation.editing.STEPS", 150)
+    monkeypatch.setattr("flatsort.embedding.representation.editing.STEPS", 150)
 
 
 def test_codes_are_packed_and_come_back(flatsort: Flatsort, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_an_attribute_is_switched(flatsort: Flatsort, tmp_path: Path, vectors: P
             model.encoder.bias.zero_()
             model.decoder.weight.copy_(torch.linalg.lstsq(model.encode(samples), samples).solution.T)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tools.latent.common.open_model", lambda *_: model.eval())
+        patch.setattr("flatsort.tools.latent.common.open_model", lambda *_: model.eval())
         _edit(flatsort, tmp_path, vectors, "any", 2.0 if kind == "ae" else 0.15)
     report = json.loads((tmp_path / "out" / "edit.json").read_text(), parse_constant=pytest.fail)
     assert report["real"]["judge"]["first"] > 0.8

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from embedding import checkpoint
-from embedding.data.sources import gather
-from embedding.model import build
-from embedding.models.ae import AEConfig
-from embedding.models.vq_vae import VQVAEConfig
-from embedding.models.vq_vae2 import VQVAE2Config
-from embedding.nets import NetConfig
-from embedding.objectives.quantise import CodebookConfig
-from embedding.priors.pixel_cnn import PixelCNNConfig
-from embedding.symbol_model import SymbolModel, SymbolModelConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data.sources import gather
+from flatsort.embedding.model import build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.vq_vae import VQVAEConfig
+from flatsort.embedding.models.vq_vae2 import VQVAE2Config
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.objectives.vector_quantisation import CodebookConfig
+from flatsort.embedding.priors.pixel_cnn import PixelCNNConfig
+from flatsort.embedding.quantised_model import SymbolModel, SymbolModelConfig
+from flatsort.tools.latent import rate_distortion
 from tests.e2e.conftest import Flatsort
-from tools.latent import rates
 
 SETTINGS = {
     "shape": [1, 8, 8],
@@ -127,23 +127,23 @@ def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path) -> None:
 def test_jpeg_at_equal_size() -> None:
     gradient = np.add.outer(np.arange(16), 3 * np.arange(16)).astype(np.uint8)
     pictures = np.stack([gradient, 255 - gradient])[..., None]
-    found = rates.jpeg(pictures)
+    found = rate_distortion.jpeg(pictures)
     assert (found["scan"] < found["file"]).all()
     assert (np.diff(found["error"].mean(0))[-3:] <= 0).all()
-    best = rates.at_equal_size(found, np.array([10_000.0, 10_000.0]))["file"]
+    best = rate_distortion.at_equal_size(found, np.array([10_000.0, 10_000.0]))["file"]
     assert best["fits"] == 1
-    assert best["psnr"] == pytest.approx(rates.psnr(float(found["error"].min(1).mean())))
-    none = rates.at_equal_size(found, np.zeros(2))["scan"]
+    assert best["psnr"] == pytest.approx(rate_distortion.psnr(float(found["error"].min(1).mean())))
+    none = rate_distortion.at_equal_size(found, np.zeros(2))["scan"]
     assert none["fits"] == 0
     assert none["bytes"] == found["scan"].min(1).mean()
-    reached = rates.at_equal_quality(found, 20.0)
+    reached = rate_distortion.at_equal_quality(found, 20.0)
     assert reached["file"] is not None
-    noise = rates.jpeg(np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3)).astype(np.uint8))
-    assert rates.at_equal_quality(noise, 90.0)["file"] is None
-    assert rates.psnr(0) == 99
-    assert rates.psnr(255.0**2) == pytest.approx(0, abs=1e-9)
+    noise = rate_distortion.jpeg(np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3)).astype(np.uint8))
+    assert rate_distortion.at_equal_quality(noise, 90.0)["file"] is None
+    assert rate_distortion.psnr(0) == 99
+    assert rate_distortion.psnr(255.0**2) == pytest.approx(0, abs=1e-9)
 
 
 def test_the_scan_is_what_lies_between_header_and_end() -> None:
     data = b"\xff\xd8 tables \xff\xda" + (6).to_bytes(2, "big") + b"abcd" + b"12345" + b"\xff\xd9"
-    assert rates.scan(data) == 5
+    assert rate_distortion.scan(data) == 5

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.model import build
-from embedding.models.ae import AEConfig
-from embedding.models.disk_ae import DiskAEConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.model import build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.disk_ae import DiskAEConfig
+from flatsort.tools.latent import disk_study
 from tests.e2e.conftest import Flatsort
-from tools.latent import disk_study
 
 PARTS = ("biases", "no_biases", "moving", "moving_coord")
 FIGURES = {"size", "code", "profiles", "comparison", "place", "map"}

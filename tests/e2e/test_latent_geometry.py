@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.model import ModelConfig, build
-from embedding.models.ae import AEConfig
-from embedding.models.vhp_vae import VHPVAEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.model import ModelConfig, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.vhp_vae import VHPVAEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.tools.latent import latent_tables
 from tests.e2e.conftest import Flatsort
-from tools.latent import surveying
 
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 FIGURES = {"interpolation", "reconstructions", "samples", "map_pca", "map_tsne", "metric"}
@@ -35,8 +35,8 @@ def poses(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedding.figures.contours.CELLS", 20)
-    monkeypatch.setattr("embedding.figures.walks.NODES", 30)
+    monkeypatch.setattr("flatsort.embedding.figures.contours.CELLS", 20)
+    monkeypatch.setattr("flatsort.embedding.figures.walks.NODES", 30)
 
 
 def test_two_models_of_several_seeds(flatsort: Flatsort, tmp_path: Path, poses: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_folder_keeps_its_whole_name(tmp_path: Path) -> None:
     write(tmp_path / "eta_0.1" / "model.safetensors", AEConfig(shape=[5], dim=2))
     write(tmp_path / "eta_0.3" / "model.safetensors", AEConfig(shape=[5], dim=2))
     texts = [str(tmp_path / "eta_0.1"), str(tmp_path / "eta_0.3" / "model.safetensors")]
-    assert [one.name for one in surveying.contenders(texts)] == ["eta_0.1", "eta_0.3"]
+    assert [one.name for one in latent_tables.contenders(texts)] == ["eta_0.1", "eta_0.3"]
 
 
 @pytest.mark.parametrize("dim", [1, 3])

@@ -9,17 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.data.shapes import sprites
-from embedding.likelihood import LikelihoodConfig
-from embedding.model import ModelConfig, build
-from embedding.models.ae import AEConfig
-from embedding.models.beta_vae import BetaVAEConfig
-from embedding.models.vae import VAEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.data.shapes import sprites
+from flatsort.embedding.likelihood import LikelihoodConfig
+from flatsort.embedding.model import ModelConfig, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.beta_vae import BetaVAEConfig
+from flatsort.embedding.models.vae import VAEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.tools.latent import representation_scores
 from tests.e2e.conftest import Flatsort
-from tools.latent import measuring
 
 NET = NetConfig(width=8, stem=4, halvings=0, hidden=[16])
 BERNOULLI = LikelihoodConfig(kind="bernoulli")
@@ -34,7 +34,7 @@ def write(path: Path, config: ModelConfig, seed: int = 0) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.latent.measuring.MAPPED", 20)
+    monkeypatch.setattr("flatsort.tools.latent.representation_scores.MAPPED", 20)
 
 
 def test_factors_are_measured_over_seeds(flatsort: Flatsort, tmp_path: Path) -> None:
@@ -65,12 +65,12 @@ def test_factors_are_measured_over_seeds(flatsort: Flatsort, tmp_path: Path) -> 
 
 def test_rendered_shapes_are_held_out(tmp_path: Path) -> None:
     """What training saw has seed 0; a file of that name is not rendered."""
-    fresh = measuring.fresh(["sprites"], [1, 16, 16], 30, 0)
+    fresh = representation_scores.fresh(["sprites"], [1, 16, 16], 30, 0)
     assert fresh is not None
     assert not np.array_equal(fresh.samples, sprites(30, 0, 16).samples)
-    assert measuring.fresh(["digits"], [1, 16, 16], 30, 0) is None
-    assert measuring.fresh(["sprites", "digits"], [1, 16, 16], 30, 0) is None
-    assert measuring.fresh(["sprites"], [3, 16, 16], 30, 0) is None
+    assert representation_scores.fresh(["digits"], [1, 16, 16], 30, 0) is None
+    assert representation_scores.fresh(["sprites", "digits"], [1, 16, 16], 30, 0) is None
+    assert representation_scores.fresh(["sprites"], [3, 16, 16], 30, 0) is None
 
 
 def test_identities_are_measured(flatsort: Flatsort, tmp_path: Path) -> None:

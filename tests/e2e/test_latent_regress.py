@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.data.sets import SampleSet, save
-from embedding.model import build
-from embedding.models.ae import AEConfig
-from embedding.models.vaer import VAERConfig
-from embedding.nets import NetConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.data.sample_set import SampleSet, save
+from flatsort.embedding.model import build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.vaer import VAERConfig
+from flatsort.embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
 
 NET = NetConfig(width=8, decoder_width=8, stem=2, halvings=1, hidden=[16])

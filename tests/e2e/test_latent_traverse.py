@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.data import sets
-from embedding.data.sets import SampleSet
-from embedding.figures.traversals import traverse
-from embedding.model import build
-from embedding.models.ae import AEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.data import sample_set
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.figures.traversals import traverse
+from flatsort.embedding.model import build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
 
 LINEAR = NetConfig(hidden=[])
@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> Path:
     random = np.random.default_rng(0)
     values = random.normal(size=(400, 3)).astype(np.float32)
     factors = {f"f{i}": values[:, i] + i * random.normal(size=400) for i in range(3)}
-    sets.save(SampleSet(values, factors={**factors, "same": np.ones(400)}), tmp_path / "set")
+    sample_set.save(SampleSet(values, factors={**factors, "same": np.ones(400)}), tmp_path / "set")
     return tmp_path / "set"
 
 
@@ -55,7 +55,7 @@ def test_dimensions_by_importance(flatsort: Flatsort, tmp_path: Path, data: Path
     assert (tmp_path / "out" / "traverse.png").stat().st_size > 1000
     content = json.loads((tmp_path / "out" / "traverse.json").read_text())
     assert [row["dimension"] for row in content["dimensions"]] == [2, 3, 1]
-    values = sets.open_set(data).samples
+    values = sample_set.open_set(data).samples
     for row in content["dimensions"]:
         i = row["dimension"] - 1
         assert row["deviation"] == pytest.approx(values[:, i].std(), rel=1e-4)
@@ -81,7 +81,7 @@ def test_correlations_with_factors(flatsort: Flatsort, tmp_path: Path, data: Pat
     assert done.code == 0, done.err
     content = json.loads((tmp_path / "out" / "factors.json").read_text())
     two, one = content["results"]
-    found = sets.open_set(data)
+    found = sample_set.open_set(data)
     for i in range(3):
         expected = [abs(np.corrcoef(found.factors[f"f{i}"], found.samples[:, j])[0, 1]) for j in range(3)]
         assert one["mean"][f"f{i}"] == pytest.approx(expected, abs=1e-6)

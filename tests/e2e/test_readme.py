@@ -16,9 +16,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from flatsort.scene import Scene
+from flatsort.tracker.detectors import DETECTORS
 from tests.e2e.conftest import Flatsort
-from tracker.detectors import DETECTORS
-from tracker.scene import Scene
 
 README = (Path(__file__).resolve().parent.parent.parent / "README.md").read_text(encoding="utf-8")
 

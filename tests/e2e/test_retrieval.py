@@ -8,16 +8,16 @@ import cv2
 import numpy as np
 import pytest
 
-from embedding import checkpoint
-from embedding.data import sets
-from embedding.model import build
-from embedding.models.ae import AEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data import sample_set
+from flatsort.embedding.model import build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.scene import Scene, SceneConfig
+from flatsort.tools.demo import write_sequence
+from flatsort.tools.experiments.reid_data import open_labelled
+from flatsort.tracker.crops import crop
 from tests.e2e.conftest import Flatsort
-from tools.demo import write_sequence
-from tools.retrieving import open_labelled
-from tracker.crops import crop
-from tracker.scene import Scene, SceneConfig
 
 PLAIN = "--no-figures"
 
@@ -127,7 +127,7 @@ def test_a_set_gives_what_its_pictures_give(flatsort: Flatsort, crops: Path, tmp
         "identity": np.array([int(p.stem[:4]) for p in paths]),
         "camera": np.array([int(int(p.stem[5:]) >= 5) for p in paths]),
     }
-    sets.save(sets.SampleSet(samples, columns), tmp_path / "views")
+    sample_set.save(sample_set.SampleSet(samples, columns), tmp_path / "views")
     found = []
     for data in (crops, tmp_path / "views"):
         assert flatsort("retrieval", "--model", "pixels", "--data", data, "--out", tmp_path / "out", PLAIN).code == 0

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
+from flatsort.tracker.io.mot import read_table
 from tests.e2e.conftest import Flatsort, rows
-from tracker.io.mot import read_table
 
 
 def test_a_sequence_is_tracked_without_reading_an_image(

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import yaml
 
-import embedding
-from embedding import checkpoint
-from embedding.checkpoint import Card
+from flatsort import embedding
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.scene import Scene
+from flatsort.tools.demo import write_pictures, write_sequence
+from flatsort.tools.runs.open_run import BARE
+from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.images import read_image
+from flatsort.tracker.io.mot import read_detections
+from flatsort.tracker.types import Float, Float32, Image
 from tests.e2e.conftest import Flatsort, rows
 from tests.e2e.test_readme import tiny_osnet
-from tests.embedding import tiny
-from tests.io.test_live import Device, live
-from tools.choosing import BARE
-from tools.demo import write_pictures, write_sequence
-from tracker.detectors import DETECTORS
-from tracker.images import read_image
-from tracker.io.mot import read_detections
-from tracker.scene import Scene
-from tracker.types import Float, Float32, Image
+from tests.embedding import tiny_models
+from tests.tracker.io.test_live import Device, live
 
 BLIND = (30, 31)
 """Frames without detections; a missed track is reported in the first of them."""
@@ -48,8 +48,8 @@ def embedders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """An untrained checkpoint, a training's folder, and a network in ONNX."""
     folder = tmp_path_factory.mktemp("embedders")
     card = Card(calibration={"limit_fmr_0.01": 0.5})
-    checkpoint.save(folder / "one.safetensors", tiny.model(), card)
-    checkpoint.save(folder / "run" / "model.safetensors", tiny.model(seed=1), card)
+    checkpoint.save(folder / "one.safetensors", tiny_models.model(), card)
+    checkpoint.save(folder / "run" / "model.safetensors", tiny_models.model(seed=1), card)
     tiny_osnet(folder / "osnet.onnx")
     return {"checkpoint": folder / "one.safetensors", "folder": folder / "run", "onnx": folder / "osnet.onnx"}
 
@@ -228,8 +228,8 @@ def test_an_unknown_embedder_names_the_known_ones(flatsort: Flatsort, pictured: 
 def test_a_live_source_is_tracked_as_it_comes(
     flatsort: Flatsort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.tracking.open_source", lambda *_, **__: live(Device(10**9)))
-    monkeypatch.setattr("tools.tracking.smoothed", None)
+    monkeypatch.setattr("flatsort.tools.runs.track_run.open_source", lambda *_, **__: live(Device(10**9)))
+    monkeypatch.setattr("flatsort.tools.runs.track_run.smoothed", None)
     command = ("track", "0", "--detector", "background", "--embedder", "pixels", "--frames", "3")
     done = flatsort(*command, "--out", tmp_path)
     assert (done.code, done.err) == (0, "")

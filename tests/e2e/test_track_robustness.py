@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import pytest
 
+from flatsort.scene import Scene
 from tests.e2e.conftest import Flatsort, rows
-from tracker.scene import Scene
 
 
 def broken_video(tmp_path: Path) -> Path:
@@ -89,7 +89,7 @@ def test_show_without_a_display_says_so_before_anything_starts(
 
 def test_debug_shows_the_trace(flatsort: Flatsort, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["flatsort", "track", "nothing.mp4", "--debug"])
-    from tools.__main__ import main
+    from flatsort.tools.__main__ import main
 
     with pytest.raises(FileNotFoundError):
         main()
@@ -129,7 +129,7 @@ def test_ctrl_c_keeps_what_is_finished_and_names_it(sequence: Path, tmp_path: Pa
     shutil.copytree(sequence, long)
     info = (long / "seqinfo.ini").read_text().replace("seqLength=60", "seqLength=3000000")
     (long / "seqinfo.ini").write_text(info.replace("name=demo", "name=long"))
-    command = [sys.executable, "-m", "tools.track", str(sequence), str(long), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "flatsort.tools.track", str(sequence), str(long), "--out", str(tmp_path / "out")]
     command += ["--smooth"] * smooth
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

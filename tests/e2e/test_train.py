@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from embedding import checkpoint
+from flatsort.embedding import checkpoint
 from tests.e2e.conftest import Flatsort
 
 VECTORS = ("model.shape=[5]", "model.dim=2", "model.net.hidden=[8]")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from flatsort.scene import Scene, SceneConfig
+from flatsort.tools.demo import write_sequence
+from flatsort.tools.runs.track_run import TrackConfig
+from flatsort.tracker.config import load
 from tests.e2e.conftest import Flatsort
-from tools.demo import write_sequence
-from tools.tracking import TrackConfig
-from tracker.config import load
-from tracker.scene import Scene, SceneConfig
 
 BAD = (
     "--tracker",

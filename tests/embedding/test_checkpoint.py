@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.model import LatentModel, build
-from embedding.models.ae import AEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.nets import NetConfig
 
 TINY = AEConfig(shape=[3, 16, 8], dim=4, net=NetConfig(width=8, decoder_width=8, halvings=1))
 

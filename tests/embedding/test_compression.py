@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from embedding.compression import RESOLUTION, SymbolCoder
-from embedding.noise import Noise
-from embedding.priors.pixel_cnn import Level, PixelCNNConfig, SymbolPrior
+from flatsort.embedding.compression import RESOLUTION, SymbolCoder
+from flatsort.embedding.priors.pixel_cnn import Level, PixelCNNConfig, SymbolPrior
+from flatsort.embedding.random_generator import Noise
 
 LEVELS = [Level(7, 2, 1), Level(16, 4, 2)]
 

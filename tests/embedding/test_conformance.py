@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-import embedding
-from embedding.conformance import check_embedder
-from embedding.registry import names
-from tracker.crops import crop, cut
-from tracker.types import Float, Float32, Image
+from flatsort import embedding
+from flatsort.embedding.conformance import check_embedder
+from flatsort.embedding.registry import names
+from flatsort.tracker.crops import crop, cut
+from flatsort.tracker.types import Float, Float32, Image
 
 
 class Whole:

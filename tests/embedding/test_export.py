@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-import embedding
-from embedding import export
-from embedding.conformance import check_embedder
-from embedding.embedders.onnx import OnnxEmbedder
-from embedding.embedders.torch_model import TorchEmbedder
-from tests.embedding import tiny
-from tracker.crops import crop
+from flatsort import embedding
+from flatsort.embedding import export
+from flatsort.embedding.conformance import check_embedder
+from flatsort.embedding.embedders.onnx import OnnxEmbedder
+from flatsort.embedding.embedders.torch_model import TorchEmbedder
+from flatsort.tracker.crops import crop
+from tests.embedding import tiny_models
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model; it takes seconds."""
     path = tmp_path_factory.mktemp("exported") / "m.onnx"
-    assert export.export(tiny.model("vae"), path) < 1e-5
+    assert export.export(tiny_models.model("vae"), path) < 1e-5
     return path
 
 
@@ -33,22 +33,22 @@ def test_the_file_gives_torchs_latents_without_settings(path: Path) -> None:
     assert exported.network.batch is None
     assert (exported.dim, exported.size, exported.config.normalise) == (4, (8, 16), False)
     assert check_embedder(exported) == []
-    ours = np.concatenate(TorchEmbedder(tiny.model("vae")).embed(*tiny.pictures()))
-    theirs = np.concatenate(exported.embed(*tiny.pictures()))
+    ours = np.concatenate(TorchEmbedder(tiny_models.model("vae")).embed(*tiny_models.pictures()))
+    theirs = np.concatenate(exported.embed(*tiny_models.pictures()))
     np.testing.assert_allclose(theirs, ours, atol=1e-4 * np.linalg.norm(ours, axis=1).max())
 
 
 def test_what_differs_from_torch_does_not_appear(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_write", lambda *arguments: arguments[-1].write_bytes(path.read_bytes()))
-    export.export(tiny.model("vae"), tmp_path / "same.onnx")
+    export.export(tiny_models.model("vae"), tmp_path / "same.onnx")
     with pytest.raises(ValueError, match=r"the exported network's latents differ from torch's by"):
-        export.export(tiny.model("vae", seed=1), tmp_path / "other.onnx")
+        export.export(tiny_models.model("vae", seed=1), tmp_path / "other.onnx")
     assert [p.name for p in tmp_path.iterdir()] == ["same.onnx"]
 
 
 def test_models_of_grey_pictures_take_colour() -> None:
-    model = tiny.model(shape=(1, 16, 8)).eval()
-    (image, _), (boxes, _) = tiny.pictures()
+    model = tiny_models.model(shape=(1, 16, 8)).eval()
+    (image, _), (boxes, _) = tiny_models.pictures()
     pictures = torch.from_numpy(crop(image, boxes, (8, 16))).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
         got = export.Embedding(model)(pictures).numpy()
@@ -57,9 +57,9 @@ def test_models_of_grey_pictures_take_colour() -> None:
 
 def test_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"ae: expected a model of pictures with 1 or 3 channels, got samples \[6\]"):
-        export.export(tiny.model(shape=(6,)), tmp_path / "m.onnx")
+        export.export(tiny_models.model(shape=(6,)), tmp_path / "m.onnx")
     with pytest.raises(ValueError, match=r"m\.pt: expected the name of a FILE\.onnx"):
-        export.export(tiny.model(), tmp_path / "m.pt")
+        export.export(tiny_models.model(), tmp_path / "m.pt")
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(ImportError, match=r"exporting needs onnxscript: pip install flatsort\[export\]"):
-        export.export(tiny.model(), tmp_path / "m.onnx")
+        export.export(tiny_models.model(), tmp_path / "m.onnx")

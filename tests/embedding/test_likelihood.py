@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding.likelihood import Likelihood, LikelihoodConfig
-from embedding.noise import Noise
+from flatsort.embedding.likelihood import Likelihood, LikelihoodConfig
+from flatsort.embedding.random_generator import Noise
 
 SHAPE = [3, 16, 8]
 WEIGHED: dict[str, Any] = {"border": 0.3, "chroma": 4.0, "blur": 0.2}

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import embedding
-from embedding import checkpoint, registry
-from embedding.checkpoint import Card
-from embedding.embedders.onnx import OnnxConfig
-from embedding.embedders.pixels import PixelsEmbedder
-from embedding.embedders.torch_model import TorchEmbedder
-from tests.embedding import tiny
+from flatsort import embedding
+from flatsort.embedding import checkpoint, registry
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.embedders.onnx import OnnxConfig
+from flatsort.embedding.embedders.pixels import PixelsEmbedder
+from flatsort.embedding.embedders.torch_model import TorchEmbedder
+from tests.embedding import tiny_models
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
     path = tmp_path / "run" / "model.safetensors"
-    checkpoint.save(path, tiny.model(), Card())
+    checkpoint.save(path, tiny_models.model(), Card())
     return path
 
 
@@ -48,10 +48,10 @@ def test_nothing_is_kept_between_calls(weights: Path) -> None:
     first, second = embedding.load(weights, "cpu"), embedding.load(weights, "cpu")
     assert isinstance(first, TorchEmbedder)
     assert isinstance(second, TorchEmbedder)
-    before = second.embed(*tiny.pictures())
+    before = second.embed(*tiny_models.pictures())
     for parameter in first.model.parameters():
         parameter.data.zero_()
-    np.testing.assert_array_equal(np.concatenate(second.embed(*tiny.pictures())), np.concatenate(before))
+    np.testing.assert_array_equal(np.concatenate(second.embed(*tiny_models.pictures())), np.concatenate(before))
 
 
 def test_settings_reach_the_embedder(weights: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedding.nets import NetConfig, make_decoder, make_encoder
+from flatsort.embedding.nets import NetConfig, make_decoder, make_encoder
 
 
 @settings(max_examples=20)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-import embedding
-from embedding import checkpoint
-from embedding.conformance import check_embedder
-from tracker.io.mot import read_table
-from tracker.io.video import open_source
+from flatsort import embedding
+from flatsort.embedding import checkpoint
+from flatsort.embedding.conformance import check_embedder
+from flatsort.tracker.io.mot import read_table
+from flatsort.tracker.io.video import open_source
 
 FOLDER = Path(embedding.__file__).parent / "weights"
 SHIPPED = sorted(FOLDER.glob("*.safetensors"))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tracker.config import find, load
-from tracker.io.mot import format_rows, read_detections, read_seqinfo
-from tracker.metrics import evaluate
-from tracker.sort import SortConfig, SortTracker
-from tracker.types import Detections
+from flatsort.tracker.config import find, load
+from flatsort.tracker.io.mot import format_rows, read_detections, read_seqinfo
+from flatsort.tracker.metrics import evaluate
+from flatsort.tracker.sort import SortConfig, SortTracker
+from flatsort.tracker.types import Detections
 
 FIGURES = {
     "TUD-Campus": {"recall": 68.5, "precision": 94.3, "fp": 15, "fn": 113, "ids": 6, "mota": 62.7},

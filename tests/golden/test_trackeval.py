@@ -15,12 +15,12 @@ import trackeval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.boxes import iou
-from tracker.io.mot import format_rows, read_detections, read_seqinfo
-from tracker.metrics import SequenceResult, evaluate, evaluate_pair, pool
-from tracker.metrics.mot16 import Benchmark
-from tracker.metrics.pairs import Pair
-from tracker.types import Float, Int, Tracks
+from flatsort.tracker.boxes import iou
+from flatsort.tracker.io.mot import format_rows, read_detections, read_seqinfo
+from flatsort.tracker.metrics import SequenceResult, evaluate, evaluate_pair, pool
+from flatsort.tracker.metrics.preprocessing import Benchmark
+from flatsort.tracker.metrics.sequence_files import Pair
+from flatsort.tracker.types import Float, Int, Tracks
 
 MOT17 = [f"MOT17/MOT17-{number}-FRCNN" for number in ("02", "04", "05", "09", "10", "11", "13")]
 MOT15 = ["PETS09-S2L1", "ADL-Rundle-6-a", "TUD-Campus"]

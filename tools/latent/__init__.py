@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tools.cli import Verbs
+from flatsort.tools.cli import Verbs
 
 VERBS = {
     "regress": "Fill in missing frames of sequences by Gaussian-process regression (VAER).",
@@ -23,7 +23,9 @@ VERBS = {
 }
 
 
-@click.group(cls=Verbs, verbs=VERBS, package="tools.latent", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Verbs, verbs=VERBS, package="flatsort.tools.latent", context_settings={"help_option_names": ["-h", "--help"]}
+)
 def main() -> None:
     """Work in the latent spaces of trained models: numbers as JSON, figures as PNG, both in --out.
 

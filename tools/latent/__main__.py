@@ -1,7 +1,7 @@
-"""``python -m tools.latent``."""
+"""``python -m flatsort.tools.latent``."""
 
-from tools.cli import run
-from tools.latent import main
+from flatsort.tools.cli import run
+from flatsort.tools.latent import main
 
 if __name__ == "__main__":
     run(main)

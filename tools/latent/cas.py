@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from tools.cli import debug_option, progress, run
-from tools.latent.common import data_option, gathered, model_option, open_model, out_option, seed_option, write_json
-from tools.latent.compress import KINDS
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.latent.common import (
+    data_option,
+    gathered,
+    model_option,
+    open_model,
+    out_option,
+    seed_option,
+    write_json,
+)
+from flatsort.tools.latent.compress import KINDS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embedding.data.sets import SampleSet
-    from embedding.priors.pixel_cnn import SymbolPrior
-    from embedding.symbol_model import SymbolModel
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.priors.pixel_cnn import SymbolPrior
+    from flatsort.embedding.quantised_model import SymbolModel
 
 HELD_OUT = 0.1
 """Share of the samples to learn from that says when the prior is best."""
@@ -62,8 +70,8 @@ def main(
     \b
     flatsort latent cas --model runs/digits_vq_vae --data digits --out runs/cas
     """
-    from embedding.figures.sheets import save, sheet
-    from embedding.symbol_model import SymbolModel
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.quantised_model import SymbolModel
 
     opened = open_model(model, KINDS)
     assert isinstance(opened, SymbolModel)
@@ -108,8 +116,8 @@ def fit_prior(model: SymbolModel, known: Labelled, classes: int, steps: int, see
     """
     import torch
 
-    from embedding.noise import Noise
-    from embedding.priors.pixel_cnn import SymbolPrior
+    from flatsort.embedding.priors.pixel_cnn import SymbolPrior
+    from flatsort.embedding.random_generator import Noise
 
     with torch.no_grad():
         maps = model.symbols(known.samples)
@@ -174,7 +182,7 @@ def _reconstructed(model: SymbolModel, samples: Tensor) -> Tensor:
 def _drawn(model: SymbolModel, prior: SymbolPrior, classes: Tensor, seed: int) -> Labelled:
     import torch
 
-    from embedding.noise import Noise
+    from flatsort.embedding.random_generator import Noise
 
     with torch.no_grad():
         maps = prior.sample(len(classes), Noise(seed, "samples"), classes)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, run
-from tools.latent.common import model_option, out_option, seed_option
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import model_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embedding.model import LatentModel
-    from embedding.priors.hyperplane import HyperplanePrior
+    from flatsort.embedding.model import LatentModel
+    from flatsort.embedding.priors.hyperplane import HyperplanePrior
 
 SHOWN = 16
 """Decoded samples of a row."""
@@ -39,11 +39,11 @@ def main(model: str, out: Path, samples: int, seed: int) -> None:
     """
     import torch
 
-    from embedding.figures.codes import moments_figure
-    from embedding.figures.sheets import save, sheet
-    from embedding.noise import Noise
-    from embedding.priors import hyperplane
-    from tools.latent.common import open_model, write_json
+    from flatsort.embedding.figures.codes import moments_figure
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.priors import hyperplane
+    from flatsort.embedding.random_generator import Noise
+    from flatsort.tools.latent.common import open_model, write_json
 
     opened = open_model(model, ("lbae",))
     prior = fitted(opened, model)

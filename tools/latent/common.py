@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tracker.files import write_text
+from flatsort.tracker.files import write_text
 
 if TYPE_CHECKING:
-    from embedding.data.sets import SampleSet
-    from embedding.model import LatentModel
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.model import LatentModel
 
 model_option = click.option(
     "--model", required=True, metavar="M", help="Checkpoint, folder of a training run or name of shipped weights."
@@ -47,7 +47,7 @@ def weights_of(text: str) -> Path:
     ValueError, FileNotFoundError
         If there is none, or it has no decoder (an ONNX network, pixels).
     """
-    from embedding.loading import find
+    from flatsort.embedding.loading import find
 
     kind, path = find(text)
     if kind != "torch" or path is None:
@@ -70,7 +70,7 @@ def open_model(text: str, kinds: Sequence[str] = ()) -> LatentModel:
     ValueError, FileNotFoundError
         If it cannot be opened, or is a model of another kind.
     """
-    from embedding import checkpoint
+    from flatsort.embedding import checkpoint
 
     path = weights_of(text)
     model = checkpoint.load(path)[0]
@@ -81,7 +81,7 @@ def open_model(text: str, kinds: Sequence[str] = ()) -> LatentModel:
 
 def gathered(sources: Sequence[str], model: LatentModel, out: Path) -> SampleSet:
     """The samples of all sources at the model's shape; they are kept in ``out/data``."""
-    from embedding.data.sources import gather
+    from flatsort.embedding.data.sources import gather
 
     found = gather(sources, model.config.shape, out / "data")
     if found.skipped:

@@ -12,17 +12,25 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from tools.cli import debug_option, progress, run
-from tools.latent.common import gathered, model_option, open_model, out_option, seed_option, weights_of, write_json
-from tracker.files import replacing
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.latent.common import (
+    gathered,
+    model_option,
+    open_model,
+    out_option,
+    seed_option,
+    weights_of,
+    write_json,
+)
+from flatsort.tracker.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embedding.compression import Coded, SymbolCoder
-    from embedding.data.sets import SampleSet
-    from embedding.symbol_model import SymbolModel
-    from tracker.types import Image
+    from flatsort.embedding.compression import Coded, SymbolCoder
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.tracker.types import Image
 
 MANIFEST, STREAMS, SUFFIX = "streams.json", "streams", ".bin"
 KINDS = ("vq_vae", "vq_vae2")
@@ -56,8 +64,8 @@ def main(model: str, sources: tuple[str, ...], folder: Path | None, out: Path, i
     """
     if bool(sources) == (folder is not None):
         raise ValueError("compress: expected either --data or --decompress")
-    from embedding.compression import SymbolCoder
-    from embedding.symbol_model import SymbolModel
+    from flatsort.embedding.compression import SymbolCoder
+    from flatsort.embedding.quantised_model import SymbolModel
 
     opened = open_model(model, KINDS)
     if not isinstance(opened, SymbolModel) or len(opened.config.shape) == 1:
@@ -79,8 +87,8 @@ def main(model: str, sources: tuple[str, ...], folder: Path | None, out: Path, i
 def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path, digest: str) -> dict[str, Any]:
     import torch
 
-    from embedding.figures.sheets import save
-    from tools.latent import rates
+    from flatsort.embedding.figures.sheets import save
+    from flatsort.tools.latent import rate_distortion
 
     with torch.no_grad():
         parts = [model.symbols(data.tensor(slice(i, i + BATCH))) for i in range(0, len(data), BATCH)]
@@ -95,20 +103,22 @@ def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path
     decoded = np.concatenate([_decoded(model, [m[i : i + BATCH] for m in maps]) for i in range(0, len(data), BATCH)])
     report = _report(model, np.asarray(data.samples), decoded, coded)
     write_json(out / "rate_distortion.json", {"data": data.note, **report})
-    save(rates.figure(report["codes"], report["jpeg"]["curve"], model.config.name), out / "rate_distortion.png")
+    save(
+        rate_distortion.figure(report["codes"], report["jpeg"]["curve"], model.config.name), out / "rate_distortion.png"
+    )
     return report
 
 
 def _report(model: SymbolModel, pictures: Image, decoded: Image, coded: list[Coded]) -> dict[str, Any]:
-    from tools.latent import rates
+    from flatsort.tools.latent import rate_distortion
 
     pixels = int(np.prod(model.config.shape[1:]))
     contrast = "The model's likelihood lessens contrast: what it decodes does, too, and its PSNR is low for that."
     sizes = np.array([len(each.data) for each in coded], float)
     bits = {"uniform code": model.code_bits, "−log2 p": float(np.mean([each.bits for each in coded]))}
     bits["files"] = 8 * float(sizes.mean())
-    quality = rates.psnr(float(rates.squared_errors(pictures, decoded).mean()))
-    found = rates.jpeg(pictures)
+    quality = rate_distortion.psnr(float(rate_distortion.squared_errors(pictures, decoded).mean()))
+    found = rate_distortion.jpeg(pictures)
     return {
         "images": len(pictures),
         "prior": bool(model.settled and model.prior is not None),
@@ -116,10 +126,10 @@ def _report(model: SymbolModel, pictures: Image, decoded: Image, coded: list[Cod
         "codes": [{"name": n, "bits": b, "rate": b / pixels, "psnr": quality} for n, b in bits.items()],
         "bytes": {"mean": float(sizes.mean()), "least": int(sizes.min()), "most": int(sizes.max())},
         "jpeg": {
-            "equal_size": rates.at_equal_size(found, sizes),
-            "bytes_at_equal_psnr": rates.at_equal_quality(found, quality),
+            "equal_size": rate_distortion.at_equal_size(found, sizes),
+            "bytes_at_equal_psnr": rate_distortion.at_equal_quality(found, quality),
             "header_bytes": float((found["file"] - found["scan"]).mean()),
-            "curve": rates.curve(found, pixels),
+            "curve": rate_distortion.curve(found, pixels),
         },
         "notes": [
             "PSNR is that of the mean squared error over all pictures, of the samples at the model's size.",

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from embedding import checkpoint
-from embedding.data import shapes
-from embedding.representation import scaling
-from embedding.training.config import TrainConfig
-from embedding.training.loop import train
-from tracker.config import find, load
-from tracker.types import Float
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data import shapes
+from flatsort.embedding.representation import airy_profile
+from flatsort.embedding.training.config import TrainConfig
+from flatsort.embedding.training.loop import train
+from flatsort.tracker.config import find, load
+from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
-    from embedding.data.sets import SampleSet
-    from embedding.model import LatentModel
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.model import LatentModel
 
 RECIPES = {
     "biases": "disks_disk_ae",
@@ -104,7 +104,7 @@ def measure_size(found: Part) -> dict[str, Any]:
     return {
         "mean_squared_error": found.error,
         "of_the_mean_picture": float(found.pictures.var(0).mean()),
-        "of_one_scaled_picture": scaling.remainder(found.pictures, scaling.leading_picture(found.pictures)),
+        "of_one_scaled_picture": airy_profile.remainder(found.pictures, airy_profile.leading_picture(found.pictures)),
         "r2_area": explained(code, factors["radius"] ** 2),
         "r2_radius": explained(code, factors["radius"]),
         "rank_correlation": abs(float(order)),
@@ -127,7 +127,7 @@ def measure_profile(found: Part, shape: str) -> tuple[dict[str, Any], Float, dic
     Returns
     -------
     numbers : dict
-        Distances of `embedding.representation.scaling`, errors and their lower bound.
+        Distances of `embedding.representation.airy_profile`, errors and their lower bound.
     places, curves : float64 [k], dict of float64 [k]
         Profiles by name, of rings of one pixel.
     """
@@ -138,31 +138,31 @@ def measure_profile(found: Part, shape: str) -> tuple[dict[str, Any], Float, dic
     disk = shape == "disk"
     drawn = shapes.draw_disks(even, middle, middle, size) if disk else shapes.draw_scaled(shape, even, size)
     pictures = drawn.reshape(EVEN, -1) / 255
-    sizes, best = scaling.gauge(pictures, radius), scaling.leading_picture(pictures)
+    sizes, best = airy_profile.gauge(pictures, radius), airy_profile.leading_picture(pictures)
     side = 1.0 if (found.codes > 0).mean() >= 0.5 else -1.0
     with torch.no_grad():
         learned = found.model.decode(torch.full((1, 1), side)).double().numpy().ravel()
     if not learned.any():
         raise ValueError("no_biases: its decoder gives black for every code, so that there is no profile: train longer")
-    places, profile = scaling.profile_of(learned, sizes, radius)
-    fine, numerical = scaling.numerical_profile(radius)
+    places, profile = airy_profile.profile_of(learned, sizes, radius)
+    fine, numerical = airy_profile.numerical_profile(radius)
     curves = {
-        "Airy's equation": scaling.airy_profile(places, radius),
+        "Airy's equation": airy_profile.airy_profile(places, radius),
         "numerical maximum": np.interp(places, fine, numerical),
         "autoencoder": profile,
-        "best on the pictures": scaling.profile_of(best, sizes, radius)[1],
+        "best on the pictures": airy_profile.profile_of(best, sizes, radius)[1],
     }
     airy, maximum, own, leading = curves.values()
     numbers = {
         "mean_squared_error": found.error,
-        "lower_bound": scaling.remainder(found.pictures, scaling.leading_picture(found.pictures)),
+        "lower_bound": airy_profile.remainder(found.pictures, airy_profile.leading_picture(found.pictures)),
         "codes_of_one_sign": float((side * found.codes >= 0).mean()),
         "homogeneity_error": homogeneity_error(found),
-        "l2_airy": scaling.distance(own, airy, places),
-        "l2_numerical": scaling.distance(own, maximum, places),
-        "l2_best_on_pictures": scaling.distance(own, leading, places),
-        "rms_airy_one_at_middle": scaling.distance_at_middle(own, airy, places),
-        "l2_numerical_airy": scaling.distance(maximum, airy, places),
+        "l2_airy": airy_profile.distance(own, airy, places),
+        "l2_numerical": airy_profile.distance(own, maximum, places),
+        "l2_best_on_pictures": airy_profile.distance(own, leading, places),
+        "rms_airy_one_at_middle": airy_profile.distance_at_middle(own, airy, places),
+        "l2_numerical_airy": airy_profile.distance(maximum, airy, places),
     }
     return numbers, places, curves
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, progress, run
-from tools.latent.common import open_model, out_option, seed_option, write_json
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.latent.common import open_model, out_option, seed_option, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embedding.model import LatentModel
-    from tools.latent.disk_study import Part
-    from tracker.types import Float, Int
+    from flatsort.embedding.model import LatentModel
+    from flatsort.tools.latent.disk_study import Part
+    from flatsort.tracker.types import Float, Int
 
 SHOWN = 10
 """Pictures of a row."""
@@ -60,9 +60,9 @@ def main(out: Path, size: int, steps: int | None, shape: str, models: tuple[str,
     flatsort latent disks --out runs/squares --shape square
     flatsort latent disks --out runs/disks --model biases=runs/a --model no_biases=runs/b --steps 2000
     """
-    from embedding.figures import disks as figures
-    from embedding.figures.sheets import save
-    from tools.latent import disk_study as study
+    from flatsort.embedding.figures import disks as figures
+    from flatsort.embedding.figures.sheets import save
+    from flatsort.tools.latent import disk_study as study
 
     if size % 2:
         raise click.UsageError(f"--size: expected an even number, got {size}")
@@ -92,7 +92,7 @@ def _shape(name: str, shape: str) -> str:
 
 def _given(models: tuple[str, ...], size: int) -> dict[str, LatentModel]:
     """Trained models by the part that they stand for."""
-    from tools.latent.disk_study import RECIPES
+    from flatsort.tools.latent.disk_study import RECIPES
 
     found: dict[str, LatentModel] = {}
     for text in models:
@@ -115,8 +115,8 @@ def _draw(parts: dict[str, Part], fit: dict[str, float], out: Path) -> None:
     import numpy as np
     import torch
 
-    from embedding.figures import disks as figures
-    from embedding.figures.sheets import save, sheet
+    from flatsort.embedding.figures import disks as figures
+    from flatsort.embedding.figures.sheets import save, sheet
 
     def strip(pictures: Float, rows: Int) -> Tensor:
         side = round(pictures.shape[1] ** 0.5)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from tools.cli import debug_option, run
-from tools.latent.common import data_option, model_option, out_option, seed_option
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import data_option, model_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embedding.data.sets import SampleSet
-    from embedding.model import LatentModel
-    from tracker.types import Bool, Float, Int
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.model import LatentModel
+    from flatsort.tracker.types import Bool, Float, Int
 
 BITS, SHIFTS = (0.12, 0.18, 0.24), (0.5, 1.0, 2.0)
 """Strengths, where none are given: thresholds of bits, multiples of the difference of means."""
@@ -96,9 +96,9 @@ def main(
     """
     import torch
 
-    from embedding.figures.sheets import save, sheet
-    from embedding.representation import editing
-    from tools.latent.common import gathered, open_model, write_json
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.representation import editing
+    from flatsort.tools.latent.common import gathered, open_model, write_json
 
     opened = open_model(model)
     data = gathered(sources, opened, out)
@@ -156,7 +156,7 @@ def attributes_of(data: SampleSet, table: Path | None) -> tuple[dict[str, Float]
     """
     import pandas as pd
 
-    from embedding.representation.editing import MOST_VALUES
+    from flatsort.embedding.representation.editing import MOST_VALUES
 
     words: dict[str, list[str]] = {}
     known = {name: values for name, values in data.factors.items() if np.isfinite(values).all()}
@@ -195,7 +195,7 @@ def wanted(text: str, known: dict[str, Float], words: dict[str, list[str]]) -> t
     ValueError
         If it is not known, or no sample has it.
     """
-    from embedding.representation.editing import MOST_VALUES, classes_of
+    from flatsort.embedding.representation.editing import MOST_VALUES, classes_of
 
     name, _, value = text.partition("=")
     if name not in known:
@@ -220,7 +220,7 @@ def split(n: int, has: Bool, seed: int) -> Parts:
     ValueError
         If there are too few, or a part has too few with or without the attribute to learn from.
     """
-    from embedding.noise import Noise
+    from flatsort.embedding.random_generator import Noise
 
     order = Noise(seed, "edit").permutation(n).numpy()
     last = order[4 * n // 5 :]
@@ -237,13 +237,13 @@ def split(n: int, has: Bool, seed: int) -> Parts:
 
 def edited(model: LatentModel, latents: Tensor, towards: Tensor, strength: float) -> Tensor:
     """Latents [n d] with the attribute that ``towards`` [n d] leads to."""
-    from embedding.representation.editing import set_bits
+    from flatsort.embedding.representation.editing import set_bits
 
     return set_bits(latents, towards, strength) if model.binary else latents + strength * towards
 
 
 def _score(seen: dict[str, Int], truth: dict[str, Int], name: str, value: int, others: list[str]) -> dict[str, Any]:
-    from embedding.representation.editing import agreement
+    from flatsort.embedding.representation.editing import agreement
 
     return {"switched": float((seen[name] == value).mean()), "kept": agreement(seen, truth, others)}
 

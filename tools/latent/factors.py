@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import click
 import numpy as np
 
-from tools.cli import debug_option, run
-from tools.latent.common import data_option, gathered, models_option, out_option, seed_option, write_json
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import data_option, gathered, models_option, out_option, seed_option, write_json
 
 if TYPE_CHECKING:
-    from embedding.data.sets import SampleSet
-    from embedding.model import LatentModel
-    from tracker.types import Float
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.model import LatentModel
+    from flatsort.tracker.types import Float
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -37,14 +37,14 @@ def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: i
     \b
     flatsort latent factors --model pca=runs/pca_0,runs/pca_1 --model runs/ae --data ellipses --out runs/factors
     """
-    from tools.latent import surveying
-    from tracker.files import write_text
+    from flatsort.tools.latent import latent_tables
+    from flatsort.tracker.files import write_text
 
-    found = surveying.contenders(models)
+    found = latent_tables.contenders(models)
     whole = gathered(sources, found[0].models[0], out)
     if not whole.factors:
         raise ValueError(f"data {', '.join(sources)}: expected samples whose factors are known, such as ellipses")
-    data = surveying.choose(whole, points, seed)
+    data = latent_tables.choose(whole, points, seed)
     tables = {one.name: np.stack([correlations(model, data, order) for model in one.models]) for one in found}
     names = list(data.factors)
     results = [
@@ -79,8 +79,8 @@ def correlations(model: LatentModel, data: SampleSet, order: str = "model") -> F
     float64 [factors d]
         0 where a latent or a factor never changes.
     """
-    from embedding.figures.traversals import dimensions
-    from embedding.geometry.measures import encode
+    from flatsort.embedding.figures.traversals import dimensions
+    from flatsort.embedding.geometry.measures import encode
 
     latents = encode(model, data.tensor(slice(None)))
     if order == "importance":

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, progress, run
-from tools.latent.common import data_option, models_option, out_option, seed_option
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.latent.common import data_option, models_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from embedding.geometry.measures import Measures
+    from flatsort.embedding.geometry.measures import Measures
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,21 +38,21 @@ def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: i
     flatsort latent geometry --model runs/vhp --model runs/flat --data pendulum --out runs/latent
     flatsort latent geometry --model flat=a.safetensors,b.safetensors,c.safetensors --data crops/ --out runs/latent
     """
-    from embedding.data.sources import gather
-    from tools.latent import surveying
-    from tracker.files import write_text
+    from flatsort.embedding.data.sources import gather
+    from flatsort.tools.latent import latent_tables
+    from flatsort.tracker.files import write_text
 
-    found = surveying.contenders(models)
+    found = latent_tables.contenders(models)
     gathered = gather(sources, found[0].models[0].config.shape, out / "data")
-    data = surveying.choose(gathered.data, points, seed)
-    rows = surveying.survey(found, data, seed, _shown)
-    sentences = surveying.notes(rows, found)
+    data = latent_tables.choose(gathered.data, points, seed)
+    rows = latent_tables.survey(found, data, seed, _shown)
+    sentences = latent_tables.notes(rows, found)
     if gathered.skipped:
         sentences.append(f"{len(gathered.skipped)} files were skipped, the first: {gathered.skipped[0]}")
-    pictures = surveying.draw(found, data, out, seed)
-    write_text(out / "latent.md", surveying.table(rows, "pipe") + "\n")
-    write_text(out / "latent.json", surveying.to_json(rows, data, sentences))
-    click.echo(surveying.table(rows))
+    pictures = latent_tables.draw(found, data, out, seed)
+    write_text(out / "latent.md", latent_tables.table(rows, "pipe") + "\n")
+    write_text(out / "latent.json", latent_tables.to_json(rows, data, sentences))
+    click.echo(latent_tables.table(rows))
     for sentence in sentences:
         click.echo(f"note: {sentence}")
     click.echo(f"{out}: latent.json, latent.md, {', '.join(path.name for path in pictures)}")

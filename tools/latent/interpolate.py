@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from tools.cli import debug_option, run
-from tools.latent.common import data_option, model_option, out_option, seed_option
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import data_option, model_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from embedding.model import LatentModel
+    from flatsort.embedding.model import LatentModel
 
     Way = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -54,9 +54,9 @@ def main(
     """
     import torch
 
-    from embedding.figures.sheets import save, sheet
-    from embedding.figures.walks import choose_pairs
-    from tools.latent.common import gathered, open_model, write_json
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.figures.walks import choose_pairs
+    from flatsort.tools.latent.common import gathered, open_model, write_json
 
     opened = open_model(model)
     data = gathered(sources, opened, out)
@@ -86,7 +86,7 @@ def measures(pictures: Tensor, data: Tensor) -> dict[str, float]:
     """How evenly pictures [t *shape] of a walk change, and how far they are from the samples of the data [n *shape]."""
     import torch
 
-    from embedding.geometry.paths import TINY, curvature
+    from flatsort.embedding.geometry.paths import TINY, curvature
 
     flat = pictures.flatten(1).double()
     moves = flat.diff(dim=0).norm(dim=1)
@@ -102,8 +102,8 @@ def measures(pictures: Tensor, data: Tensor) -> dict[str, float]:
 
 def _ways(opened: LatentModel, name: str) -> dict[str, Way]:
     """Names of the ways between latents that the model has: (start [d], end [d], steps) → [steps d]."""
-    from embedding.geometry.paths import straight
-    from embedding.priors.hyperplane import HyperplanePrior
+    from flatsort.embedding.geometry.paths import straight
+    from flatsort.embedding.priors.hyperplane import HyperplanePrior
 
     def line(start: Tensor, end: Tensor, steps: int) -> Tensor:
         return straight(start[None], end[None], steps - 1)[0]
@@ -111,7 +111,7 @@ def _ways(opened: LatentModel, name: str) -> dict[str, Way]:
     prior = getattr(opened, "prior", None)
     if not isinstance(prior, HyperplanePrior):
         return {"straight": line}
-    from tools.latent.codes import fitted
+    from flatsort.tools.latent.codes import fitted
 
     def rounded(start: Tensor, end: Tensor, steps: int) -> Tensor:
         mixed = line(start, end, steps)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, progress, run
-from tools.latent.common import data_option, models_option, out_option, seed_option
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.latent.common import data_option, models_option, out_option, seed_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tools.latent.measuring import Findings
+    from flatsort.tools.latent.representation_scores import Findings
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,24 +44,24 @@ def main(
     flatsort latent measure --model b1=a,b,c --model b4=d,e,f --data sprites --out runs/measure
     flatsort latent measure --model runs/vae --data cuhk03/val --no-figures --out runs/people
     """
-    from embedding.data.sources import gather
-    from tools.latent import measuring, surveying
-    from tracker.files import write_text
+    from flatsort.embedding.data.sources import gather
+    from flatsort.tools.latent import latent_tables, representation_scores
+    from flatsort.tracker.files import write_text
 
-    found = surveying.contenders(models)
+    found = latent_tables.contenders(models)
     shape = found[0].models[0].config.shape
-    data, skipped = measuring.fresh(sources, shape, points, seed), []
+    data, skipped = representation_scores.fresh(sources, shape, points, seed), []
     if data is None:
         gathered = gather(sources, shape, out / "data")
-        data, skipped = surveying.choose(gathered.data, points, seed), gathered.skipped
-    rows = measuring.survey(found, data, seed, votes, _shown)
-    sentences = measuring.notes(rows)
+        data, skipped = latent_tables.choose(gathered.data, points, seed), gathered.skipped
+    rows = representation_scores.survey(found, data, seed, votes, _shown)
+    sentences = representation_scores.notes(rows)
     if skipped:
         sentences.append(f"{len(skipped)} files were skipped, the first: {skipped[0]}")
-    pictures = measuring.draw(found, data, out, seed) if figures else []
-    write_text(out / "measure.md", surveying.table(rows, "pipe", measuring.COLUMNS) + "\n")
-    write_text(out / "measure.json", surveying.to_json(rows, data, sentences))
-    click.echo(surveying.table(rows, columns=measuring.COLUMNS))
+    pictures = representation_scores.draw(found, data, out, seed) if figures else []
+    write_text(out / "measure.md", latent_tables.table(rows, "pipe", representation_scores.COLUMNS) + "\n")
+    write_text(out / "measure.json", latent_tables.to_json(rows, data, sentences))
+    click.echo(latent_tables.table(rows, columns=representation_scores.COLUMNS))
     for sentence in sentences:
         click.echo(f"note: {sentence}")
     click.echo(f"{out}: {', '.join(['measure.json', 'measure.md', *(path.name for path in pictures)])}")

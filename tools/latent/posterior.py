@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.cli import debug_option, run
-from tools.latent.common import data_option, gathered, model_option, open_model, out_option, seed_option, write_json
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import (
+    data_option,
+    gathered,
+    model_option,
+    open_model,
+    out_option,
+    seed_option,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import torch
 
-    from embedding.model import LatentModel
-    from embedding.objectives.kl import Gaussian
-    from embedding.representation.mcmc import Chains
-    from embedding.representation.posterior import GridPosterior
+    from flatsort.embedding.model import LatentModel
+    from flatsort.embedding.objectives.kl import Gaussian
+    from flatsort.embedding.representation.mcmc import Chains
+    from flatsort.embedding.representation.posterior import GridPosterior
 
 MIXED = 1.05
 """Greatest potential scale reduction of chains that count as mixed."""
@@ -55,8 +63,8 @@ def main(
     """
     import numpy as np
 
-    from embedding.noise import Noise
-    from embedding.representation import mcmc, posterior
+    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.representation import mcmc, posterior
 
     loaded = open_model(model, posterior.KINDS)
     data = gathered(sources, loaded, out)
@@ -88,8 +96,8 @@ def main(
 
 def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
     """How the chains mixed, and distances of q from what they drew; one number a sample."""
-    from embedding.noise import Noise
-    from embedding.representation import mcmc, posterior
+    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.representation import mcmc, posterior
 
     mean, covariance = chains.moments()
     pooled = chains.pooled()
@@ -110,7 +118,7 @@ def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
 
 def _on_grid(grid: GridPosterior, chains: Chains, q: Gaussian, best: Gaussian) -> dict[str, list[float]]:
     """Distances that a grid tells; one number a sample."""
-    from embedding.representation.posterior import gaussian_wasserstein
+    from flatsort.embedding.representation.posterior import gaussian_wasserstein
 
     mean, covariance = grid.moments()
     left = grid.kl(best)
@@ -139,9 +147,9 @@ def _draw(
 ) -> list[str]:
     import torch
 
-    from embedding.figures.posteriors import posterior_figure
-    from embedding.figures.sheets import save, sheet
-    from embedding.representation.posterior import predictive
+    from flatsort.embedding.figures.posteriors import posterior_figure
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.representation.posterior import predictive
 
     thin = max(1, chains.draws.shape[0] * chains.draws.shape[1] // 200)
     mean, deviation = predictive(model, chains.pooled()[:, ::thin])

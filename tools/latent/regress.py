@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from tools.cli import debug_option, progress, run
-from tools.latent.common import data_option, gathered, model_option, open_model, out_option, seed_option, write_json
+from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.latent.common import (
+    data_option,
+    gathered,
+    model_option,
+    open_model,
+    out_option,
+    seed_option,
+    write_json,
+)
 
 if TYPE_CHECKING:
-    from embedding.data.sets import SampleSet
-    from embedding.representation.missing import Filled
-    from tracker.types import Int
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.representation.imputation import Filled
+    from flatsort.tracker.types import Int
 
 LEAST = 5
 """Frames without which a sequence is left out."""
@@ -65,10 +73,10 @@ def main(
     flatsort latent regress --model runs/sequence_vaer --data orbits:1 --gap 6 --out runs/regress
     flatsort latent regress --model runs/pendulum_vaer --data pendulum:1 --position sin,cos --out runs/regress
     """
-    from embedding.data.windows import positions_of
-    from embedding.figures.bands import bands, frames_filled
-    from embedding.figures.sheets import save
-    from embedding.representation.missing import fill, hide, judge
+    from flatsort.embedding.data.windows import positions_of
+    from flatsort.embedding.figures.bands import bands, frames_filled
+    from flatsort.embedding.figures.sheets import save
+    from flatsort.embedding.representation.imputation import fill, hide, judge
 
     opened = open_model(model)
     data = gathered(sources, opened, out)
@@ -100,7 +108,7 @@ def main(
 
 def _sequences(data: SampleSet, most: int, points: int, least: int) -> list[Int]:
     """Rows of the first sequences that are long enough, in order of their frames, evenly chosen."""
-    from embedding.data.windows import ordered
+    from flatsort.embedding.data.windows import ordered
 
     rows, starts = ordered(data, np.arange(len(data)))
     every = [each[:: -(-len(each) // points)] for each in np.split(rows, starts[1:])]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.cli import debug_option, run
-from tools.latent.common import gathered, model_option, open_model, out_option, seed_option, write_json
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import gathered, model_option, open_model, out_option, seed_option, write_json
 
 if TYPE_CHECKING:
     import torch
 
-    from embedding.data.sets import SampleSet
-    from embedding.model import LatentModel
+    from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.model import LatentModel
 
 ROW = 16
 """Samples next to each other."""
@@ -49,8 +49,8 @@ def main(model: str, sources: tuple[str, ...], out: Path, count: int, seed: int)
     """
     import numpy as np
 
-    from embedding.figures.sheets import save, sheet
-    from tracker.files import replacing
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.tracker.files import replacing
 
     loaded = open_model(model)
     drawn = _drawn(loaded, model, count, seed)
@@ -76,7 +76,7 @@ def main(model: str, sources: tuple[str, ...], out: Path, count: int, seed: int)
 def _drawn(model: LatentModel, name: str, count: int, seed: int) -> torch.Tensor:
     import torch
 
-    from embedding.noise import Noise
+    from flatsort.embedding.random_generator import Noise
 
     with torch.inference_mode():
         latents = model.sample(count, Noise(seed, "samples"))
@@ -95,9 +95,9 @@ def _compare(model: LatentModel, data: SampleSet, drawn: torch.Tensor, out: Path
     import numpy as np
     import torch
 
-    from embedding.figures.sheets import save, sheet
-    from embedding.noise import Noise
-    from embedding.representation.copies import nearest
+    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.representation.nearest_neighbours import nearest
 
     with torch.inference_mode():
         known = model.likelihood.standardise(data.tensor(slice(None))).clone()

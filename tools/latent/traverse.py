@@ -6,8 +6,16 @@ from pathlib import Path
 
 import click
 
-from tools.cli import debug_option, run
-from tools.latent.common import data_option, gathered, model_option, open_model, out_option, seed_option, write_json
+from flatsort.tools.cli import debug_option, run
+from flatsort.tools.latent.common import (
+    data_option,
+    gathered,
+    model_option,
+    open_model,
+    out_option,
+    seed_option,
+    write_json,
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,10 +54,10 @@ def main(
     flatsort latent traverse --model runs/pca --data ellipses --out runs/traverse
     flatsort latent traverse --model flat_vhp_vae --data crops/ --sample 7 --top 5 --out runs/traverse
     """
-    from embedding.figures import traversals
-    from embedding.figures.sheets import save
-    from embedding.geometry.measures import encode
-    from tools.latent.surveying import choose
+    from flatsort.embedding.figures import traversals
+    from flatsort.embedding.figures.sheets import save
+    from flatsort.embedding.geometry.measures import encode
+    from flatsort.tools.latent.latent_tables import choose
 
     opened = open_model(model)
     data = gathered(sources, opened, out)

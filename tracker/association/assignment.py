@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from tracker.types import Bool, Float, Int, Matches
+from flatsort.tracker.types import Bool, Float, Int, Matches
 
 SMALL = 250_000
 """Up to this many pairs the Hungarian algorithm is faster than finding the connected components first."""

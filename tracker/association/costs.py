@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tracker.association.problem import Problem
-from tracker.types import Float
+from flatsort.tracker.association.problem import Problem
+from flatsort.tracker.types import Float
 
 FARTHEST = 2.0
 """Latent distance, in units of its limit, from which on a pair is as unlike as can be."""

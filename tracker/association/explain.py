@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.association.problem import Problem
-from tracker.association.stages import Trace
-from tracker.types import Int
+from flatsort.tracker.association.problem import Problem
+from flatsort.tracker.association.stages import Trace
+from flatsort.tracker.types import Int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tracker.association.problem import Problem
-from tracker.types import Float
+from flatsort.tracker.association.problem import Problem
+from flatsort.tracker.types import Float
 
 CHI2_95 = 9.487729036781154
 """95 % quantile of the chi-square distribution with four degrees of freedom."""

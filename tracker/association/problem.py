@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tracker.boxes import iou
-from tracker.protocols import MotionModel, State
-from tracker.types import Bool, Detections, Float, Int
+from flatsort.tracker.boxes import iou
+from flatsort.tracker.protocols import MotionModel, State
+from flatsort.tracker.types import Bool, Detections, Float, Int
 
 
 @dataclass(slots=True, eq=False)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.association.assignment import assign, matches, one_to_one, sorted_pairs
-from tracker.association.costs import COSTS
-from tracker.association.gates import GATES
-from tracker.association.problem import Problem
-from tracker.registry import suggest
-from tracker.types import Bool, Float, Int, Matches
+from flatsort.tracker.association.assignment import assign, matches, one_to_one, sorted_pairs
+from flatsort.tracker.association.costs import COSTS
+from flatsort.tracker.association.gates import GATES
+from flatsort.tracker.association.problem import Problem
+from flatsort.tracker.registry import suggest
+from flatsort.tracker.types import Bool, Float, Int, Matches
 
 WHICH = ("all", "confirmed", "tentative")
 

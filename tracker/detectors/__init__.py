@@ -1,6 +1,6 @@
 """Detectors, one file each; ``DETECTORS`` knows them by name."""
 
-from tracker.protocols import Detector
-from tracker.registry import Registry
+from flatsort.tracker.protocols import Detector
+from flatsort.tracker.registry import Registry
 
-DETECTORS: Registry[Detector] = Registry("detector", "tracker.detectors")
+DETECTORS: Registry[Detector] = Registry("detector", "flatsort.tracker.detectors")

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tracker.boxes import xywh_to_xyxy
-from tracker.detectors import DETECTORS
-from tracker.detectors.silhouettes import Cover, PerspectiveLearner
-from tracker.registry import PartConfig, require
-from tracker.types import Detections, Float, Frame, Image
+from flatsort.tracker.boxes import xywh_to_xyxy
+from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.detectors.silhouettes import Cover, PerspectiveLearner
+from flatsort.tracker.registry import PartConfig, require
+from flatsort.tracker.types import Detections, Float, Frame, Image
 
 FOREGROUND = 255
 """Value of a moving pixel in OpenCV's mask; shadows have another one."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.registry import suggest
-from tracker.types import Int
+from flatsort.tracker.registry import suggest
+from flatsort.tracker.types import Int
 
 _COCO = """
 person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,

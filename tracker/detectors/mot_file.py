@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracker.detectors import DETECTORS
-from tracker.io.mot import read_detections
-from tracker.registry import PartConfig
-from tracker.types import Detections, Frame
+from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.io.mot import read_detections
+from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.types import Detections, Frame
 
 
 @dataclass(frozen=True)

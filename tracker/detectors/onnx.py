@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tracker.boxes import valid
-from tracker.detectors import DETECTORS, classes, yolox
-from tracker.networks import DEVICES, open_network
-from tracker.registry import PartConfig, require
-from tracker.types import Detections, Float, Float32, Frame, Image, Int
+from flatsort.tracker.boxes import valid
+from flatsort.tracker.detectors import DETECTORS, classes, yolox
+from flatsort.tracker.onnx_session import DEVICES, open_network
+from flatsort.tracker.registry import PartConfig, require
+from flatsort.tracker.types import Detections, Float, Float32, Frame, Image, Int
 
 
 @dataclass(frozen=True)

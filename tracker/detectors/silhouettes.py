@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from tracker.types import Bool, Float, Float32, Image, Int
+from flatsort.tracker.types import Bool, Float, Float32, Image, Int
 
 TOLERANCE = 0.15
 """Relative deviation of a height at which it no longer speaks for a line."""

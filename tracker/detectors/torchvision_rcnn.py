@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracker.detectors import DETECTORS, classes
-from tracker.registry import PartConfig, require, suggest
-from tracker.types import Detections, Frame
+from flatsort.tracker.detectors import DETECTORS, classes
+from flatsort.tracker.registry import PartConfig, require, suggest
+from flatsort.tracker.types import Detections, Frame
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

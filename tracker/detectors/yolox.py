@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from tracker.boxes import xyxy_to_xywh
-from tracker.types import Bool, Detections, Float, Float32, Image
+from flatsort.tracker.boxes import xyxy_to_xywh
+from flatsort.tracker.types import Bool, Detections, Float, Float32, Image
 
 GREY = 114
 """Value of the border that YOLOX was trained with."""

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import cv2
 
-from tracker.images import rgb
-from tracker.types import Frame, Image
+from flatsort.tracker.images import rgb
+from flatsort.tracker.types import Frame, Image
 
 URL = re.compile(r"(rtsps?|rtmps?|rtp|https?|udp|tcp|srt)://", re.IGNORECASE)
 FPS = 30.0

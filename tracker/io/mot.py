@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tracker.boxes import xywh_to_xyxy, xyxy_to_xywh
-from tracker.io import npy
-from tracker.types import Detections, Float, Int, Tracks
+from flatsort.tracker.boxes import xywh_to_xyxy, xyxy_to_xywh
+from flatsort.tracker.io import npy
+from flatsort.tracker.types import Detections, Float, Int, Tracks
 
 LEAST = 6
 """Columns without which a row is not a box: frame, id, x, y, w, h."""

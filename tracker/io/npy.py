@@ -7,7 +7,7 @@ from tokenize import TokenError
 
 import numpy as np
 
-from tracker.types import Float, Float32
+from flatsort.tracker.types import Float, Float32
 
 SUFFIX = ".npy"
 COLUMNS = 10

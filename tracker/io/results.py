@@ -12,10 +12,10 @@ from typing import IO, Literal, TypeVar
 
 import numpy as np
 
-from tracker.boxes import xyxy_to_xywh
-from tracker.files import replacing
-from tracker.io.mot import format_rows
-from tracker.types import FrameResult
+from flatsort.tracker.boxes import xyxy_to_xywh
+from flatsort.tracker.files import replacing
+from flatsort.tracker.io.mot import format_rows
+from flatsort.tracker.types import FrameResult
 
 Boxes = Literal["filter", "detector"]
 SinkT = TypeVar("SinkT", bound="FileSink")

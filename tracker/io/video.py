@@ -15,11 +15,11 @@ from typing import TypeVar
 
 import cv2
 
-from tracker.images import SUFFIXES, images_of, numbered, read_image, rgb
-from tracker.io.live import URL, open_live, stream_name
-from tracker.io.mot import read_detections, read_seqinfo
-from tracker.protocols import FrameSource
-from tracker.types import Frame, Image
+from flatsort.tracker.images import SUFFIXES, images_of, numbered, read_image, rgb
+from flatsort.tracker.io.live import URL, open_live, stream_name
+from flatsort.tracker.io.mot import read_detections, read_seqinfo
+from flatsort.tracker.protocols import FrameSource
+from flatsort.tracker.types import Frame, Image
 
 T = TypeVar("T")
 Picture = tuple[Image | None, float]

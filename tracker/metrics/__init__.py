@@ -1,10 +1,10 @@
 """Measures of tracking: the MOT16 table (CLEAR, identity) and HOTA.
 
->>> from tracker.metrics import evaluate
+>>> from flatsort.tracker.metrics import evaluate
 >>> evaluate("MOT17/train", "runs/sort").overall.idf1
 """
 
-from tracker.metrics.evaluation import (
+from flatsort.tracker.metrics.evaluation import (
     Evaluation,
     Scores,
     SequenceResult,
@@ -13,7 +13,7 @@ from tracker.metrics.evaluation import (
     evaluate_tables,
     pool,
 )
-from tracker.metrics.pairs import Pair, find_pairs
+from flatsort.tracker.metrics.sequence_files import Pair, find_pairs
 
 __all__ = [
     "Evaluation",

@@ -22,9 +22,9 @@ from typing import Any
 import motmetrics
 import numpy as np
 
-from tracker.association.assignment import assign
-from tracker.metrics.mot16 import THRESHOLD, Sequence, feasible
-from tracker.types import Bool, Int, Matches
+from flatsort.tracker.association.assignment import assign
+from flatsort.tracker.metrics.preprocessing import THRESHOLD, Sequence, feasible
+from flatsort.tracker.types import Bool, Int, Matches
 
 CONTINUED = 1000.0
 """What a pair of the previous frame is worth more than any sum of overlaps."""

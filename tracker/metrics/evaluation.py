@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracker.metrics.pairs import Pair, find_pairs
+from flatsort.tracker.metrics.sequence_files import Pair, find_pairs
 
 if TYPE_CHECKING:  # pandas and scipy are slow to import: the functions that need them do it
-    from tracker.io.mot import MotTable
-    from tracker.metrics.clear import Counts, Timeline
-    from tracker.metrics.hota import Hota
-    from tracker.metrics.mot16 import Benchmark
-    from tracker.types import Int
+    from flatsort.tracker.io.mot import MotTable
+    from flatsort.tracker.metrics.clear import Counts, Timeline
+    from flatsort.tracker.metrics.hota import Hota
+    from flatsort.tracker.metrics.preprocessing import Benchmark
+    from flatsort.tracker.types import Int
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def evaluate(
 
 def evaluate_pair(pair: Pair, benchmark: Benchmark | None = None) -> SequenceResult:
     """Score one sequence from its files."""
-    from tracker.io.mot import read_table
+    from flatsort.tracker.io.mot import read_table
 
     length = pair.info.length if pair.info else None
     return evaluate_tables(pair.name, read_table(pair.gt), read_table(pair.pred), benchmark, length)
@@ -153,9 +153,9 @@ def evaluate_tables(
     name: str, gt: MotTable, pred: MotTable, benchmark: Benchmark | None = None, length: int | None = None
 ) -> SequenceResult:
     """Score one sequence from its rows; ``length`` in frames, by default up to the last row."""
-    from tracker.metrics.clear import clear
-    from tracker.metrics.hota import hota
-    from tracker.metrics.mot16 import prepare
+    from flatsort.tracker.metrics.clear import clear
+    from flatsort.tracker.metrics.hota import hota
+    from flatsort.tracker.metrics.preprocessing import prepare
 
     sequence = prepare(name, gt, pred, benchmark, length)
     counts, timeline = clear(sequence)
@@ -181,8 +181,8 @@ def pool(results: Iterable[SequenceResult]) -> Evaluation:
     ValueError
         If there are none.
     """
-    from tracker.metrics.clear import Counts
-    from tracker.metrics.hota import pooled
+    from flatsort.tracker.metrics.clear import Counts
+    from flatsort.tracker.metrics.hota import pooled
 
     sequences = {result.name: result for result in results}
     if not sequences:

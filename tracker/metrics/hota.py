@@ -13,8 +13,8 @@ from typing import Any
 
 import trackeval
 
-from tracker.metrics.mot16 import Sequence
-from tracker.types import Float
+from flatsort.tracker.metrics.preprocessing import Sequence
+from flatsort.tracker.types import Float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

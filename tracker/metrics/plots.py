@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracker.files import replacing
-from tracker.metrics.evaluation import Evaluation, SequenceResult
-from tracker.types import Int
+from flatsort.tracker.files import replacing
+from flatsort.tracker.metrics.evaluation import Evaluation, SequenceResult
+from flatsort.tracker.types import Int
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict
 from typing import Literal
 
-from tracker.metrics.evaluation import Evaluation, Scores
+from flatsort.tracker.metrics.evaluation import Evaluation, Scores
 
 HEADS = {
     "idf1": "IDF1",

@@ -1,6 +1,6 @@
 """Motion models, one file each; ``MOTION`` knows them by name."""
 
-from tracker.protocols import MotionModel
-from tracker.registry import Registry
+from flatsort.tracker.protocols import MotionModel
+from flatsort.tracker.registry import Registry
 
-MOTION: Registry[MotionModel] = Registry("motion model", "tracker.motion")
+MOTION: Registry[MotionModel] = Registry("motion model", "flatsort.tracker.motion")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.boxes import valid
-from tracker.types import Float, Image
+from flatsort.tracker.boxes import valid
+from flatsort.tracker.types import Float, Image
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracker.boxes import xyah_to_xyxy, xyxy_to_xyah
-from tracker.motion import MOTION, constant_velocity
-from tracker.protocols import State
-from tracker.registry import PartConfig
-from tracker.types import Float
+from flatsort.tracker.boxes import xyah_to_xyxy, xyxy_to_xyah
+from flatsort.tracker.motion import MOTION, kalman_filter
+from flatsort.tracker.protocols import State
+from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.types import Float
 
 
 @dataclass(frozen=True)
@@ -60,18 +60,18 @@ class Xyah:
         c = self._config
         variance = self._variances(measured[3], c.start_position * c.position, c.aspect)
         velocity_variance = self._variances(measured[3], c.start_velocity * c.velocity, c.aspect_velocity)
-        return constant_velocity.start(measured, variance, velocity_variance)
+        return kalman_filter.start(measured, variance, velocity_variance)
 
     def predict(self, state: State, dt: float) -> State:
         """State ``dt`` frames later."""
         c = self._config
         noise = self._variances(state[0, 3], c.position, c.aspect)
         velocity_noise = self._variances(state[0, 3], c.velocity, c.aspect_velocity)
-        return constant_velocity.predict(state, dt, constant_velocity.process_noise(dt, noise, velocity_noise))
+        return kalman_filter.predict(state, dt, kalman_filter.process_noise(dt, noise, velocity_noise))
 
     def correct(self, state: State, measured: Float) -> State:
         """State after measuring ``measured`` [4 t]."""
-        return constant_velocity.correct(state, measured, self._measurement(state))
+        return kalman_filter.correct(state, measured, self._measurement(state))
 
     def boxes(self, state: State) -> Float:
         """Boxes xyxy [t 4] of a state."""
@@ -79,12 +79,12 @@ class Xyah:
 
     def squared_mahalanobis(self, state: State, measured: Float) -> Float:
         """Squared Mahalanobis distance [t n] of ``measured`` [4 n] to each predicted track."""
-        return constant_velocity.squared_mahalanobis(state, measured, self._measurement(state))
+        return kalman_filter.squared_mahalanobis(state, measured, self._measurement(state))
 
     def warp(self, state: State, affine: Float) -> State:
         """State in the pixels of a camera that moved by ``affine`` [2 3]."""
         scale = abs(float(np.linalg.det(affine[:, :2]))) ** 0.5
-        out = constant_velocity.warp(state, affine)
+        out = kalman_filter.warp(state, affine)
         out[:2, 3] *= scale
         out[2:, 3] *= scale * scale
         return out

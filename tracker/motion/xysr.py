@@ -12,11 +12,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from tracker.boxes import xysr_to_xyxy, xyxy_to_xysr
-from tracker.motion import MOTION, constant_velocity
-from tracker.protocols import State
-from tracker.registry import PartConfig
-from tracker.types import Float
+from flatsort.tracker.boxes import xysr_to_xyxy, xyxy_to_xysr
+from flatsort.tracker.motion import MOTION, kalman_filter
+from flatsort.tracker.protocols import State
+from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.types import Float
 
 CACHED = 32
 """Noises that are kept, by the number of tracks."""
@@ -65,7 +65,7 @@ class Xysr:
         # A column a track: broadcasting a single one costs more than the arithmetic.
         self._measurement = lru_cache(CACHED)(lambda tracks: measurement.repeat(tracks, axis=1))
         self._process = lru_cache(CACHED)(
-            lambda dt, tracks: constant_velocity.process_noise(dt, process, process_velocity).repeat(tracks, axis=2)
+            lambda dt, tracks: kalman_filter.process_noise(dt, process, process_velocity).repeat(tracks, axis=2)
         )
 
     def measure(self, boxes: Float) -> Float:
@@ -74,11 +74,11 @@ class Xysr:
 
     def start(self, measured: Float) -> State:
         """State [5 4 t] of new tracks at ``measured`` [4 t]."""
-        return constant_velocity.start(measured, self._start, self._start_velocity)
+        return kalman_filter.start(measured, self._start, self._start_velocity)
 
     def predict(self, state: State, dt: float) -> State:
         """State ``dt`` frames later; an area that would vanish stops shrinking."""
-        out = constant_velocity.predict(state, dt, self._process(dt, state.shape[2]))
+        out = kalman_filter.predict(state, dt, self._process(dt, state.shape[2]))
         if min(out[0, 2].tolist(), default=1.0) <= 0.0:
             vanishing = out[0, 2] <= 0.0
             out[0, 2, vanishing] = state[0, 2, vanishing]
@@ -87,7 +87,7 @@ class Xysr:
 
     def correct(self, state: State, measured: Float) -> State:
         """State after measuring ``measured`` [4 t]."""
-        return constant_velocity.correct(state, measured, self._measurement(state.shape[2]))
+        return kalman_filter.correct(state, measured, self._measurement(state.shape[2]))
 
     def boxes(self, state: State) -> Float:
         """Boxes xyxy [t 4] of a state."""
@@ -95,12 +95,12 @@ class Xysr:
 
     def squared_mahalanobis(self, state: State, measured: Float) -> Float:
         """Squared Mahalanobis distance [t n] of ``measured`` [4 n] to each predicted track."""
-        return constant_velocity.squared_mahalanobis(state, measured, self._measurement(state.shape[2]))
+        return kalman_filter.squared_mahalanobis(state, measured, self._measurement(state.shape[2]))
 
     def warp(self, state: State, affine: Float) -> State:
         """State in the pixels of a camera that moved by ``affine`` [2 3]."""
         scale = abs(float(np.linalg.det(affine[:, :2])))
-        out = constant_velocity.warp(state, affine)
+        out = kalman_filter.warp(state, affine)
         out[:2, 2] *= scale
         out[2:, 2] *= scale * scale
         return out

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from embedding.data.augment import AugmentConfig, augment
-from embedding.noise import Noise
+from flatsort.embedding.data.augment import AugmentConfig, augment
+from flatsort.embedding.random_generator import Noise
 
 ALL = AugmentConfig(
     mirror=0.5, shift=0.1, scale=0.2, gain=0.5, gamma=0.5, colour=0.3, occlusion=0.5, occluder=0.6, noise=0.05

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedding.data.orbits import FRAMES, orbits
-from embedding.data.shapes import PLACES
-from embedding.data.sources import gather
+from flatsort.embedding.data.orbits import FRAMES, orbits
+from flatsort.embedding.data.shapes import PLACES
+from flatsort.embedding.data.sources import gather
 
 
 def test_sprites_are_where_the_factors_say_and_move_smoothly() -> None:
@@ -36,7 +36,7 @@ def test_seeds() -> None:
 
 
 def test_a_seed_follows_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embedding.data.sources.RENDERED", 110)
+    monkeypatch.setattr("flatsort.embedding.data.sources.RENDERED", 110)
     default, zero, one = (
         gather([name], [1, 16, 16], tmp_path / name).data for name in ("orbits", "orbits:0", "orbits:1")
     )

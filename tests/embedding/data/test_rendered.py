@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedding.data.rendered import pendulum, strokes
-from embedding.data.sets import SampleSet
-from embedding.data.walker import FRAMES, JOINTS, MOTIONS, draw_pose, walker
+from flatsort.embedding.data.rendered import pendulum, strokes
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.data.walker import FRAMES, JOINTS, MOTIONS, draw_pose, walker
 
 
 def test_pendulum_is_a_closed_curve_of_pictures() -> None:

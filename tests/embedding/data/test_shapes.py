@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from embedding.data.sets import SampleSet
-from embedding.data.shapes import (
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.data.shapes import (
     KINDS,
     PLACES,
     SCALES,
@@ -21,7 +21,7 @@ from embedding.data.shapes import (
     ellipses,
     sprites,
 )
-from tracker.types import Float, Image
+from flatsort.tracker.types import Float, Image
 
 
 def chosen(**factors: float | list[float]) -> dict[str, Float]:

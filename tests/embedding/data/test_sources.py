@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from embedding.data.pictures import fit
-from embedding.data.sets import SampleSet, open_set, save
-from embedding.data.sources import gather
-from embedding.data.writer import SetWriter
-from tracker.crops import crop
-from tracker.types import Image
+from flatsort.embedding.data.image_folder import fit
+from flatsort.embedding.data.sample_set import SampleSet, open_set, save
+from flatsort.embedding.data.sources import gather
+from flatsort.embedding.data.writer import SetWriter
+from flatsort.tracker.crops import crop
+from flatsort.tracker.types import Image
 
 RANDOM = np.random.default_rng(4)
 

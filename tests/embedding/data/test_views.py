@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding.data.sets import SampleSet
-from embedding.data.views import Views
-from embedding.noise import Noise
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.data.views import Views
+from flatsort.embedding.random_generator import Noise
 
 
 def tracked(tracks: list[int]) -> SampleSet:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding.data.sets import SampleSet
-from embedding.data.windows import Windows, ordered, positions_of
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.data.windows import Windows, ordered, positions_of
 
 
 def moving(*lengths: int, seed: int = 0) -> SampleSet:

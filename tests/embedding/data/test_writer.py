@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedding.data import sets
-from embedding.data.sets import SampleSet, open_set, save
-from embedding.data.writer import SetWriter
+from flatsort.embedding.data import sample_set
+from flatsort.embedding.data.sample_set import SampleSet, open_set, save
+from flatsort.embedding.data.writer import SetWriter
 
 
 def pictures(n: int, level: int = 0) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -96,7 +96,7 @@ def test_replacing_a_set_that_fails_half_way_leaves_none(
 def test_a_set_of_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one sample"), SetWriter(tmp_path) as writer:
         writer.add(pictures(0))
-    assert not sets.is_set(tmp_path)
+    assert not sample_set.is_set(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_the_first_samples_must_be_images_or_vectors(tmp_path: Path) -> None:
         writer.add(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("file", [sets.SAMPLES, sets.ROWS, sets.NAMES])
+@pytest.mark.parametrize("file", [sample_set.SAMPLES, sample_set.ROWS, sample_set.NAMES])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
 def test_a_damaged_set_is_told_in_a_sentence(file: str, damage: str, tmp_path: Path) -> None:
     save(SampleSet(pictures(40)), tmp_path)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from embedding.embedders.device_crops import crop_on_device
-from tracker.crops import crop
-from tracker.scene import Scene, SceneConfig
-from tracker.types import Float, Image
+from flatsort.embedding.embedders.device_crops import crop_on_device
+from flatsort.scene import Scene, SceneConfig
+from flatsort.tracker.crops import crop
+from flatsort.tracker.types import Float, Image
 
 MEAN, WORST = 1.0, 2.5
 """Levels of 255 by which crops may differ in the mean over all of them, and over any one."""

@@ -12,14 +12,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-import embedding
-from embedding.conformance import check_embedder
-from embedding.embedders.onnx import PLAIN, OnnxEmbedder
-from tests.embedding import tiny
-from tracker.crops import crop
-from tracker.io.mot import read_table
-from tracker.io.video import open_source
-from tracker.types import Float32
+from flatsort import embedding
+from flatsort.embedding.conformance import check_embedder
+from flatsort.embedding.embedders.onnx import PLAIN, OnnxEmbedder
+from flatsort.tracker.crops import crop
+from flatsort.tracker.io.mot import read_table
+from flatsort.tracker.io.video import open_source
+from flatsort.tracker.types import Float32
+from tests.embedding import tiny_models
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -45,13 +45,13 @@ def save(
 
 def means(size: tuple[int, int]) -> Float32:
     """Mean of each channel in 0..1 of each crop."""
-    images, boxes = tiny.pictures()
+    images, boxes = tiny_models.pictures()
     crops = [crop(i, b, size).mean(axis=(1, 2)) / 255 for i, b in zip(images, boxes, strict=True)]
     return np.concatenate(crops).astype(np.float32)
 
 
 def embed(path: Path, **settings: Any) -> Float32:
-    return np.concatenate(embedding.load(path, "cpu", **settings).embed(*tiny.pictures()))
+    return np.concatenate(embedding.load(path, "cpu", **settings).embed(*tiny_models.pictures()))
 
 
 @pytest.mark.parametrize("batch", [1, 3, "n"])

@@ -10,29 +10,29 @@ import numpy as np
 import pytest
 import torch
 
-import embedding
-from embedding import checkpoint
-from embedding.checkpoint import Card
-from embedding.conformance import check_embedder
-from embedding.embedders.torch_model import TorchConfig, TorchEmbedder
-from embedding.model import MODELS
-from tests.embedding import tiny
-from tracker.crops import crop
+from flatsort import embedding
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.conformance import check_embedder
+from flatsort.embedding.embedders.torch_model import TorchConfig, TorchEmbedder
+from flatsort.embedding.model import MODELS
+from flatsort.tracker.crops import crop
+from tests.embedding import tiny_models
 
 
 def embed(embedder: TorchEmbedder) -> Any:
-    return np.concatenate(embedder.embed(*tiny.pictures()))
+    return np.concatenate(embedder.embed(*tiny_models.pictures()))
 
 
 @pytest.mark.parametrize("name", MODELS.names())
 @pytest.mark.parametrize("crops", ["cv2", "device"])
 def test_every_model_conforms(name: str, crops: str) -> None:
-    assert check_embedder(TorchEmbedder(tiny.model(name), config=TorchConfig(crops=crops))) == []
+    assert check_embedder(TorchEmbedder(tiny_models.model(name), config=TorchConfig(crops=crops))) == []
 
 
 @pytest.mark.parametrize("name", MODELS.names())
 def test_saved_and_loaded_it_gives_the_same_latents(name: str, tmp_path: Path) -> None:
-    model = tiny.model(name)
+    model = tiny_models.model(name)
     checkpoint.save(tmp_path / "m.safetensors", model, Card(data="made"))
     loaded = embedding.load(tmp_path / "m.safetensors", device="cpu")
     assert isinstance(loaded, TorchEmbedder)
@@ -42,17 +42,17 @@ def test_saved_and_loaded_it_gives_the_same_latents(name: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("crops", ["cv2", "device"])
 def test_grey_models_see_brightness(crops: str) -> None:
-    embedder = TorchEmbedder(tiny.model(shape=(1, 16, 8)), config=TorchConfig(crops=crops))
+    embedder = TorchEmbedder(tiny_models.model(shape=(1, 16, 8)), config=TorchConfig(crops=crops))
     assert check_embedder(embedder) == []
-    images, boxes = tiny.pictures()
+    images, boxes = tiny_models.pictures()
     grey = [np.repeat((i @ [0.299, 0.587, 0.114]).round().astype(np.uint8)[..., None], 3, axis=2) for i in images]
     off = np.concatenate(embedder.embed(grey, boxes)) - embed(embedder)
     assert np.abs(off).max() < 0.05 * np.abs(embed(embedder)).max()
 
 
 def test_it_is_the_models_embedding_of_the_crops() -> None:
-    model = tiny.model("vae").eval()
-    images, boxes = tiny.pictures()
+    model = tiny_models.model("vae").eval()
+    images, boxes = tiny_models.pictures()
     crops = torch.from_numpy(crop(images[0], boxes[0], (8, 16))).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         expected = model.embed(crops).numpy()
@@ -60,36 +60,36 @@ def test_it_is_the_models_embedding_of_the_crops() -> None:
 
 
 def test_evaluation_mode_whatever_mode_it_came_in() -> None:
-    embedder = TorchEmbedder(tiny.model("vae").train())
+    embedder = TorchEmbedder(tiny_models.model("vae").train())
     assert not embedder.model.training
-    assert not any(t.requires_grad for t in map(torch.from_numpy, embedder.embed(*tiny.pictures())))
+    assert not any(t.requires_grad for t in map(torch.from_numpy, embedder.embed(*tiny_models.pictures())))
 
 
 def test_chunks_do_not_show() -> None:
-    whole = embed(TorchEmbedder(tiny.model()))
+    whole = embed(TorchEmbedder(tiny_models.model()))
     for chunk in (1, 3):
         np.testing.assert_allclose(
-            embed(TorchEmbedder(tiny.model(), config=TorchConfig(chunk=chunk))), whole, rtol=1e-5
+            embed(TorchEmbedder(tiny_models.model(), config=TorchConfig(chunk=chunk))), whole, rtol=1e-5
         )
 
 
 def test_device_crops_and_lower_precision_stay_close() -> None:
-    exact = embed(TorchEmbedder(tiny.model()))
+    exact = embed(TorchEmbedder(tiny_models.model()))
     scale = np.linalg.norm(exact, axis=1).max()
     for settings, share in (({"crops": "device"}, 0.05), ({"precision": "bf16"}, 0.05)):
-        off = embed(TorchEmbedder(tiny.model(), config=TorchConfig(**settings))) - exact  # type: ignore[arg-type]
+        off = embed(TorchEmbedder(tiny_models.model(), config=TorchConfig(**settings))) - exact  # type: ignore[arg-type]
         assert 0 < np.linalg.norm(off, axis=1).max() < share * scale
 
 
 def test_mirror_is_a_setting() -> None:
-    images, boxes = tiny.pictures()
+    images, boxes = tiny_models.pictures()
     flipped = [i[:, ::-1].copy() for i in images]
     back = [
         np.stack([image.shape[1] - own[:, 2], own[:, 1], image.shape[1] - own[:, 0], own[:, 3]], axis=1)
         for image, own in zip(images, boxes, strict=True)
     ]
     for mirror in (True, False):
-        embedder = TorchEmbedder(tiny.model(), config=TorchConfig(mirror=mirror))
+        embedder = TorchEmbedder(tiny_models.model(), config=TorchConfig(mirror=mirror))
         latents = embed(embedder)
         off = np.abs(np.concatenate(embedder.embed(flipped, back)) - latents).max() / np.abs(latents).max()
         assert bool(off < 0.01) is mirror
@@ -106,24 +106,24 @@ def test_compiled_it_sees_one_size_of_batch(monkeypatch: pytest.MonkeyPatch) -> 
         return compiled
 
     monkeypatch.setattr(torch, "compile", compile_)
-    latents = embed(TorchEmbedder(tiny.model(), config=TorchConfig(compile=True, chunk=3)))
+    latents = embed(TorchEmbedder(tiny_models.model(), config=TorchConfig(compile=True, chunk=3)))
     assert seen == [3, 3]
-    np.testing.assert_allclose(latents, embed(TorchEmbedder(tiny.model())), rtol=1e-5)
+    np.testing.assert_allclose(latents, embed(TorchEmbedder(tiny_models.model())), rtol=1e-5)
 
 
 def test_read_only_frames_are_taken() -> None:
-    images, boxes = tiny.pictures()
+    images, boxes = tiny_models.pictures()
     for image in images:
         image.setflags(write=False)
     for crops in ("cv2", "device"):
-        TorchEmbedder(tiny.model(), config=TorchConfig(crops=crops)).embed(images, boxes)
+        TorchEmbedder(tiny_models.model(), config=TorchConfig(crops=crops)).embed(images, boxes)
 
 
 @pytest.mark.parametrize("crops", ["cv2", "device"])
 @pytest.mark.parametrize("boxes", [[[0.0, 0, 8, 16]], np.empty((0, 4))], ids=["a box", "none"])
 def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: Any) -> None:
-    embedder = TorchEmbedder(tiny.model(), config=TorchConfig(crops=crops))
-    picture = tiny.pictures()[0][0]
+    embedder = TorchEmbedder(tiny_models.model(), config=TorchConfig(crops=crops))
+    picture = tiny_models.pictures()[0][0]
     wrongs: list[Any] = [picture / 255, picture[..., 0], picture[:0]]
     for wrong in wrongs:
         with pytest.raises(ValueError, match=r"image: expected uint8 \[h w 3\] with pixels, got"):
@@ -132,14 +132,14 @@ def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: A
 
 def test_sentences(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ae: expected a model of pictures.*got one of samples \[6\]"):
-        TorchEmbedder(tiny.model(shape=(6,)))
+        TorchEmbedder(tiny_models.model(shape=(6,)))
     with pytest.raises(ValueError, match=r"device: expected auto, cpu, cuda or cuda:NUMBER, got 'abacus'"):
-        TorchEmbedder(tiny.model(), config=TorchConfig(device="abacus"))
+        TorchEmbedder(tiny_models.model(), config=TorchConfig(device="abacus"))
     with pytest.raises(ValueError, match=r"embedder\.precision: expected one of auto, fp32, fp16, bf16, got 'int8'"):
         TorchConfig(precision="int8")
     with pytest.raises(ValueError, match=r"boxes: expected one array for each of 2 images, got 1"):
-        TorchEmbedder(tiny.model()).embed(tiny.pictures()[0], tiny.pictures()[1][:1])
-    model = tiny.model()
+        TorchEmbedder(tiny_models.model()).embed(tiny_models.pictures()[0], tiny_models.pictures()[1][:1])
+    model = tiny_models.model()
     next(model.parameters()).data[0] = float("nan")
     checkpoint.save(tmp_path / "m.safetensors", model, Card())
     with pytest.raises(ValueError, match=r"m\.safetensors: weights '.*' are not finite"):

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from embedding.data.rendered import pendulum
-from embedding.data.sets import SampleSet
-from embedding.data.walker import walker
-from embedding.figures import contours, maps, walks
-from embedding.figures.colours import colours_of
-from embedding.figures.sheets import Shown, picture, save, sheet
-from embedding.geometry.measures import encode
-from embedding.model import LatentModel, build
-from embedding.models.ae import AEConfig
-from embedding.models.vhp_vae import VHPVAEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding.data.rendered import pendulum
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.data.walker import walker
+from flatsort.embedding.figures import contours, maps, walks
+from flatsort.embedding.figures.colours import colours_of
+from flatsort.embedding.figures.sheets import Shown, picture, save, sheet
+from flatsort.embedding.geometry.measures import encode
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.vhp_vae import VHPVAEConfig
+from flatsort.embedding.nets import NetConfig
 from tests.embedding.geometry.test_measures import linear
 
 

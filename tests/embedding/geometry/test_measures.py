@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from embedding.data.walker import walker
-from embedding.geometry.measures import Measures, encode, measure
-from embedding.likelihood import LikelihoodConfig
-from embedding.model import LatentModel, build
-from embedding.models.ae import AEConfig
-from embedding.models.flat_vhp_vae import FlatVHPVAEConfig
-from embedding.nets import NetConfig
+from flatsort.embedding.data.walker import walker
+from flatsort.embedding.geometry.measures import Measures, encode, measure
+from flatsort.embedding.likelihood import LikelihoodConfig
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.models.flat_vhp_vae import FlatVHPVAEConfig
+from flatsort.embedding.nets import NetConfig
 
 
 def linear(dim: int, length: int, stretch: float = 1.0) -> LatentModel:
@@ -94,6 +94,6 @@ def test_a_collapsed_encoder_is_refused() -> None:
 def test_encoding_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, samples = linear(2, 8), torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
     whole = encode(model, samples)
-    monkeypatch.setattr("embedding.geometry.measures.CHUNK", 7)
+    monkeypatch.setattr("flatsort.embedding.geometry.measures.CHUNK", 7)
     torch.testing.assert_close(encode(model, samples), whole)
     assert not whole.is_inference()

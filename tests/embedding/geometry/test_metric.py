@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from embedding.geometry.metric import FLOOR, log_magnification, metric_tensor, spectrum, statistics
-from embedding.models.ae import AE, AEConfig
-from embedding.nets import NetConfig
-from embedding.objectives.flatness import Decode
+from flatsort.embedding.geometry.metric import FLOOR, log_magnification, metric_tensor, spectrum, statistics
+from flatsort.embedding.models.ae import AE, AEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.objectives.flatness import Decode
 
 
 def _latents(n: int, dim: int) -> Tensor:

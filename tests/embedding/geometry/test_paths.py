@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from embedding.geometry.paths import (
+from flatsort.embedding.geometry.paths import (
     curvature,
     decoded,
     grid_graph,

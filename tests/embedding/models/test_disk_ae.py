@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from embedding.likelihood import LikelihoodConfig
-from embedding.model import LatentModel, build
-from embedding.models.disk_ae import DiskAEConfig
-from embedding.noise import Noise
+from flatsort.embedding.likelihood import LikelihoodConfig
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.disk_ae import DiskAEConfig
+from flatsort.embedding.random_generator import Noise
 
 LAMBDAS = (0.1, 0.7, 3.0, 11.0)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from embedding import checkpoint
-from embedding.noise import Noise
-from tests.embedding.models.made import IMAGE, batch, model, train
+from flatsort.embedding import checkpoint
+from flatsort.embedding.random_generator import Noise
+from tests.embedding.models.small_models import IMAGE, batch, model, train
 
 
 def test_latents_are_bits_also_those_of_mirrored_images() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedding import checkpoint
-from embedding.model import MODELS
-from embedding.noise import Noise
-from tests.embedding.models.made import IMAGE, VECTOR, batch, first_phase, model, train
+from flatsort.embedding import checkpoint
+from flatsort.embedding.model import MODELS
+from flatsort.embedding.random_generator import Noise
+from tests.embedding.models.small_models import IMAGE, VECTOR, batch, first_phase, model, train
 
 pytestmark = pytest.mark.parametrize("name", MODELS.names())
 shapes = pytest.mark.parametrize("shape", [IMAGE, VECTOR], ids=["image", "vector"])

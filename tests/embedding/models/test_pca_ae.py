@@ -11,16 +11,16 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from embedding.data.sets import SampleSet
-from embedding.model import Batch, build
-from embedding.models.pca_ae import PCAAE, PCAAEConfig
-from embedding.nets import NetConfig
-from embedding.noise import Noise
-from embedding.training.callbacks import read_metrics
-from embedding.training.loop import train as train_run
-from tests.embedding.models.made import IMAGE, batch, train
-from tests.embedding.models.made import model as made_model
-from tests.embedding.training.small import config, same, vectors, weights
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import Batch, build
+from flatsort.embedding.models.pca_ae import PCAAE, PCAAEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.training.callbacks import read_metrics
+from flatsort.embedding.training.loop import train as train_run
+from tests.embedding.models.small_models import IMAGE, batch, train
+from tests.embedding.models.small_models import model as made_model
+from tests.embedding.training.small_runs import config, same, vectors, weights
 from tests.embedding.training.test_resume import interrupted
 
 LINEAR = NetConfig(hidden=[])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from embedding.noise import Noise
-from tests.embedding.models.made import batch, model
+from flatsort.embedding.random_generator import Noise
+from tests.embedding.models.small_models import batch, model
 
 
 @pytest.mark.parametrize(("name", "beta"), [("vae", 1.0), ("beta_vae", 4.0), ("beta_vae", 0.5)])

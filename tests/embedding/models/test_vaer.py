@@ -10,13 +10,13 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from embedding.model import Batch, build
-from embedding.models.vaer import VAER, VAERConfig
-from embedding.nets import NetConfig
-from embedding.noise import Noise
-from embedding.objectives.gaussian_process import TrainedKernel, log_marginal
-from embedding.objectives.kl import Gaussian
-from tests.embedding.models.made import batch, model
+from flatsort.embedding.model import Batch, build
+from flatsort.embedding.models.vaer import VAER, VAERConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.objectives.gaussian_process import TrainedKernel, log_marginal
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.random_generator import Noise
+from tests.embedding.models.small_models import batch, model
 
 SMALL = VAERConfig(shape=[6], dim=2, net=NetConfig(hidden=[16]), regress_after=3, targets=0.25)
 

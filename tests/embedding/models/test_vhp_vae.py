@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from embedding.model import MODELS
-from embedding.models.flat_vhp_vae import FlatVHPVAEConfig
-from embedding.noise import Noise
-from embedding.objectives import flatness
-from embedding.objectives.constraint import RewoConfig
-from tests.embedding.models.made import batch, model, train
-from tracker.config import load, part
+from flatsort.embedding.model import MODELS
+from flatsort.embedding.models.flat_vhp_vae import FlatVHPVAEConfig
+from flatsort.embedding.objectives import flatness
+from flatsort.embedding.objectives.rewo import RewoConfig
+from flatsort.embedding.random_generator import Noise
+from flatsort.tracker.config import load, part
+from tests.embedding.models.small_models import batch, model, train
 
 
 @dataclass(frozen=True)

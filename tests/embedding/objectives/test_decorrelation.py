@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding.noise import Noise
-from embedding.objectives.decorrelation import covariance_loss, importances
+from flatsort.embedding.objectives.decorrelation import covariance_loss, importances
+from flatsort.embedding.random_generator import Noise
 
 
 @given(st.integers(0, 99), st.integers(1, 4), st.integers(0, 5))

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from embedding.noise import Noise
-from embedding.objectives import flatness
+from flatsort.embedding.objectives import flatness
+from flatsort.embedding.random_generator import Noise
 
 D, M, N = 4, 12, 6
 

@@ -16,8 +16,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from torch import Tensor
 
-from embedding.noise import Noise
-from embedding.objectives.gaussian_process import Kernel, TrainedKernel, fit, log_marginal, regress, with_noise
+from flatsort.embedding.objectives.gaussian_process import Kernel, TrainedKernel, fit, log_marginal, regress, with_noise
+from flatsort.embedding.random_generator import Noise
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # of torch.jit, at the import

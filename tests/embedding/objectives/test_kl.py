@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from embedding.noise import Noise
-from embedding.objectives.kl import BOUND, Gaussian, log_normal
+from flatsort.embedding.objectives.kl import BOUND, Gaussian, log_normal
+from flatsort.embedding.random_generator import Noise
 
 N, D = 20, 7
 

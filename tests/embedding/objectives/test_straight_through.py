@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from embedding.objectives.straight_through import binarise, straight_through
+from flatsort.embedding.objectives.straight_through import binarise, straight_through
 
 
 def test_signs_forward_and_the_identity_backward() -> None:

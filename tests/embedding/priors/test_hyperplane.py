@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from torch import Tensor
 
-from embedding.noise import Noise
-from embedding.priors import hyperplane
-from embedding.priors.hyperplane import HyperplanePrior
+from flatsort.embedding.priors import hyperplane
+from flatsort.embedding.priors.hyperplane import HyperplanePrior
+from flatsort.embedding.random_generator import Noise
 
 MANY = 40_000
 SEEDS = st.integers(0, 1000)

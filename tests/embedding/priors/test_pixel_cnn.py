@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from embedding.noise import Noise
-from embedding.priors.pixel_cnn import Level, PixelCNN, PixelCNNConfig, SymbolPrior
+from flatsort.embedding.priors.pixel_cnn import Level, PixelCNN, PixelCNNConfig, SymbolPrior
+from flatsort.embedding.random_generator import Noise
 
 SMALL = PixelCNNConfig(width=8, layers=4)
 

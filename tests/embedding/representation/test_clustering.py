@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from embedding.representation.clustering import NEIGHBOURS, clustering
-from tracker.types import Float, Int
+from flatsort.embedding.representation.clustering import NEIGHBOURS, clustering
+from flatsort.tracker.types import Float, Int
 
 
 def drawn(noise: float, seed: int = 0) -> tuple[Float, Int]:

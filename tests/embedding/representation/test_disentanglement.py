@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from sklearn.metrics import mutual_info_score
 
-from embedding.representation.disentanglement import (
+from flatsort.embedding.representation.disentanglement import (
     beta_vae_score,
     disentanglement,
     factor_vae_score,
     mutual_information,
     mutual_information_gap,
 )
-from embedding.representation.factors import Made, Pool, Source, coded, known_factors
-from tracker.types import Float
+from flatsort.embedding.representation.factors import Made, Pool, Source, coded, known_factors
+from flatsort.tracker.types import Float
 
 COUNTS = {"shape": 3, "scale": 6, "turn": 10, "place": 20}
 VOTES = {"train": 600, "test": 300, "batch": 32}

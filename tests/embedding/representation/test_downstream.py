@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from embedding.representation.downstream import accuracy, label_efficiency
-from tracker.types import Float, Int
+from flatsort.embedding.representation.downstream import accuracy, label_efficiency
+from flatsort.tracker.types import Float, Int
 
 
 def blobs(n: int = 1500, classes: int = 4, noise: float = 0.1, seed: int = 0) -> tuple[Float, Int]:

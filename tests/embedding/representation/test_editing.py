@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from embedding.representation import editing
-from tracker.types import Bool
+from flatsort.embedding.representation import editing
+from flatsort.tracker.types import Bool
 
 HERE, THERE = torch.tensor([0.0, 0.0]), torch.tensor([10.0, 0.0])
 UP, DOWN = torch.tensor([0.0, 1.0]), torch.tensor([0.0, -3.0])

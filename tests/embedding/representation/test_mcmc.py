@@ -10,8 +10,8 @@ import torch
 from scipy import signal
 from torch import Tensor
 
-from embedding.noise import Noise
-from embedding.representation.mcmc import Chains, effective_size, metropolis, split_r_hat, starts
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.representation.mcmc import Chains, effective_size, metropolis, split_r_hat, starts
 
 MEANS = torch.tensor([[0.0, 0.0], [3.0, -1.0], [0.5, 8.0]])
 FACTORS = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[0.1, 0.0], [0.08, 0.02]], [[5.0, 0.0], [-1.0, 0.3]]])

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from embedding.likelihood import LikelihoodConfig
-from embedding.model import LatentModel, build
-from embedding.models.vae import VAEConfig
-from embedding.nets import NetConfig
-from embedding.noise import Noise
-from embedding.objectives.kl import Gaussian
-from embedding.representation import mcmc
-from embedding.representation.posterior import (
+from flatsort.embedding.likelihood import LikelihoodConfig
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.vae import VAEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.objectives.kl import Gaussian
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.representation import mcmc
+from flatsort.embedding.representation.posterior import (
     gaussian_wasserstein,
     grid_posterior,
     log_joint,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from embedding.retrieval import calibrate, pairs_from_boxes, pairs_from_tracks
+from flatsort.embedding.retrieval import calibrate, pairs_from_boxes, pairs_from_tracks
 
 distances = st.lists(st.integers(0, 40).map(lambda x: x / 4), min_size=1, max_size=60)
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from embedding.retrieval import Separation
-from embedding.retrieval.plots import distance_histograms, roc_curves, save
+from flatsort.embedding.retrieval import Separation
+from flatsort.embedding.retrieval.plots import distance_histograms, roc_curves, save
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from embedding.retrieval import PROTOCOLS, Labels, Ranking, protocols_for, rank
-from tracker.types import Float
+from flatsort.embedding.retrieval import PROTOCOLS, Labels, Ranking, protocols_for, rank
+from flatsort.tracker.types import Float
 
 NAMES = sorted(PROTOCOLS)
 

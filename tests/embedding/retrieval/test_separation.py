@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from embedding.retrieval import Separation, between_frames
-from embedding.retrieval.separation import Histogram
+from flatsort.embedding.retrieval import Separation, between_frames
+from flatsort.embedding.retrieval.separation import Histogram
 
 
 @given(st.integers(0, 10_000), st.integers(1, 200), st.integers(1, 200), st.sampled_from([1e-6, 1.0, 1e6]))

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from embedding import checkpoint
-from embedding.data.sets import SampleSet
-from embedding.model import LatentModel, build
-from embedding.models.ae import AEConfig
-from embedding.nets import NetConfig
-from embedding.noise import Noise
-from embedding.retrieval.unlabelled import calibrate_model, calibrate_on_crops, with_calibration
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.retrieval.unlabelled import calibrate_model, calibrate_on_crops, with_calibration
 
 SHAPE = [3, 16, 8]
 

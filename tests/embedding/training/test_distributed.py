@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from embedding import checkpoint
-from embedding.data.sets import SampleSet
-from embedding.training import distributed
-from embedding.training.distributed import Group
-from embedding.training.loop import train
-from tests.embedding.training.small import WINDOWS, config, images, sequences, vectors, weights
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.training import distributed
+from flatsort.embedding.training.distributed import Group
+from flatsort.embedding.training.loop import train
+from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors, weights
 
 TOLERANCE = {"ae": 1e-5, "vae": 1e-5, "flat_vhp_vae": 1e-1}
 """Of latents, relative to their size. Sums over rows in another order are rounded differently; the flat model's penalty

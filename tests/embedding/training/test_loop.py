@@ -14,16 +14,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from embedding import checkpoint
-from embedding.data.sets import SampleSet
-from embedding.model import MODELS, Batch, LossTerms, build
-from embedding.models.ae import AE, AEConfig
-from embedding.noise import Noise
-from embedding.training import state
-from embedding.training.callbacks import Callback, Run, read_metrics
-from embedding.training.feed import split
-from embedding.training.loop import train
-from tests.embedding.training.small import config, images, same, vectors, weights
+from flatsort.embedding import checkpoint
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import MODELS, Batch, LossTerms, build
+from flatsort.embedding.models.ae import AE, AEConfig
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.training import training_state
+from flatsort.embedding.training.callbacks import Callback, Run, read_metrics
+from flatsort.embedding.training.loader import split
+from flatsort.embedding.training.loop import train
+from tests.embedding.training.small_runs import config, images, same, vectors, weights
 
 
 class Watch(Callback):
@@ -141,7 +141,10 @@ def test_a_folder_with_a_run_is_refused(tmp_path: Path) -> None:
         train(config("ae"), vectors(), tmp_path)
     train(config("vae", "steps=6"), vectors(), tmp_path, overwrite=True)
     assert checkpoint.read_header(tmp_path / "model.safetensors")[0].name == "vae"
-    assert [path.name for path in state.files(tmp_path)] == ["step-000000005.safetensors", "step-000000006.safetensors"]
+    assert [path.name for path in training_state.files(tmp_path)] == [
+        "step-000000005.safetensors",
+        "step-000000006.safetensors",
+    ]
 
 
 def test_resume_of_nothing_begins(tmp_path: Path) -> None:
@@ -187,7 +190,10 @@ def test_a_loss_that_is_not_finite_ends_the_run(value: str, tmp_path: Path) -> N
         ValueError, match=rf"step 13: loss term '\w+' is {value}; the last good state is .*step-000000010"
     ):
         train(settings, vectors(), tmp_path)
-    assert [path.name for path in state.files(tmp_path)] == ["step-000000005.safetensors", "step-000000010.safetensors"]
+    assert [path.name for path in training_state.files(tmp_path)] == [
+        "step-000000005.safetensors",
+        "step-000000010.safetensors",
+    ]
     assert all(np.isfinite(list(line.values())).all() for line in read_metrics(tmp_path / "metrics.jsonl"))
     assert all(torch.isfinite(tensor).all() for tensor in weights(tmp_path).values())
 
@@ -207,7 +213,7 @@ def test_a_full_disk_leaves_the_state_before(tmp_path: Path, monkeypatch: pytest
         path.write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(state, "save_file", half)
+    monkeypatch.setattr(training_state, "save_file", half)
     with pytest.raises(
         OSError, match=r"step-000000025.safetensors: could not be written \(No space left.+\); what was there"
     ):

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedding.devices import find_device
-from embedding.training import state
-from embedding.training.config import TrainConfig
-from embedding.training.distributed import Group, join
-from embedding.training.feed import MOST_HELD_OUT, Feed, split
-from embedding.training.schedule import ema_decay, learning_rate
-from tests.embedding.training.small import WINDOWS, config, sequences, vectors
-from tracker.config import CONFIGS, load
+from flatsort.embedding.devices import find_device
+from flatsort.embedding.training import training_state
+from flatsort.embedding.training.config import TrainConfig
+from flatsort.embedding.training.distributed import Group, join
+from flatsort.embedding.training.loader import MOST_HELD_OUT, Feed, split
+from flatsort.embedding.training.schedule import ema_decay, learning_rate
+from flatsort.tracker.config import CONFIGS, load
+from tests.embedding.training.small_runs import WINDOWS, config, sequences, vectors
 
 ALONE = Group(torch.device("cpu"))
 
@@ -124,9 +124,9 @@ def test_views_need_tracklets() -> None:
 
 def test_differences_are_named() -> None:
     old = {"a": 1, "b": {"c": 2, "d": [1]}, "e": None}
-    assert state.differences(old, old) == []
+    assert training_state.differences(old, old) == []
     new = {"a": 1, "b": {"c": 3, "d": [2]}, "f": 1}
-    assert state.differences(old, new) == [
+    assert training_state.differences(old, new) == [
         "b.c was 2 and is 3",
         "b.d was [1] and is [2]",
         "f was None and is 1",

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from embedding.training.callbacks import read_metrics
-from embedding.training.loop import train
-from tests.embedding.training.small import config, images, same, weights
+from flatsort.embedding.training.callbacks import read_metrics
+from flatsort.embedding.training.loop import train
+from tests.embedding.training.small_runs import config, images, same, weights
 from tests.embedding.training.test_resume import interrupted
 
 

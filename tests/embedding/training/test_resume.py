@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from embedding.model import MODELS
-from embedding.training import state
-from embedding.training.callbacks import Callback, read_metrics
-from embedding.training.loop import train
-from tests.embedding.training.small import WINDOWS, config, images, same, sequences, vectors, weights
+from flatsort.embedding.model import MODELS
+from flatsort.embedding.training import training_state
+from flatsort.embedding.training.callbacks import Callback, read_metrics
+from flatsort.embedding.training.loop import train
+from tests.embedding.training.small_runs import WINDOWS, config, images, same, sequences, vectors, weights
 
 
 class Interrupt(Callback):
@@ -72,7 +72,7 @@ def test_early_stop_is_the_same_after_an_interruption(tmp_path: Path) -> None:
     data = vectors()
     settings = config("vae", "patience=2", "eval_every=1", "lr=1", "steps=40", "ema=0", data=data)
     path = train(settings, data, tmp_path / "unbroken")
-    done = state.newest(tmp_path / "unbroken")
+    done = training_state.newest(tmp_path / "unbroken")
     assert done is not None
     assert done[0].step < 40
     assert done[0].waited == 2
@@ -96,7 +96,7 @@ def test_killed_at_a_random_moment_equals_unbroken(tmp_path: Path) -> None:
     out = tmp_path / "killed"
     with subprocess.Popen([sys.executable, "-c", KILLED, out], env={**os.environ, "PYTHONPATH": "."}) as process:
         train(settings, vectors(), tmp_path / "unbroken")
-        while process.poll() is None and not state.files(out):
+        while process.poll() is None and not training_state.files(out):
             time.sleep(0.005)
         time.sleep(random.uniform(0, 0.5))  # any moment is to do
         process.send_signal(signal.SIGKILL)
@@ -138,16 +138,19 @@ def test_a_damaged_state_falls_back_to_the_one_before(tmp_path: Path, caplog: py
     data = vectors()
     train(config("vae"), data, tmp_path)
     expected = weights(tmp_path)
-    *_, older, newest = state.files(tmp_path)
+    *_, older, newest = training_state.files(tmp_path)
     newest.write_bytes(newest.read_bytes()[:1000])
     train(config("vae"), data, tmp_path, resume=True)
     assert "is damaged" in caplog.text
-    assert older.name in {path.name for path in state.files(tmp_path)}
+    assert older.name in {path.name for path in training_state.files(tmp_path)}
     assert same(expected, weights(tmp_path))
 
 
 def test_two_states_stay(tmp_path: Path) -> None:
     train(config("ae"), vectors(), tmp_path)
-    assert [path.name for path in state.files(tmp_path)] == ["step-000000020.safetensors", "step-000000024.safetensors"]
+    assert [path.name for path in training_state.files(tmp_path)] == [
+        "step-000000020.safetensors",
+        "step-000000024.safetensors",
+    ]
     header = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert header["step"] == 24

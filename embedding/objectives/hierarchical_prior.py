@@ -1,0 +1,96 @@
+"""Hierarchical prior and the importance-weighted bound of the divergence to it.
+
+References
+----------
+Klushyn, Chen, Kurle, Cseke, van der Smagt: Learning hierarchical priors in VAEs, NeurIPS 2019, section 2.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from flatsort.embedding.nets import mlp
+from flatsort.embedding.objectives.kl import Gaussian, log_normal
+from flatsort.embedding.random_generator import Noise
+
+
+@dataclass(frozen=True)
+class PriorConfig:
+    """Size of the hierarchical prior."""
+
+    dim: int = 16
+    """Numbers in ζ, the latent above the latent."""
+    hidden: list[int] = field(default_factory=lambda: [256, 256])
+    """Hidden layers of p(z|ζ); q(ζ|z) has them in reverse."""
+    samples: int = 16
+    """Importance samples of ζ for every latent: more tighten the bound and cost time of these small networks only."""
+
+    def __post_init__(self) -> None:
+        if min(self.dim, self.samples, *self.hidden) < 1:
+            raise ValueError(
+                "model.prior: expected dim, samples and hidden of 1 or more, "
+                f"got {self.dim}, {self.samples} and {self.hidden}"
+            )
+
+
+class HierarchicalPrior(nn.Module):
+    """p(z) = ∫ p_Θ(z|ζ) N(ζ; 0, 1) dζ, with q_Φ(ζ|z) to estimate it.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers in z.
+    config : PriorConfig
+    """
+
+    def __init__(self, dim: int, config: PriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = mlp([config.dim, *config.hidden, 2 * dim])
+        self.inference = mlp([dim, *reversed(config.hidden), 2 * config.dim])
+
+    def bound(self, z: Tensor, log_q: Tensor, noise: Noise, gate: Tensor | None = None) -> Tensor:
+        """Upper bound of the divergence of a posterior to this prior, one draw of the posterior for each sample.
+
+        F = log q_φ(z|x) − log (1/K) Σ_k p_Θ(z|ζ_k) p(ζ_k) / q_Φ(ζ_k|z), ζ_k ~ q_Φ(ζ|z); K = 1 is the nested ELBO.
+
+        Parameters
+        ----------
+        z : [n dim]
+            Draws of the posteriors.
+        log_q : [n]
+            Their log-densities under the posteriors.
+        noise : Noise
+        gate : scalar, optional
+            Factor of the gradient that reaches Θ and Φ: 0 freezes them, z still has its gradient. They stay in the
+            graph, as training in several processes requires.
+
+        Returns
+        -------
+        Tensor [n]
+            Nats.
+        """
+        normal = noise.normal(len(z), self.config.samples, self.config.dim)
+        weights: dict[str, Tensor] = dict(self.named_parameters())
+        if gate is not None:
+            weights = {name: p.detach() + gate * (p - p.detach()) for name, p in weights.items()}
+        evidence: Tensor = functional_call(self, weights, (z, normal))
+        return log_q - evidence
+
+    def forward(self, z: Tensor, normal: Tensor) -> Tensor:
+        """Importance-weighted estimate of log p(z) [n] with standard normal numbers [n k prior-dim]."""
+        inferred = Gaussian.of(self.inference(z).unsqueeze(1))
+        zeta = inferred.sample(normal)
+        generated = Gaussian.of(self.generator(zeta))
+        log_weights = generated.log_density(z.unsqueeze(1)) + log_normal(zeta) - inferred.log_density(zeta)
+        return torch.logsumexp(log_weights, 1) - math.log(normal.shape[1])
+
+    def sample(self, n: int, noise: Noise) -> Tensor:
+        """Latents [n dim], ancestral: ζ, then z given ζ."""
+        generated = Gaussian.of(self.generator(noise.normal(n, self.config.dim)))
+        return generated.sample(noise.normal(*generated.mean.shape))

@@ -1,0 +1,150 @@
+"""A model and all that changes it in one process: loss, optimiser, moving average of the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from flatsort.embedding.data.augment import augment
+from flatsort.embedding.model import Batch, LatentModel, build
+from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.training.config import TrainConfig
+from flatsort.embedding.training.distributed import Group
+from flatsort.embedding.training.schedule import ema_decay, learning_rate
+from flatsort.embedding.training.training_state import optimiser_tensors, restore_optimiser
+
+
+class Learner:
+    """Takes steps; knows no files and no model.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    group : Group
+        Processes that share every batch: each gives its rows, all end with the same weights.
+
+    Attributes
+    ----------
+    model : LatentModel
+    """
+
+    def __init__(self, config: TrainConfig, group: Group) -> None:
+        self.config, self.group = config, group
+        self._layout = _layout(config.model.shape, group.device)
+        self.model = build(config.model, config.seed).to(group.device).to(memory_format=self._layout)
+        self._loss: nn.Module = _Loss(self.model)
+        if config.compile:
+            self._loss.compile()
+        if group.world > 1:
+            # buffers change by means over all processes and stay the same; frozen parts of a model get no gradient
+            self._loss = DistributedDataParallel(self._loss, broadcast_buffers=False, find_unused_parameters=True)
+        self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=config.weight_decay, fused=True)
+        self._decay = 0.0
+        self._average = AveragedModel(self.model, multi_avg_fn=self._blend)
+        self._average.eval()
+        self._autocast = _autocast(config.precision, group.device)
+
+    @property
+    def averaged(self) -> LatentModel:
+        """The model with averaged weights, in evaluation mode."""
+        return cast("LatentModel", self._average.module)
+
+    def fit(self, samples: Tensor) -> None:
+        """Show the model samples [n *shape] before the first step: what it takes of them does not change later."""
+        for model in (self.model, self.averaged):
+            model.fit(samples.to(self.group.device))
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        """Take a step, counted from 0, and give the loss terms and the gradient's length before clipping.
+
+        Parameters
+        ----------
+        step : int
+        batch : Batch
+            What is to be reconstructed, and from what: the same, or another view. Inputs are augmented here.
+        """
+        config, group = self.config, self.group
+        noise = Noise(config.seed, step, group.device, group.rank, group.world, config.block)
+        inputs, targets = self._laid(augment(batch.inputs, config.augment, noise)), self._laid(batch.targets)
+        self.model.train()
+        with self._autocast:
+            total, terms = self._loss(replace(batch, inputs=inputs, targets=targets), noise, step)
+        total.backward()
+        length = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
+        for settings in self._optimiser.param_groups:
+            settings["lr"] = learning_rate(step, config)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        self.model.after_step(step, group.mean)
+        self._decay = ema_decay(step, config.ema)
+        self._average.update_parameters(self.model)
+        return {**terms, "gradient": length}
+
+    @torch.no_grad()
+    def evaluate(self, step: int, batches: Iterable[Tensor]) -> dict[str, float]:
+        """Means of the loss terms of clean samples with the averaged weights.
+
+        The noise is the same at every evaluation. Every process computes all of it; what the main one has counts.
+        """
+        noise = Noise(self.config.seed, "evaluation", self.group.device)
+        sums: dict[str, Tensor] = {}
+        count = 0
+        for batch in batches:
+            samples = self._laid(batch.to(self.group.device))
+            with self._autocast:
+                loss = self.averaged.loss(Batch(samples, samples), noise, step)
+            for name, value in {"loss": loss.total, "score": loss.score, **loss.terms}.items():
+                sums[name] = sums.get(name, 0) + value.detach().double() * len(samples)
+            count += len(samples)
+        means = self.group.from_main(torch.stack(list(sums.values())) / count)
+        return dict(zip(sums, means.tolist(), strict=True))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that changes while training, for `restore`."""
+        parts = {"model": self.model, "average": self._average}
+        tensors = {
+            f"{part}/{key}": value for part, module in parts.items() for key, value in module.state_dict().items()
+        }
+        return tensors | optimiser_tensors(self._optimiser)
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue where a learner of the same config was when it gave these tensors."""
+        for part, module in {"model/": self.model, "average/": self._average}.items():
+            module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
+        restore_optimiser(self._optimiser, tensors)
+
+    def _laid(self, samples: Tensor) -> Tensor:
+        return samples.contiguous(memory_format=self._layout)
+
+    def _blend(self, old: Any, new: Any, count: Any) -> None:
+        get_ema_multi_avg_fn(self._decay)(old, new, count)  # type: ignore[no-untyped-call]
+
+
+class _Loss(nn.Module):
+    """A model's loss as the forward pass that DistributedDataParallel wants."""
+
+    def __init__(self, model: LatentModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch, noise: Noise, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.model.loss(batch, noise, step)
+        terms = {"loss": loss.total, "score": loss.score, **loss.terms}
+        return loss.total, {name: value.detach() for name, value in terms.items()}
+
+
+def _layout(shape: Sequence[int], device: torch.device) -> torch.memory_format:
+    """Tensor cores want channels last; oneDNN's convolutions of crops are a tenth slower with it."""
+    return torch.channels_last if len(shape) == 3 and device.type == "cuda" else torch.contiguous_format
+
+
+def _autocast(precision: str, device: torch.device) -> torch.autocast:
+    half = precision == "bf16" or (precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
+    return torch.autocast(device.type, torch.bfloat16, enabled=half)

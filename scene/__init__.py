@@ -1,0 +1,6 @@
+"""An embedded demonstration scene: drawn people on a square, whose truth is known."""
+
+from flatsort.scene.film import Scene
+from flatsort.scene.observer import SceneConfig, SceneTruth
+
+__all__ = ["Scene", "SceneConfig", "SceneTruth"]

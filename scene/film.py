@@ -1,0 +1,180 @@
+"""The demonstration scene as a frame source whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from flatsort.scene.canvas import Sprite, View
+from flatsort.scene.figures import Figure, cast_shadow, draw
+from flatsort.scene.observer import SceneConfig, SceneTruth, detect
+from flatsort.scene.people import Look, dress
+from flatsort.scene.street import Thing, background, things
+from flatsort.scene.walks import Walk, walks
+from flatsort.tracker.types import Detections, Float, Frame, Image
+
+_SMALLEST = 0.15
+"""Share of a person that must be inside the picture for a row of truth."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A sunny square with people, drawn frame by frame; a `FrameSource`.
+
+    The same config gives the same bytes; frames may be drawn in any order.
+    """
+
+    config: SceneConfig = field(default_factory=SceneConfig)
+    name: str = "demo"
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.config.fps
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.config.width, self.config.height
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return self.config.frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(1, self.length + 1):
+            yield Frame(index, self.image(index), (index - 1) / self.fps)
+
+    def image(self, index: int) -> Image:
+        """Picture of a frame, RGB uint8 [h w 3].
+
+        Parameters
+        ----------
+        index : int
+            1 to ``length``.
+
+        Raises
+        ------
+        IndexError
+            If there is no such frame.
+        """
+        if not 1 <= index <= self.length:
+            raise IndexError(f"scene: expected a frame from 1 to {self.length}, got {index}")
+        canvas = self._shaded(index)
+        for _, _, sprite in self._ordered(index, hard=False):
+            sprite.paint(canvas)
+        generator = np.random.default_rng([self.config.seed, 3, index])
+        gain = 1.0 + self.config.flicker * generator.standard_normal()
+        if self.config.noise > 0:
+            y, x = generator.integers(0, 64, 2).tolist()
+            grain = self._grain[y : y + canvas.shape[0], x : x + canvas.shape[1]]
+            return cv2.addWeighted(canvas, gain, grain, 1.0, -128.0).astype(np.uint8, copy=False)
+        return cv2.convertScaleAbs(canvas, alpha=gain).astype(np.uint8, copy=False)
+
+    def truth(self) -> SceneTruth:
+        """Boxes and visibility of everybody in every frame."""
+        return self._truth
+
+    def detections(self, seed: int = 0) -> dict[int, Detections]:
+        """Frame → simulated detections: noisy boxes, misses, false alarms.
+
+        Parameters
+        ----------
+        seed : int
+            Of the detector's errors.
+        """
+        generator = np.random.default_rng([self.config.seed, 4, seed])
+        return detect(self.truth(), self.config, generator)
+
+    @cached_property
+    def _view(self) -> View:
+        return View(self.config.width, self.config.height)
+
+    @cached_property
+    def _empty(self) -> Image:
+        return background(self._view, np.random.default_rng([self.config.seed, 0]))
+
+    @cached_property
+    def _things(self) -> list[Thing]:
+        return things(self._view, np.random.default_rng([self.config.seed, 1]))
+
+    @cached_property
+    def _cast(self) -> list[tuple[Look, Walk]]:
+        config = self.config
+        posts = [(thing.right, thing.away) for thing in self._things]
+        ways = walks(config.people, config.frames, config.fps, self._view, posts, (config.seed, 2))
+        return [(dress(k, np.random.default_rng([config.seed, 5, k])), way) for k, way in enumerate(ways)]
+
+    @cached_property
+    def _seen(self) -> list[list[int]]:
+        """Numbers of the people who may be in the picture, for each frame."""
+        seen = [way.seen(self._view) for _, way in self._cast]
+        return [[k for k, rows in enumerate(seen) if rows[row]] for row in range(self.length)]
+
+    @cached_property
+    def _grain(self) -> Image:
+        generator = np.random.default_rng([self.config.seed, 6])
+        size = (self.config.height + 64, self.config.width + 64, 3)
+        grain = generator.normal(128.0, self.config.noise, size)
+        return np.clip(np.round(grain), 0, 255).astype(np.uint8)
+
+    def _figures(self, index: int) -> list[tuple[int, float, Figure]]:
+        """Numbers, distances and figures of everybody in a frame."""
+        made = []
+        for number in self._seen[index - 1]:
+            look, way = self._cast[number]
+            pose = way.pose(index - 1)
+            made.append((number, pose.away, draw(look, pose, self._view)))
+        return made
+
+    def _shaded(self, index: int) -> Image:
+        """Draw the empty place with the people's shadows."""
+        mask = np.zeros(self._empty.shape[:2], np.uint8)
+        for number in self._seen[index - 1]:
+            look, way = self._cast[number]
+            cast_shadow(mask, look, way.pose(index - 1), self._view)
+        mask[: int(self._view.project(np.array([0.0, 30.0, 0.0]))[1])] = 0
+        soft = cv2.GaussianBlur(mask, (0, 0), self.config.height / 360)
+        keep = cv2.convertScaleAbs(soft, alpha=-self.config.shadow, beta=255.0)
+        return cv2.multiply(self._empty, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255).astype(
+            np.uint8, copy=False
+        )
+
+    def _ordered(self, index: int, *, hard: bool) -> list[tuple[int, Figure | None, Sprite]]:
+        """Everything that stands, farthest first: number + 1 and figure of a person (0, None for a thing), sprite."""
+        made: list[tuple[float, int, Figure | None, Sprite]] = [(t.away, 0, None, t.sprite) for t in self._things]
+        for number, away, figure in self._figures(index):
+            made.append((away, number + 1, figure, figure.silhouette() if hard else figure.sprite()))
+        made.sort(key=lambda item: -item[0])
+        return [(identity, figure, sprite) for _, identity, figure, sprite in made]
+
+    @cached_property
+    def _truth(self) -> SceneTruth:
+        width, height = self.size
+        rows: list[tuple[int, int, float]] = []
+        boxes: list[Float] = []
+        for index in range(1, self.length + 1):
+            labels = np.zeros((height, width), np.uint8)
+            area = np.zeros(256)
+            inside = np.zeros(256)
+            present: dict[int, Float] = {}
+            for identity, figure, sprite in self._ordered(index, hard=True):
+                ys, xs, covered = sprite.covers(width, height)
+                labels[ys, xs][covered] = identity
+                if figure is not None:
+                    area[identity] = np.count_nonzero(sprite.pixels[..., 3])
+                    inside[identity] = np.count_nonzero(covered)
+                    present[identity] = np.clip(figure.box, 0, [width, height, width, height])
+            shown = np.bincount(labels.ravel(), minlength=256) / np.maximum(area, 1)
+            for identity in sorted(present):
+                if inside[identity] >= _SMALLEST * area[identity]:
+                    rows.append((index, identity, float(shown[identity])))
+                    boxes.append(present[identity])
+        table = np.array(rows).reshape(-1, 3)
+        frames, ids = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+        return SceneTruth(frames, ids, np.array(boxes).reshape(-1, 4), table[:, 2].copy())

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatsort.tools.experiments.report.stills import HEIGHT, WIDTH, allowance, cut_stills, place
+from flatsort.tools.experiments.report.switches import Sight
+from flatsort.tools.experiments.results import SequenceInput
+from flatsort.tools.experiments.sequences import read_inputs
+from flatsort.tracker.types import Image
+from tests.tools.experiments import street_sequences
+
+
+def sight(frame: int, box: Sequence[float]) -> Sight:
+    return Sight(frame, 1, np.array(box, float), None)
+
+
+def decoded(text: str) -> Image:
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def sequence(folder: Path, images: int | None) -> SequenceInput:
+    street_sequences.write(folder, images=images)
+    (found,) = read_inputs([str(folder)], "det.txt").values()
+    return found
+
+
+BOXES = [[20, 10, 60, 90], [0, 0, 256, 20], [-30, -30, 9, 144]]
+
+
+def test_crops_are_those_of_their_frame_and_box(tmp_path: Path) -> None:
+    street = street_sequences.scene()
+    for name, images in (("files", 30), ("video", None)):
+        sights = [sight(frame, box) for frame in (7, 3, 30) for box in BOXES]
+        found = cut_stills(sequence(tmp_path / name, images), sights)
+        assert found.missing == ""
+        assert set(found.crops) == {place(each) for each in sights}
+        for each in sights:
+            crop = decoded(found.crops[place(each)]).astype(float)
+            left, top, right, bottom = np.clip(each.box, 0, [256, 144, 256, 144]).astype(int)
+            original = street.image(each.frame)[top:bottom, left:right]
+            scale = min(1, HEIGHT / original.shape[0], WIDTH / original.shape[1])
+            assert crop.shape[:2] == (round(scale * original.shape[0]), round(scale * original.shape[1]))
+            small = cv2.resize(original, crop.shape[1::-1], interpolation=cv2.INTER_AREA)
+            assert np.abs(crop - small).mean() < 12  # JPEG
+
+
+def test_only_the_needed_files_are_read(tmp_path: Path) -> None:
+    found = sequence(tmp_path / "seq", 30)
+    for frame in range(1, 31):
+        if frame != 5:
+            (tmp_path / "seq" / "img1" / f"{frame:06d}.png").write_bytes(b"broken")
+    sights = [sight(5, BOXES[0]), sight(6, BOXES[0])]
+    assert set(cut_stills(found, sights).crops) == {place(sights[0])}
+
+
+def test_without_pictures_the_page_has_a_reason(tmp_path: Path) -> None:
+    blind = sequence(tmp_path / "blind", 0)
+    gone = replace(blind, source=str(tmp_path / "gone"))
+    table = replace(blind, source=str(tmp_path / "blind" / "det" / "det.txt"))
+    for each in (blind, gone, table):
+        found = cut_stills(each, [sight(1, BOXES[0])])
+        assert not found.crops
+        assert "absent" in found.missing
+        assert cut_stills(each, []).missing == ""
+
+
+@given(st.lists(st.integers(0, 300), max_size=12), st.integers(0, 40), st.integers(0, 500))
+def test_the_allowance_is_the_largest_that_fits(counts: list[int], most: int, most_all: int) -> None:
+    def together(each: int) -> int:
+        return sum(min(count, each) for count in counts)
+
+    found = allowance(counts, most, most_all)
+    assert together(found) <= most_all
+    assert found == most or together(found + 1) > most_all

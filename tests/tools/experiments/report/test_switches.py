@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from flatsort.tools.experiments.report.switches import Switch, find_switches
+from flatsort.tools.experiments.results import Benchmark
+from flatsort.tracker.io.mot import MotTable
+from flatsort.tracker.metrics import evaluate_tables
+from flatsort.tracker.types import Detections, Float32
+from tests.tracker.metrics.mot_tables import table, track
+
+# two people who stand still; id 7 leaves person 1 after frame 3 and is on person 2 from frame 5 on
+GT = table([*track(1, 0, range(1, 9)), *track(2, 100, range(1, 9))])
+PRED = table(
+    [*track(7, 0, range(1, 4)), *track(9, 0, range(5, 9)), *track(8, 100, range(1, 4)), *track(7, 100, range(5, 9))]
+)
+
+
+def switches(
+    gt: MotTable,
+    pred: MotTable,
+    latents: Sequence[Float32] | None = None,
+    detections: Sequence[Detections] | None = None,
+) -> list[Switch]:
+    seen = [Detections.of(pred.boxes[pred.frames == frame]) for frame in range(1, 9)]
+    return find_switches(evaluate_tables("made", gt, pred), pred, seen if detections is None else detections, latents)
+
+
+def test_ids_and_frames_of_switches() -> None:
+    found = {each.truth: each for each in switches(GT, PRED)}
+    one, two = found[1], found[2]
+    assert (one.before.frame, one.before.track, one.after.frame, one.after.track) == (3, 7, 5, 9)
+    assert one.earlier is None
+    assert one.to_earlier is None
+    assert one.now is not None
+    assert (one.now.frame, one.now.truth) == (5, 2)
+    assert (two.before.track, two.after.track) == (8, 7)
+    assert two.earlier is not None
+    assert (two.earlier.frame, two.earlier.truth) == (3, 1)
+    assert two.now is None
+    assert two.to_before.iou == pytest.approx(1)
+    assert two.to_earlier is not None
+    assert two.to_earlier.iou == 0
+
+
+def test_the_old_box_is_where_the_old_id_covered_the_identity() -> None:
+    # id 7 goes on elsewhere, on nobody, before the switch
+    pred = table([*track(7, 0, range(1, 4)), *track(7, 200, range(4, 9)), *track(9, 0, range(6, 9))])
+    (found,) = switches(GT, pred)
+    assert (found.before.frame, found.before.box[0]) == (3, 0)
+    assert found.now is not None
+    assert (found.now.box[0], found.now.truth) == (200, None)
+
+
+def test_distances_are_those_of_the_detections_under_the_boxes() -> None:
+    rng = np.random.default_rng(0)
+    latents = [rng.normal(size=(int((PRED.frames == frame).sum()), 3)).astype(np.float32) for frame in range(1, 9)]
+    found = {each.truth: each for each in switches(GT, PRED, latents)}
+    # the rows of PRED: in frame 3 ids 7, 8; in frame 5 ids 9, 7
+    expected = float(np.linalg.norm(latents[4][0] - latents[2][0]))
+    assert found[1].to_before.distance == pytest.approx(expected)
+    to_earlier = found[2].to_earlier
+    assert to_earlier is not None
+    assert to_earlier.distance == pytest.approx(float(np.linalg.norm(latents[4][1] - latents[2][0])))
+    # every frame has one pair of boxes that do not overlap
+    pairs = [float(np.linalg.norm(each[0] - each[1])) for each in latents if len(each) == 2]
+    limit = float(np.quantile(pairs, 0.01))
+    assert found[1].to_before.share == pytest.approx(expected / limit, rel=1e-3)
+
+
+def test_no_distance_without_the_latent_of_a_box() -> None:
+    seen = [Detections.of(PRED.boxes[PRED.frames == frame]) for frame in range(1, 9)]
+    latents = [np.ones((len(each), 3), np.float32) for each in seen]
+    unread = [*latents[:2], latents[2][:0], *latents[3:]]
+    assert all(each.to_before.distance is None for each in switches(GT, PRED, unread))
+    nobody = [*seen[:4], Detections.of(seen[4].boxes + 500), *seen[5:]]
+    assert all(each.to_before.distance is None for each in switches(GT, PRED, latents, nobody))
+    assert all(each.to_before.distance is None for each in switches(GT, PRED, latents[:3]))
+    broken = [np.full_like(each, np.nan) for each in latents]
+    assert all(each.to_before.distance is None for each in switches(GT, PRED, broken))
+    assert [each.to_before.distance for each in switches(GT, PRED, latents)] == [0, 0]
+
+
+def test_boxes_that_cannot_be_drawn_are_no_sights() -> None:
+    pred = table([*track(7, 0, range(1, 4)), *track(9, 0, range(5, 9)), (4, 9, np.nan)])
+    (found,) = switches(GT, pred)
+    assert found.earlier is None
+
+
+def test_as_many_as_are_counted(benchmark: Benchmark) -> None:
+    for system in benchmark.systems.values():
+        for run in system.runs:
+            result = system.first.sequences[run.sequence]
+            found = find_switches(result, run.tracks, benchmark.sequences[run.sequence].detections, None)
+            assert len(found) == result.scores.ids
+            assert [each.after.frame for each in found] == sorted(each.after.frame for each in found)
+            assert all(each.before.track != each.after.track for each in found)
+
+
+def test_no_tracks_no_switches() -> None:
+    assert switches(GT, table([])) == []

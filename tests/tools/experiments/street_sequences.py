@@ -1,0 +1,34 @@
+"""Sequences with pictures, made from the rendered street."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from flatsort.scene import Scene, SceneConfig
+from flatsort.tools.demo import write_sequence
+
+
+def scene(seed: int = 0, frames: int = 30) -> Scene:
+    return Scene(SceneConfig(frames=frames, people=4, width=256, height=144, seed=seed))
+
+
+def write(folder: Path, seed: int = 0, *, images: int | None = 0) -> Path:
+    """A sequence folder; ``images``: how many frames have a picture, None for a video."""
+    made = scene(seed)
+    write_sequence(made, folder)
+    if images is None:
+        writer = cv2.VideoWriter(str(folder / "street.avi"), cv2.VideoWriter.fourcc(*"MJPG"), made.fps, made.size)
+        for frame in made:
+            assert frame.image is not None
+            writer.write(cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+        writer.release()
+    elif images:
+        (folder / "img1").mkdir()
+        for frame in made:
+            if frame.index <= images:
+                assert frame.image is not None
+                bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+                assert cv2.imwrite(str(folder / "img1" / f"{frame.index:06d}.png"), bgr)
+    return folder

@@ -1,0 +1,226 @@
+"""Runs: the rows of ``flatsort track``, what is timed, and what the cache spares."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flatsort.embedding import checkpoint
+from flatsort.embedding.checkpoint import Card
+from flatsort.tools.experiments import parallel, runner
+from flatsort.tools.experiments.finished_run import pack, unpack
+from flatsort.tools.experiments.parallel import compare, run_all
+from flatsort.tools.experiments.result_cache import Cache
+from flatsort.tools.experiments.results import SequenceInput
+from flatsort.tools.experiments.runner import plan, run, see
+from flatsort.tools.experiments.sequences import read_inputs
+from flatsort.tools.experiments.systems import BenchmarkConfig, SystemConfig
+from flatsort.tools.runs.track_run import TrackConfig, Wanted, prepare, track_source
+from flatsort.tracker.config import find, load
+from flatsort.tracker.metrics import evaluate
+from tests.embedding import tiny_models
+from tests.tools.experiments import street_sequences
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return street_sequences.write(tmp_path_factory.mktemp("made") / "street", images=30)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return street_sequences.write(tmp_path_factory.mktemp("made") / "film", images=None)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "ae.safetensors"
+    checkpoint.save(path, tiny_models.model(), Card(calibration={"limit_fmr_0.01": 0.4}))
+    return path
+
+
+def config(tracker: str, *overrides: str) -> TrackConfig:
+    return load(TrackConfig, find("track", tracker), overrides)
+
+
+def sequence(folder: Path, min_score: float | None = None) -> SequenceInput:
+    (found,) = read_inputs([str(folder)], "det.txt", min_score).values()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tracker", "overrides"),
+    [
+        ("sort", []),
+        ("bytetrack", ["min_score=0.5"]),
+        ("sort_long", ["camera.method=sparse_flow"]),
+        ("deep_sort", ["embedder=pixels", "embed.every=auto"]),
+        ("deep_sort", ["embedder=WEIGHTS", "gallery.border=0.1"]),
+        ("flat_vhp_vae_sort", ["embedder=WEIGHTS", "embed.components=2"]),
+    ],
+)
+@pytest.mark.parametrize("source", ["street", "film"])
+def test_the_same_as_track_and_evaluate(
+    tracker: str, overrides: list[str], source: str, weights: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder: Path = request.getfixturevalue(source)
+    chosen = config(tracker, *(each.replace("WEIGHTS", str(weights)) for each in overrides))
+    job = prepare(str(folder), replace(chosen, detector=load(TrackConfig, None, ["detector=mot"]).detector))
+    report = track_source(job, source, Wanted(out=tmp_path))
+    found = run(plan(chosen, sequence(folder)), Cache(tmp_path / "cache"))
+    text = "".join(
+        f"{f},{i},{x:.2f},{y:.2f},{r - x:.2f},{b - y:.2f},{s:.4f},-1,-1,-1\n"
+        for f, i, (x, y, r, b), s in zip(
+            found.tracks.frames, found.tracks.ids, found.tracks.boxes, found.tracks.scores, strict=True
+        )
+    )
+    assert text == report.path.read_text()
+    assert text
+    assert found.result.scores == evaluate(folder, report.path).overall
+    assert found.association > 0
+    assert (found.embedding > 0) is bool(chosen.embedder)
+
+
+def test_a_run_as_arrays_and_back(street: Path, tmp_path: Path) -> None:
+    found = run(plan(config("sort"), sequence(street)), Cache(tmp_path))
+    again = unpack(pack(found), "street")
+    assert again.result.scores == found.result.scores
+    assert again.result.counts == found.result.counts
+    for part, names in (("tracks", ("frames", "ids", "boxes", "scores")), ("result", ("gt_labels", "pred_labels"))):
+        for name in names:
+            np.testing.assert_array_equal(*(getattr(getattr(each, part), name) for each in (found, again)))
+    np.testing.assert_array_equal(again.result.timeline.switch, found.result.timeline.switch)
+    assert set(again.result.hota.fields) == set(found.result.hota.fields)
+    np.testing.assert_array_equal(again.result.hota.curve("HOTA"), found.result.hota.curve("HOTA"))
+    with pytest.raises(KeyError):
+        unpack({key: value for key, value in pack(found).items() if key != "alphas"}, "street")
+
+
+def test_the_cache_spares_the_work(
+    street: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, given = Cache(tmp_path), sequence(street)
+    task = plan(config("deep_sort", f"embedder={weights}"), given)
+    first = run(task, cache)
+    looks = see(task, cache)
+    assert [len(each) for each in looks.latents] == [len(each) for each in given.detections]
+    assert looks.size == given.picture
+    monkeypatch.setattr(runner, "_embedded", None)  # whoever embeds now fails
+    for change in ("lifecycle.max_age=3", "embed.components=1"):
+        other = plan(config("deep_sort", f"embedder={weights}", change), given)
+        assert other.latents == task.latents
+        assert other.run != task.run
+        run(other, cache)
+    monkeypatch.setattr(runner, "track", None)
+    np.testing.assert_array_equal(run(task, cache).tracks.boxes, first.tracks.boxes)
+
+
+def test_damaged_entries_are_computed_anew(street: Path, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    task = plan(config("deep_sort", "embedder=pixels"), sequence(street))
+    first = run(task, cache)
+    for file in tmp_path.rglob("*.npz"):
+        file.write_bytes(file.read_bytes()[:500])
+    again = run(task, cache)
+    assert again.result.scores == first.result.scores
+    assert cache.load("latents", task.latents) is not None
+
+
+def test_what_changes_the_keys(street: Path, film: Path, weights: Path, tmp_path: Path) -> None:
+    given = sequence(street)
+    task = plan(config("deep_sort", "embedder=pixels"), given)
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(weights.read_bytes())
+    ours, same = (plan(config("deep_sort", f"embedder={path}"), given) for path in (weights, copy))
+    assert (same.latents, same.run) == (ours.latents, ours.run)
+    others = [
+        plan(config("deep_sort", "embedder=pixels"), sequence(street, 0.6)),
+        plan(config("deep_sort", "embedder=pixels"), sequence(film)),
+        plan(config("deep_sort", "embedder=pixels", "embed.every=3"), given),
+        ours,
+    ]
+    assert len({each.latents for each in (task, *others)}) == len({each.run for each in (task, *others)}) == 5
+    moved = replace(given, truth=replace(given.truth, boxes=given.truth.boxes + 1))
+    assert plan(task.config, moved).latents == task.latents
+    assert plan(task.config, moved).run != task.run
+
+
+def test_latents_of_the_detections_serve_without_an_embedder(street: Path, tmp_path: Path) -> None:
+    given = sequence(street)
+    random = np.random.default_rng(0)
+    featured = [
+        replace(each, latents=random.normal(size=(len(each), 3)).astype(np.float32)) for each in given.detections
+    ]
+    with pytest.raises(ValueError, match="street: expected an embedder or detections with features, got neither"):
+        plan(config("deep_sort", "embedder=''"), given)
+    task = plan(config("deep_sort", "embedder=''"), replace(given, detections=featured))
+    assert run(task, Cache(tmp_path)).embedding == 0
+    plain, with_features = (plan(config("sort"), each) for each in (given, task.sequence))
+    assert run(plain, Cache(tmp_path)).result.scores == run(with_features, Cache(tmp_path)).result.scores
+
+
+def test_every_run_is_made_once(street: Path, film: Path, tmp_path: Path) -> None:
+    tasks = [
+        plan(config(tracker, "embedder=pixels"), sequence(f))
+        for tracker in ("sort", "deep_sort")
+        for f in (street, film)
+    ]
+    shown: list[tuple[int, str]] = []
+
+    def show(items, total, what):  # type: ignore[no-untyped-def]
+        shown.append((total, what))
+        return iter(items)
+
+    found = run_all([*tasks, tasks[0]], Cache(tmp_path), shown=show)
+    assert shown == [(2, "embed"), (4, "track")]
+    assert [each.result.name for each in found] == ["street", "film", "street", "film", "street"]
+    run_all(tasks, Cache(tmp_path), shown=show)
+    assert shown[2:] == [(0, "embed"), (0, "track")]
+
+
+def test_processes_agree(street: Path, film: Path, tmp_path: Path) -> None:
+    chosen = BenchmarkConfig(
+        data=[str(street), str(film)], systems={"sort": SystemConfig(), "sort_long": SystemConfig()}
+    )
+    one = compare(chosen, Cache(tmp_path / "one"))
+    two = compare(chosen, Cache(tmp_path / "two"), jobs=2)
+    for name, system in one.systems.items():
+        assert system.first.rows() == two.systems[name].first.rows()
+        assert [each.sequence for each in two.systems[name].runs] == ["street", "film"]
+    assert one.key == two.key
+
+
+def test_latents_of_the_first_seed(street: Path, tmp_path: Path) -> None:
+    systems = {"sort": SystemConfig(), "pixels": SystemConfig("deep_sort", weights="pixels")}
+    found = compare(BenchmarkConfig(data=[str(street)], systems=systems), Cache(tmp_path))
+    assert list(found.latents) == [("pixels", "street")]
+    shapes = [each.shape for each in found.latents["pixels", "street"]]
+    assert shapes == [(len(each), 384) for each in found.sequences["street"].detections]
+
+
+def test_one_seed_after_the_other(street: Path, tmp_path: Path) -> None:
+    for seed in (7, 9):
+        checkpoint.save(tmp_path / f"ae_{seed}.safetensors", tiny_models.model(seed=seed), Card())
+    system = SystemConfig("deep_sort", weights=str(tmp_path / "ae_{seed}.safetensors"))
+    chosen = BenchmarkConfig(data=[str(street)], systems={"ae": system}, seeds=[9, 7])
+    found = compare(chosen, Cache(tmp_path / "cache")).systems["ae"]
+    assert list(found.evaluations) == [9, 7]
+    assert [each.seed for each in found.runs] == [9, 7]
+    single = replace(system, weights=system.weights.replace("{seed}", "9"))
+    alone = compare(replace(chosen, systems={"ae": single}), Cache(tmp_path / "cache")).systems["ae"]
+    assert list(alone.evaluations) == [0]
+    assert alone.runs[0].seed is None
+    assert alone.first.overall == found.evaluations[9].overall
+
+
+def die(task: object) -> None:
+    os._exit(9)
+
+
+def test_a_killed_process_gives_a_sentence() -> None:
+    with pytest.raises(OSError, match="a process was killed"):
+        list(parallel._spread(die, ["one", "two"], 2))  # type: ignore[list-item]

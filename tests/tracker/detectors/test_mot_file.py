@@ -1,0 +1,65 @@
+"""Detections of a file: its rows by frame, and which frames it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
+from flatsort.tracker.protocols import Detector
+from flatsort.tracker.types import Frame
+
+ROWS = "2,-1,10,20,30,40,0.9\n1,-1,1,2,3,4,0.2\n2,-1,50,60,10,10,-0.5\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    file = tmp_path / "det.txt"
+    file.write_text(ROWS)
+    return str(file)
+
+
+def test_frames_get_their_own_rows_in_the_order_of_the_file(path: str) -> None:
+    detector = DETECTORS.build(MotFileConfig(path=path))
+    assert isinstance(detector, Detector)
+    assert not detector.needs_image
+    found = detector.detect(Frame(2, None, 0.0))
+    np.testing.assert_array_equal(found.boxes, [[10, 20, 40, 60], [50, 60, 60, 70]])
+    np.testing.assert_array_equal(found.scores, [0.9, -0.5])
+    assert len(detector.detect(Frame(1, None, 0.0))) == 1
+    assert len(detector.detect(Frame(3, None, 0.0))) == 0
+
+
+def test_least_score(path: str) -> None:
+    detector = DETECTORS.build(MotFileConfig(path=path, min_score=0.5))
+    assert [len(detector.detect(Frame(i, None, 0.0))) for i in (1, 2)] == [0, 1]
+
+
+def test_no_file_named() -> None:
+    with pytest.raises(ValueError, match=r"detector\.path: expected the FILE\.txt"):
+        DETECTORS.build(MotFileConfig())
+
+
+def test_file_absent(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"absent\.txt"):
+        DETECTORS.build(MotFileConfig(path=str(tmp_path / "absent.txt")))
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "length"),
+    [
+        ("7,-1,1,1,5,5,0.9\n3,-1,1,1,5,5,0.9\n", None, 7),
+        ("7,-1,1,1,5,5,0.1\n3,-1,1,1,5,5,0.9\n", 0.5, 7),
+        ("\n", None, None),
+    ],
+    ids=["unsorted", "last below the least score", "empty"],
+)
+def test_length_is_the_last_frame_of_the_file(
+    tmp_path: Path, text: str, least: float | None, length: int | None
+) -> None:
+    (tmp_path / "det.txt").write_text(text)
+    detector = MotFileDetector(MotFileConfig(path=str(tmp_path / "det.txt"), min_score=least))
+    assert detector.length == length

@@ -1,0 +1,86 @@
+"""Defaults ← YAML ← overrides, and the sentences about what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flatsort.tools.runs.track_run import TrackConfig
+from flatsort.tracker.config import CONFIGS, dump, find, load
+from flatsort.tracker.motion.xyah import XyahConfig
+from flatsort.tracker.motion.xysr import XysrConfig
+from flatsort.tracker.sort import SortConfig
+
+
+def config(tmp_path: Path, text: str = "", *overrides: str) -> SortConfig:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return load(SortConfig, path, overrides)
+
+
+def test_the_defaults_are_sort(tmp_path: Path) -> None:
+    assert config(tmp_path) == SortConfig() == load(SortConfig, find("track", "sort"))
+
+
+def test_overrides_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
+    c = config(tmp_path, "lifecycle: {max_age: 5, min_hits: 2}", "lifecycle.max_age=2s", "stages.iou.limit=0.5")
+    assert (c.lifecycle.max_age, c.lifecycle.min_hits, c.stages["iou"].limit) == ("2s", 2, 0.5)
+
+
+def test_a_part_brings_its_own_keys(tmp_path: Path) -> None:
+    c = config(tmp_path, "motion: xyah", "motion.position=0.1")
+    assert c.motion == XyahConfig(position=0.1)
+    assert config(tmp_path, "motion: {name: xyah}", "motion.name=xysr").motion == XysrConfig()
+    for overrides in (("motion=xyah", "motion.position=0.1"), ("motion.position=0.1", "motion=xyah")):
+        assert config(tmp_path, "", *overrides).motion == XyahConfig(position=0.1)
+
+
+def test_stages_of_a_file_replace_the_default_ones(tmp_path: Path) -> None:
+    c = config(tmp_path, "stages: {a: {limit: 0.1}, b: {}}", "stages.b.limit=0.2")
+    assert {name: s.limit for name, s in c.stages.items()} == {"a": 0.1, "b": 0.2}
+
+
+@pytest.mark.parametrize("name", [p.stem for p in (CONFIGS / "track").glob("*.yaml")])
+def test_configs_that_come_along_load_and_survive_a_round_trip(name: str, tmp_path: Path) -> None:
+    first = load(TrackConfig, find("track", name))
+    (tmp_path / "again.yaml").write_text(dump(first), encoding="utf-8")
+    assert load(TrackConfig, tmp_path / "again.yaml") == first
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "sentence"),
+    [
+        ("lifecycle: {max_agee: 3}", "", r"mine\.yaml: unknown key 'lifecycle.max_agee'; did you mean: 'max_age'\?"),
+        ("", "motoin=xyah", r"command line: unknown key 'motoin'; did you mean: 'motion'\?"),
+        ("", "motion=xyha", r"unknown motion model 'xyha'; did you mean 'xyah'\? \(known: xyah, xysr\)"),
+        ("", "stages.ioo.limit=0.3", r"unknown key 'stages.ioo'; did you mean 'iou'\?"),
+        ("a: [\n  b", "", r"mine\.yaml line \d: not valid YAML"),
+        ("- 1", "", r"mine\.yaml: expected a mapping of keys to values, got a list"),
+        ("stages: 3", "", "stages: "),
+        ("stages: {a: {limit: no}}", "", "stages.a.limit: "),
+        ("", "lifecycle.max_age=soon", r"lifecycle.max_age: expected frames \(30\) or seconds \(\"2s\"\), got 'soon'"),
+        ("", "lifecycle.max_age=-1", "lifecycle.max_age: expected frames"),
+        ("", "lifecycle.min_hits=-1", "lifecycle.min_hits: expected 0 or more, got -1"),
+        ("", "stages.iou.limit=.nan", "stage limit: expected a finite number, got nan"),
+        ("", "stages.iou.compete=0.1", "stage compete: expected a finite number of at least limit 0.7, got 0.1"),
+        ("", "stages.iou.cost=iuo", r"unknown cost 'iuo'; did you mean 'iou'\?"),
+        ("", "stages.iou.gates=[mahalonobis]", "unknown gate 'mahalonobis'; did you mean 'mahalanobis'"),
+        ("", "stages.iou.tracks=some", "stage tracks: expected one of all, confirmed, tentative, got 'some'"),
+        ("stages: {}", "", "stages: expected at least one, got none"),
+        ("", "frame_rate=0", "frame_rate: expected a positive number, got 0"),
+        ("", "gallery.size=0", "gallery.size: expected 1 or more, got 0"),
+        ("", "novalue", "override 'novalue': expected key=value"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_sentence(tmp_path: Path, text: str, override: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence) as error:
+        config(tmp_path, text, *([override] if override else []))
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_configs_list_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"unknown track config 'srot'; did you mean 'sort'\?.*bytetrack"):
+        find("track", "srot")
+    with pytest.raises(ValueError, match=r"config no\.yaml: no such file"):
+        find("track", "no.yaml")

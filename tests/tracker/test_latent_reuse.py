@@ -1,0 +1,135 @@
+"""Which boxes keep the latent of the frame before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatsort.tracker.latent_reuse import Carrier, EmbedConfig
+from flatsort.tracker.types import Detections, Float32
+
+LEFT, RIGHT = [0.0, 0, 40, 100], [200.0, 0, 240, 100]
+
+
+def origins(carrier: Carrier, *boxes: list[float]) -> list[int]:
+    return [int(row) for row in carrier.origins(Detections.of(boxes))]
+
+
+def moved(box: list[float], dx: float) -> list[float]:
+    return [box[0] + dx, box[1], box[2] + dx, box[3]]
+
+
+def test_a_box_that_is_followed_without_doubt_keeps_its_latent_for_so_many_frames() -> None:
+    carrier = Carrier(3)
+    found = [origins(carrier, moved(LEFT, 4.0 * frame)) for frame in range(8)]
+    assert found == [[-1], [0], [0], [-1], [0], [0], [-1], [0]]
+
+
+def test_every_box_is_asked_for_where_none_may_be_carried() -> None:
+    carrier = Carrier(1)
+    assert [origins(carrier, LEFT, RIGHT) for _ in range(3)] == [[-1, -1]] * 3
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([LEFT, RIGHT], [0, 1]),
+        ([RIGHT, LEFT], [1, 0]),
+        ([LEFT], [0]),
+        ([moved(LEFT, 20)], [-1]),  # IoU 1/3
+        ([LEFT, moved(LEFT, 35)], [-1, -1]),  # somebody beside it
+        ([LEFT, LEFT], [-1, -1]),  # twice the same
+        ([moved(LEFT, 100)], [-1]),
+        ([], []),
+    ],
+)
+def test_doubt(boxes: list[list[float]], expected: list[int]) -> None:
+    carrier = Carrier(9)
+    origins(carrier, LEFT, RIGHT)
+    assert origins(carrier, *boxes) == expected
+
+
+def test_somebody_beside_it_in_the_frame_before_is_doubt_too() -> None:
+    carrier = Carrier(9)
+    origins(carrier, LEFT, moved(LEFT, 35))
+    assert origins(carrier, LEFT) == [-1]
+    assert origins(carrier, LEFT) == [0]
+
+
+@pytest.mark.parametrize("bad", [[np.nan, 0, 40, 100], [5.0, 5, 5, 50], [0.0, 0, 1e9, 1e9]])
+def test_a_frame_with_a_bad_box_carries_nothing_and_is_not_carried_from(bad: list[float]) -> None:
+    carrier = Carrier(9)
+    origins(carrier, LEFT)
+    assert origins(carrier, LEFT, bad) == [-1, -1]
+    assert origins(carrier, LEFT) == [-1]
+    assert origins(carrier, LEFT) == [0]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_carried_latents_are_exactly_those_of_the_box_followed(seed: int, longest: int) -> None:
+    generator = np.random.default_rng(seed)
+    carrier = Carrier(longest)
+    corner, speed = generator.uniform(0, 500, (6, 2)), generator.normal(0, 5, (6, 2))
+    before: Float32 | None = None
+    ages: dict[int, int] = {}  # number of a latent → frames that it has been used
+    given_out = 0
+    for frame in range(12):
+        left = (corner + frame * speed)[generator.permutation(6)[: generator.integers(0, 7)]]
+        origin = carrier.origins(Detections.of(np.concatenate([left, left + np.array([40, 100])], axis=1)))
+        fresh = int((origin < 0).sum())
+        own = np.arange(given_out, given_out + fresh, dtype=np.float32)[:, None]  # each latent is a number of its own
+        given_out += fresh
+        latents = carrier.fill(origin, own)
+        assert latents[origin < 0].tolist() == own.tolist()
+        if before is not None:
+            assert latents[origin >= 0].tolist() == before[origin[origin >= 0]].tolist()
+        numbers = latents[:, 0].astype(int).tolist()
+        assert len(set(numbers)) == len(numbers)
+        for number in numbers:
+            ages[number] = ages.get(number, 0) + 1
+        before = latents
+    assert max(ages.values(), default=1) <= longest
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_order_of_boxes_does_not_matter(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    plain, shuffled = Carrier(5), Carrier(5)
+    corner = generator.uniform(0, 300, (5, 2))
+    before = np.arange(5)
+    for _ in range(4):
+        corner = corner + generator.normal(0, 4, (5, 2))
+        boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
+        order = generator.permutation(5)
+        one, other = plain.origins(Detections.of(boxes)), shuffled.origins(Detections.of(boxes[order]))
+        there = np.where(other >= 0, before[other], -1)  # rows of the frame before, as they were before the shuffle
+        assert there.tolist() == one[order].tolist()
+        before = order
+
+
+def test_half_a_second_is_long_enough() -> None:
+    assert [EmbedConfig(every="auto").longest(fps) for fps in (1, 7, 25, 30)] == [1, 4, 12, 15]
+    assert EmbedConfig(every=7).longest(30) == 7
+    assert EmbedConfig().longest(30) == 1
+
+
+def test_no_more_numbers_are_compared_than_there_are() -> None:
+    assert [EmbedConfig(components=n).dim(4) for n in (0, 1, 4)] == [4, 1, 4]
+    with pytest.raises(ValueError, match="expected at most the embedder's 4, got 5"):
+        EmbedConfig(components=5).dim(4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"every": 0}, "embed.every: expected auto or a number of frames from 1 on, got 0"),
+        ({"every": "always"}, "embed.every: expected auto or a number of frames from 1 on, got 'always'"),
+        ({"batch": 0}, "embed.batch: expected 1 or more frames, got 0"),
+        ({"components": -1}, r"embed.components: expected 0 \(all\) or more numbers, got -1"),
+    ],
+)
+def test_impossible_settings(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        EmbedConfig(**settings)  # type: ignore[arg-type]

@@ -1,0 +1,157 @@
+"""Studies of settings by Optuna, kept in a file, so that an interrupted one goes on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatsort.tools.experiments.search_space import Choice, Range, Space, Value
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What was tried, and its score; None where the values do not fit together."""
+
+    values: Mapping[str, Value]
+    score: float | None
+
+
+class Study:
+    """A search for the settings of highest score, by the tree-structured Parzen estimator.
+
+    Which values a trial has follows from the seed, its number and the finished trials. So a resumed study ends as one
+    that was never interrupted.
+
+    Parameters
+    ----------
+    path : Path
+        File of the study; created, or gone on with.
+    space : dict of str to Range or Choice
+    identity : mapping
+        What else the scores depend on, as JSON can write it; a study goes on only with the same.
+    seed : int
+
+    Raises
+    ------
+    ImportError
+        If Optuna is not installed.
+    ValueError
+        If the file belongs to another study or is none.
+
+    References
+    ----------
+    Bergstra et al., Algorithms for hyper-parameter optimization, 2011.
+    """
+
+    def __init__(self, path: Path, space: Space, identity: Mapping[str, Any], seed: int = 0) -> None:
+        _require_optuna()
+        self._space, self._seed = space, seed
+        self._study = self._open(path)
+        plain = {**identity, "space": {k: repr(asdict(v)) for k, v in space.items()}, "seed": seed}
+        known = self._study.user_attrs.get("identity")
+        new = json.loads(json.dumps(plain))
+        if known is None:
+            self._study.set_user_attr("identity", new)
+        elif known != new:
+            other = ", ".join(key for key in {**new, **known} if new.get(key) != known.get(key))
+            raise ValueError(f"{path}: the study in it has another {other}; expected the same, or another --out")
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The finished ones, in order."""
+        return [
+            Trial(self._values(trial.params), trial.value)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state.is_finished()
+        ]
+
+    @property
+    def best(self) -> Trial | None:
+        """The first one of highest score; None before any has a score."""
+        scored = [trial for trial in self.trials if trial.score is not None]
+        return max(scored, key=lambda trial: trial.score or 0.0, default=None)
+
+    def run(
+        self, score: Callable[[Mapping[str, Value]], float | None], trials: int, first: Mapping[str, Value]
+    ) -> Iterator[Trial]:
+        """Try until ``trials`` are finished, those of earlier sessions included; give each new one.
+
+        Parameters
+        ----------
+        score : callable
+            Values by key → score, None where they do not fit together.
+        trials : int
+        first : mapping
+            Values of the first trial; left out where the space does not hold them.
+        """
+        import optuna
+
+        for number in range(len(self.trials), trials):
+            if number == 0 and (places := self._places(first)) is not None:
+                self._study.enqueue_trial(places)
+            entropy = np.random.SeedSequence([self._seed, number]).generate_state(1)
+            self._study.sampler = optuna.samplers.TPESampler(seed=int(entropy[0]))
+            trial = self._study.ask({key: self._distribution(part) for key, part in self._space.items()})
+            values = self._values(trial.params)
+            found = score(values)
+            self._study.tell(trial, found, optuna.trial.TrialState.FAIL if found is None else None)
+            yield Trial(values, found)
+
+    def _open(self, path: Path) -> optuna.Study:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_broken_end(path)
+        backend = JournalFileBackend(str(path))
+        try:
+            storage = optuna.storages.JournalStorage(backend)
+            return optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: expected a study of Optuna, cannot read it ({error})") from error
+
+    def _distribution(self, part: Range | Choice) -> optuna.distributions.BaseDistribution:
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        if isinstance(part, Choice):
+            return CategoricalDistribution(part.options)
+        if part.whole:
+            return IntDistribution(int(part.low), int(part.high), log=part.log)
+        return FloatDistribution(part.low, part.high, log=part.log)
+
+    def _values(self, params: Mapping[str, Any]) -> dict[str, Value]:
+        parts = ((key, self._space[key], params[key]) for key in self._space)
+        return {key: drawn if isinstance(part, Choice) else part.value(drawn) for key, part, drawn in parts}
+
+    def _places(self, values: Mapping[str, Value]) -> dict[str, Value] | None:
+        """Values as Optuna takes them, None if the space does not hold them."""
+        places: dict[str, Value] = {}
+        for key, part in self._space.items():
+            place = values[key] if isinstance(part, Choice) else part.place(values[key])
+            if place not in part.options if isinstance(part, Choice) else place is None:
+                return None
+            places[key] = place
+        return places
+
+
+def _require_optuna() -> None:
+    try:
+        import optuna
+    except ImportError as error:
+        raise ImportError("tuning needs Optuna: pip install flatsort[tune]") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def _drop_broken_end(path: Path) -> None:
+    """Cut off a last line that was not written to its end."""
+    if path.is_file() and not (text := path.read_bytes()).endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(text.rfind(b"\n") + 1)

@@ -1,0 +1,255 @@
+"""What ``flatsort benchmark`` compares: systems, the data they run on, and training seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatsort.tools.runs.track_run import TrackConfig
+from flatsort.tracker.config import find, load
+from flatsort.tracker.registry import suggest
+
+if TYPE_CHECKING:
+    from flatsort.tools.experiments.embedder_traits import Contest
+
+SEED, NAME = "{seed}", "{name}"
+"""Stand for the training seed, and the embedder's name, in the name of a checkpoint."""
+LEARNED = ("", "supervised", "unsupervised")
+
+
+@dataclass(frozen=True)
+class SystemConfig:
+    """One system: a tracker, what is changed of it, and its embedder."""
+
+    tracker: str = ""
+    """Name under configs/track, or FILE.yaml; empty: the system's own name."""
+    set: list[str] = field(default_factory=list)
+    """KEY=VALUE that change the tracker's config."""
+    weights: str = ""
+    """Embedder in place of the tracker's own: a name or a file; ``{seed}`` in it stands for each training seed."""
+    learned: str = ""
+    """supervised or unsupervised; empty: told from the embedder. ONNX files count as supervised, all else as not."""
+    note: str = ""
+    """What a reader of the table must know of it."""
+
+    def __post_init__(self) -> None:
+        if self.learned not in LEARNED:
+            raise ValueError(f"learned: expected supervised, unsupervised or nothing, got {self.learned!r}")
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """Systems, and what they run on."""
+
+    data: list[str] = field(default_factory=list)
+    """Sequence folders, folders of them, globs."""
+    detections: str = "det.txt"
+    """File in each sequence's det/, a folder of NAME.txt or NAME.npy, or a file (of one sequence)."""
+    min_score: float | None = None
+    """Detections below this score are left out for every system; null: none is."""
+    systems: dict[str, SystemConfig] = field(default_factory=dict)
+    """Name → system, in the order of the table."""
+    embedders: dict[str, str] = field(default_factory=dict)
+    """Name → file, checkpoint or name of an embedder; each becomes a system of ``association`` and is measured on
+    ``crops``. Empty: where ``checkpoints`` says."""
+    association: str = "flat_vhp_vae_sort"
+    """Tracker of the systems that compare embedders."""
+    checkpoints: str = "runs/train/{name}_{seed}"
+    """Where the training of an embedder is that is named only."""
+    crops: str = ""
+    """Labelled pictures that embedders are measured on, as ``flatsort retrieval --data`` takes them; empty: on none."""
+    seeds: list[int] = field(default_factory=lambda: [0])
+    """Training seeds of the checkpoints whose names hold ``{seed}``."""
+    published: str = ""
+    """Published rows to print beside: mot16, or none."""
+    rounds: int = 1000
+    """Replicates of the bootstrap; 0: no intervals."""
+
+    def __post_init__(self) -> None:
+        if self.published not in ("", "mot16"):
+            raise ValueError(f"published: expected mot16 or nothing, got {self.published!r}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: expected different numbers, got {list(self.seeds)}")
+        if self.rounds < 0:
+            raise ValueError(f"rounds: expected 0 or more, got {self.rounds}")
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A system that is ready to run.
+
+    Attributes
+    ----------
+    name, description, learned : str
+        As in `tools.experiments.results.SystemResult`.
+    configs : mapping of int or None to TrackConfig
+        By training seed; None is the only one of a system without seeds.
+    """
+
+    name: str
+    description: str
+    learned: str
+    configs: Mapping[int | None, TrackConfig]
+
+
+def choose(config: BenchmarkConfig, names: Sequence[str]) -> BenchmarkConfig:
+    """Only the named systems: those of the config, and trackers under their own names.
+
+    Raises
+    ------
+    ValueError
+        If there is neither a system nor a tracker of a name, or a name comes twice.
+    """
+    chosen: dict[str, SystemConfig] = {}
+    for name in names:
+        title = Path(name).stem if name.endswith((".yaml", ".yml")) else name
+        if title in chosen:
+            raise ValueError(f"--systems: expected different names, got {title} twice")
+        if name not in config.systems:
+            _find_tracker(name, config.systems)
+        chosen[title] = config.systems.get(name, SystemConfig(tracker=name))
+    return replace(config, systems=chosen)
+
+
+def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
+    """Systems that differ in their embedder alone, after those of the config.
+
+    Parameters
+    ----------
+    config : BenchmarkConfig
+    text : str
+        Names with commas between: embedders of the config, models, ``pixels``; or ``all``: those of the config, or
+        where it has none every model and ``pixels``. A model is what ``checkpoints`` names, or the shipped weights
+        where there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If there is no embedder or model of a name, or a name is a system's already.
+    """
+    from flatsort.embedding.model import MODELS
+    from flatsort.embedding.registry import shipped, weightless
+
+    trained = {name: config.checkpoints.replace(NAME, name) for name in MODELS.names()}
+    for name in set(shipped()) & set(trained):
+        if not any(Path(trained[name].replace(SEED, str(seed))).exists() for seed in config.seeds):
+            trained[name] = name
+    known = {**trained, **{name: name for name in weightless()}, **{n: f for n, f in config.embedders.items() if f}}
+    if text == "all":
+        names = list(config.embedders) or [*weightless(), *trained]
+    else:
+        names = [name for name in text.split(",") if name]
+    systems = dict(config.systems)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--embedders: unknown {name!r}{suggest(name, known)}")
+        system = SystemConfig(tracker=config.association, weights=known[name])
+        if systems.get(name, system) != system:
+            raise ValueError(f"--embedders: expected names that no system has, got {name!r}")
+        systems[name] = system
+    return replace(config, systems=systems, embedders={name: known[name] for name in names})
+
+
+def with_weights(config: BenchmarkConfig, pairs: Sequence[str]) -> BenchmarkConfig:
+    """Each ``EMBEDDER=FILE`` in place: EMBEDDER is the embedder of systems, or a system's name.
+
+    Raises
+    ------
+    ValueError
+        If a text is no such pair or no system has that embedder.
+    """
+    systems = dict(config.systems)
+    own = {name: (each.weights or tracker_config(name, each).embedder) for name, each in systems.items()}
+    for pair in pairs:
+        embedder, equals, file = pair.partition("=")
+        if not equals or not embedder or not file:
+            raise ValueError(f"--weights {pair!r}: expected EMBEDDER=FILE, for example vae=runs/vae_{SEED}.safetensors")
+        fitting = [name for name in systems if embedder in (name, own[name])]
+        if not fitting:
+            known = sorted({*systems, *filter(None, own.values())})
+            raise ValueError(f"--weights {pair!r}: no system has the embedder {embedder!r}{suggest(embedder, known)}")
+        systems.update({name: replace(systems[name], weights=file) for name in fitting})
+    return replace(config, systems=systems)
+
+
+def tracker_config(name: str, system: SystemConfig, seed: int | None = None) -> TrackConfig:
+    """The tracker's config of a system with a training seed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such tracker, or a key or value does not fit.
+    """
+    values = {"embedder": system.weights.replace(SEED, str(seed))} if system.weights else {}
+    try:
+        return load(TrackConfig, find("track", system.tracker or name), system.set, values)
+    except ValueError as error:
+        raise ValueError(f"system {name}: {error}") from error
+
+
+def resolve(config: BenchmarkConfig) -> list[System]:
+    """The systems of a config, ready to run.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If there are none, or a tracker or an embedder of one cannot be found.
+    """
+    if not config.systems:
+        raise ValueError("systems: expected at least one, got none")
+    return [_resolve(name, system, config.seeds) for name, system in config.systems.items()]
+
+
+def contest(config: BenchmarkConfig) -> Contest:
+    """The embedders of a config, of every seed, and what a track keeps of each."""
+    from flatsort.tools.experiments.embedder_traits import Contest
+
+    files, galleries = {}, {}
+    for name in config.embedders:
+        configs = _resolve(name, config.systems[name], config.seeds).configs
+        files[name] = [each.embedder for each in configs.values()]
+        galleries[name] = next(iter(configs.values())).gallery
+    return Contest(files, config.crops, galleries)
+
+
+def _resolve(name: str, system: SystemConfig, seeds: Sequence[int]) -> System:
+    chosen = seeds if SEED in system.weights else [None]
+    configs = {seed: tracker_config(name, system, seed) for seed in chosen}
+    kinds = {_kind(name, each.embedder) for each in configs.values()}
+    embedder = system.weights or next(iter(configs.values())).embedder
+    learned = system.learned or ("supervised" if "onnx" in kinds else "unsupervised" if embedder else "")
+    tracker = system.tracker or name
+    parts = [
+        f"tracker {tracker}",
+        f"embedder {embedder}" if embedder else "",
+        " ".join(system.set),
+        "smoothed at the end (not in the times)" if next(iter(configs.values())).offline else "",
+        system.note,
+    ]
+    return System(name, ", ".join(filter(None, parts)), learned, configs)
+
+
+def _kind(name: str, embedder: str) -> str:
+    """Registered kind of an embedder, empty for none."""
+    if not embedder:
+        return ""
+    from flatsort.embedding.loading import find as find_embedder
+
+    try:
+        return find_embedder(embedder)[0]
+    except (ValueError, FileNotFoundError) as error:
+        raise type(error)(f"system {name}: {error}") from error
+
+
+def _find_tracker(name: str, systems: Mapping[str, SystemConfig]) -> None:
+    try:
+        find("track", name)
+    except ValueError as error:
+        if not systems or "no such file" in str(error):
+            raise
+        from flatsort.tracker.config import CONFIGS
+
+        known = sorted({*systems, *(path.stem for path in (CONFIGS / "track").glob("*.yaml"))})
+        raise ValueError(f"unknown system {name!r}{suggest(name, known)}, or a FILE.yaml") from error

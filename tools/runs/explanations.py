@@ -1,0 +1,101 @@
+"""Why pairs were matched or not: gathered while a source is tracked, written and printed afterwards."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from tabulate import tabulate
+
+from flatsort.tracker.association.explain import Pair
+from flatsort.tracker.files import write_text
+from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.types import FrameResult
+
+NEAREST = 3
+"""Detections a track that are printed; the file has all."""
+
+
+class Explainer:
+    """Gathers the pairs of one frame, or of one track in all frames.
+
+    Parameters
+    ----------
+    what : str or None
+        "57" or "frame:57": all pairs of that frame. "id:3": the pairs of track 3 from its birth on.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+
+    def __init__(self, what: str | None) -> None:
+        self.wanted = what is not None
+        kind, _, number = (what or "").rpartition(":")
+        if self.wanted and (kind not in ("", "frame", "id") or not number.isdecimal()):
+            raise ValueError(f"--explain: expected a frame (57) or a track (id:3), got {what!r}")
+        self._number = int(number) if self.wanted else 0
+        self._by_id = kind == "id"
+        self._pairs: list[Pair] = []
+        self._unconfirmed: dict[int, list[Pair]] = {}  # serial → pairs so far
+
+    def look(self, result: FrameResult, tracker: SortTracker) -> None:
+        """Take what is wanted of the frame that the tracker has just done."""
+        if not self.wanted:
+            return
+        if not self._by_id:
+            if result.frame.index == self._number:
+                self._pairs += tracker.explain().pairs
+            return
+        waiting: dict[int, list[Pair]] = {}
+        for pair in tracker.explain().pairs:
+            if pair.track == 0:  # it may become the track
+                waiting.setdefault(pair.serial, self._unconfirmed.pop(pair.serial, [])).append(pair)
+            elif pair.track == self._number:
+                self._pairs += self._unconfirmed.pop(pair.serial, [])
+                self._pairs.append(pair)
+        self._unconfirmed = waiting
+
+    def write(self, path: Path) -> None:
+        """Write all pairs as CSV; the columns are the fields of `Pair`, ``latent`` empty where there are no latents."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [f.name for f in fields(Pair)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(pair) for pair in self._pairs)
+        write_text(path, text.getvalue())
+
+    def text(self) -> str:
+        """A table of each track's nearest detections."""
+        what = f"track {self._number}" if self._by_id else f"frame {self._number}"
+        if not self._pairs:
+            return f"{what}: no pair of a track and a detection to explain"
+        by_track: dict[tuple[int, int], dict[int, list[Pair]]] = {}  # frame, serial → detection → pairs, stage by stage
+        for pair in self._pairs:
+            by_track.setdefault((pair.frame, pair.serial), {}).setdefault(pair.detection, []).append(pair)
+        shown: list[Pair] = []
+        for detections in by_track.values():
+            for pairs in sorted(detections.values(), key=lambda each: min(map(_distance, each)))[:NEAREST]:
+                shown += pairs
+        looks = any(p.latent is not None for p in self._pairs)
+        head = ("frame", "track", "detection", "stage", "iou", *["latent"] * looks, "cost", "limit", "why")
+        rows = [
+            (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.iou, *[p.latent] * looks)
+            + ((p.cost, p.limit, p.reason) if p.stage else ("", "", p.reason))
+            for p in shown
+        ]
+        rest = len(self._pairs) - len(shown)
+        more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
+        unit = (
+            "\nlatent: distance of looks, in units of the limit found without labels; the stage has its own limit of it"
+            if looks
+            else ""
+        )
+        return tabulate(rows, head, floatfmt=".3f") + unit + more
+
+
+def _distance(pair: Pair) -> tuple[bool, bool, float]:
+    """How far a pair is from being matched, to sort by."""
+    return not pair.matched, pair.stage == "", pair.cost - pair.limit

@@ -1,0 +1,193 @@
+"""Results to look at: a video, a folder of crops, a window."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from flatsort.tracker.crops import cut
+from flatsort.tracker.io.results import Boxes, FileSink, with_detector_boxes
+from flatsort.tracker.types import FrameResult, Image
+
+Paint = Callable[[FrameResult], Image]
+"""Draws a result on a copy of its frame's picture; see `tracker.draw.Painter`."""
+
+
+class VideoSink(FileSink):
+    """An MP4 of the painted frames. Frames without a picture, and those that a live source dropped, repeat the last.
+
+    Parameters
+    ----------
+    path, boxes
+        See `FileSink`.
+    paint : callable
+        Draws a result that has a picture.
+    size : tuple of int
+        Width and height in pixels; an odd one is cut by one pixel, other pictures are resized.
+    fps : float
+    """
+
+    def __init__(
+        self, path: str | Path, paint: Paint, *, size: tuple[int, int], fps: float, boxes: Boxes = "filter"
+    ) -> None:
+        super().__init__(path, boxes=boxes)
+        self._paint = paint
+        self._fps = fps
+        self._size = (size[0] // 2 * 2, size[1] // 2 * 2)
+        self._picture = np.zeros((self._size[1], self._size[0], 3), np.uint8)
+        self._index: int | None = None
+
+    def _open(self, temporary: Path) -> None:
+        self._writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+        if not self._writer.isOpened():
+            raise ValueError(
+                f"{self.path}: OpenCV cannot write a video of {self._size} pixels at {self._fps:g} fps here"
+            )
+
+    def _add(self, result: FrameResult) -> None:
+        if result.frame.image is not None:
+            painted = self._paint(result)
+            if (painted.shape[1] // 2 * 2, painted.shape[0] // 2 * 2) != self._size:
+                painted = np.asarray(cv2.resize(painted, self._size), np.uint8)
+            self._picture = _bgr(painted[: self._size[1], : self._size[0]])
+        index = result.frame.index
+        for _ in range(1 if self._index is None else max(1, index - self._index)):
+            self._writer.write(self._picture)
+        self._index = index
+
+    def _close(self) -> None:
+        self._writer.release()
+
+
+class CropSink(FileSink):
+    """A folder of the matched detections' crops, ``ID/FRAME.jpg``.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, for example ``NAME.crops``; an earlier folder of crops is replaced.
+    boxes
+        See `FileSink`.
+
+    Raises
+    ------
+    FileExistsError
+        On entering, if ``path`` holds anything else than folders of ids, which is not replaced.
+    """
+
+    def _replacing(self, path: Path) -> AbstractContextManager[Path]:
+        return _replacing_folder(path)
+
+    def _open(self, temporary: Path) -> None:
+        temporary.mkdir()
+
+    def _add(self, result: FrameResult) -> None:
+        image, tracks = result.frame.image, result.tracks
+        if image is None:
+            return
+        seen = tracks[tracks.source >= 0]
+        for track, box in zip(seen.ids.tolist(), seen.boxes, strict=True):
+            folder = self._temporary / f"{track:04d}"
+            folder.mkdir(exist_ok=True)
+            data = cv2.imencode(".jpg", _bgr(cut(image, box)), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+            (folder / f"{result.frame.index:06d}.jpg").write_bytes(data.tobytes())
+
+
+class ShowSink:
+    """A window with the painted frames; q, Esc or closing it interrupts the run as Ctrl-C does.
+
+    Parameters
+    ----------
+    name : str
+        Title of the window.
+    paint : callable
+        Draws a result that has a picture.
+    boxes
+        See `tracker.io.results.FileSink`.
+
+    Raises
+    ------
+    ValueError
+        On entering, if no window can be opened.
+    """
+
+    def __init__(self, name: str, paint: Paint, *, boxes: Boxes = "filter") -> None:
+        self._name = name
+        self._paint = paint
+        self._boxes = boxes
+
+    def __enter__(self) -> ShowSink:
+        check_display()
+        cv2.namedWindow(self._name, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cv2.destroyAllWindows()
+
+    def write(self, result: FrameResult) -> None:
+        """Show a frame; one without a picture leaves the last."""
+        if self._boxes == "detector":
+            result = with_detector_boxes(result)
+        if result.frame.image is not None:
+            cv2.imshow(self._name, _bgr(self._paint(result)))
+        key = cv2.waitKey(1) & 0xFF
+        if key in (27, ord("q")) or cv2.getWindowProperty(self._name, cv2.WND_PROP_VISIBLE) < 1:
+            raise KeyboardInterrupt
+
+
+def check_display() -> None:
+    """Make sure that a window can be opened, in a process of its own: OpenCV's Qt aborts the one where it cannot.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise ValueError("no display: expected DISPLAY or WAYLAND_DISPLAY to be set to open a window, found neither")
+    attempt = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
+    if subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False).returncode:
+        raise ValueError(
+            "no display: expected an OpenCV with windows and a display it can reach, but it opens none here"
+        )
+
+
+@contextmanager
+def _replacing_folder(target: Path) -> Iterator[Path]:
+    """Give a path that does not exist yet; the folder made there takes the name ``target`` when the block ends."""
+    if target.exists() and not _is_crops(target):
+        raise FileExistsError(f"{target}: expected a folder of crops to replace or nothing, found something else")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    old, new = beside / "old", beside / "new"
+    try:
+        yield new
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _is_crops(path: Path) -> bool:
+    return path.is_dir() and all(each.name.isdecimal() and each.is_dir() for each in path.iterdir())
+
+
+def _bgr(image: Image) -> Image:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)

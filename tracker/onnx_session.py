@@ -1,0 +1,132 @@
+"""Networks in ONNX files, run by onnxruntime: what the detector and the embedder of that kind share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flatsort.tracker.types import Float32
+
+DEVICES = ("auto", "cpu", "cuda")
+
+_FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that takes pictures.
+
+    Attributes
+    ----------
+    session : onnxruntime.InferenceSession
+    input : str
+        Name of its only input.
+    dtype : type
+        What the input takes, float32 or float16.
+    batch : int or None
+        Pictures in a call; None where any number goes in.
+    size : tuple of int or None
+        Width and height in pixels; None where the network leaves them open.
+    notes : dict of str
+        Texts that the file carries beside the network.
+    """
+
+    session: Any
+    input: str
+    dtype: type[np.floating[Any]]
+    batch: int | None
+    size: tuple[int | None, int | None]
+    notes: dict[str, str]
+
+    def run(self, pictures: Float32) -> Float32:
+        """First output for pictures [n 3 h w], n ≥ 1, in calls of the size that the network takes."""
+        pictures = pictures.astype(self.dtype, copy=False)
+        step = self.batch or len(pictures)
+        parts = []
+        for start in range(0, len(pictures), step):
+            rows = pictures[start : start + step]
+            filled = np.concatenate([rows, np.repeat(rows[-1:], step - len(rows), axis=0)])
+            parts.append(self.session.run(None, {self.input: filled})[0][: len(rows)])
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def open_network(weights: str, what: str, *, part: str, device: str = "auto", threads: int = 0) -> Network:
+    """Open an ONNX file.
+
+    Parameters
+    ----------
+    weights : str
+        Path of the file.
+    what : str
+        What the network should be, for messages: "YOLOX network".
+    part : str
+        Key that holds the settings, for messages: "detector".
+    device : str
+        auto (a GPU where onnxruntime can use one), cpu or cuda.
+    threads : int
+        Threads for one operation on the CPU; 0 leaves it to onnxruntime.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime is not installed.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If onnxruntime cannot run it, it takes no pictures, or the device is missing.
+    """
+    if not weights:
+        raise ValueError(f"{part}.weights: expected the FILE.onnx of a {what}, got nothing")
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"{part}.weights {weights}: no such file")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(f"{part} onnx needs onnxruntime: pip install flatsort[onnx]") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    chosen = providers(device, onnxruntime.get_available_providers(), part)
+    try:
+        session = onnxruntime.InferenceSession(weights, options, providers=chosen)
+    except Exception as error:  # onnxruntime's errors have no base class of their own
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{weights}: expected an ONNX network that onnxruntime can run ({reason})") from error
+    if device == "cuda" and session.get_providers()[0] != chosen[0]:
+        raise ValueError(f"{part}.device cuda: onnxruntime could not start on a GPU here; take device cpu")
+    return _network(session, weights)
+
+
+def providers(device: str, available: Sequence[str], part: str = "detector") -> list[str]:
+    """Onnxruntime's providers for a device, the first one preferred.
+
+    Raises
+    ------
+    ValueError
+        If cuda is asked for and this onnxruntime has no such provider.
+    """
+    cuda = "CUDAExecutionProvider"
+    if device == "cuda" and cuda not in available:
+        raise ValueError(
+            f"{part}.device cuda: this onnxruntime runs on {', '.join(available)} only; "
+            "pip install flatsort[onnx-gpu], or take device cpu"
+        )
+    return [cuda, "CPUExecutionProvider"] if device != "cpu" and cuda in available else ["CPUExecutionProvider"]
+
+
+def _network(session: Any, weights: str) -> Network:
+    first, *more = session.get_inputs()
+    dtype = _FLOATS.get(first.type)
+    if more or dtype is None or len(first.shape) != 4 or first.shape[1] != 3:
+        raise ValueError(
+            f"{weights}: expected one floating-point input of shape [1 3 height width], got "
+            + ", ".join(f"{i.name} {i.type} {i.shape}" for i in (first, *more))
+        )
+    # A side that the network leaves open is a name or None here.
+    batch, _, height, width = (side if isinstance(side, int) else None for side in first.shape)
+    notes = session.get_modelmeta().custom_metadata_map
+    return Network(session, first.name, dtype, batch, (width, height), notes)
