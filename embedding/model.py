@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from flatsort.embedding.likelihood import Likelihood, LikelihoodConfig
 from flatsort.embedding.nets import NetConfig, make_decoder, make_encoder
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import PartConfig, Registry, require
 
 
@@ -127,7 +127,7 @@ class LatentModel(nn.Module, ABC):
         """Latents [n dim] of samples [n *shape] in 0..1, without chance: a posterior's mean."""
 
     @abstractmethod
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
         """The loss on a batch at a step; in training mode it may note what `after_step` needs."""
 
     @property
@@ -145,7 +145,7 @@ class LatentModel(nn.Module, ABC):
             Gives the mean of a tensor over all processes that share the step.
         """
 
-    def sample(self, n: int, noise: Noise) -> Tensor | None:  # noqa: ARG002
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor | None:  # noqa: ARG002
         """Latents [n dim] of the model's prior; None where it has none."""
         return None
 

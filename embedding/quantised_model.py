@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig
 from flatsort.embedding.objectives.vector_quantisation import CodebookConfig, Quantised, Quantiser
 from flatsort.embedding.priors.pixel_cnn import Level, PixelCNNConfig, SymbolPrior
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import require
 
 STARTERS = 512
@@ -101,11 +101,11 @@ class SymbolModel(LatentModel):
         """Codes [n dim] of samples [n *shape]: of each level channels, rows, columns."""
         return self.latents(self.symbols(images))
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
         """The loss of the phase that the step is in, mean over the batch."""
         second = 0 < self.settings.prior_after <= step
         with torch.set_grad_enabled(torch.is_grad_enabled() and not second):
-            noted = noise if self.training and not second else None
+            noted = generator if self.training and not second else None
             found = self.quantise(batch.inputs, lambda level, x: self._quantiser(level)(x, noted))
             raw = self.decoder(torch.cat([each.codes.flatten(1) for each in found], 1))
             error = self.likelihood.error(raw, batch.targets).mean()
@@ -146,11 +146,11 @@ class SymbolModel(LatentModel):
             self.prior.ready.fill_(step + 1 >= self.settings.prior_after)
 
     @torch.no_grad()
-    def sample(self, n: int, noise: Noise) -> Tensor | None:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor | None:
         """Latents [n dim] of the prior; None before it has begun to learn."""
         if self.prior is None or not self.prior.ready:
             return None
-        return self.latents(self.prior.sample(n, noise))
+        return self.latents(self.prior.sample(n, generator))
 
     @property
     def code_bits(self) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Noise:
+class RandomGenerator:
     """Draws that depend on seed and step only.
 
     A run that was interrupted needs no saved generator to go on as if it had not been, and ``world`` processes that

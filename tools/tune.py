@@ -75,8 +75,8 @@ def main(
     """Search the settings with which a tracker scores best on the pooled --data.
 
     --search names what is tried: KEY=low..high (whole numbers where both are, lives in seconds as 0.5s..4s),
-    KEY=log:low..high or KEY=a|b|c. The default fits the tracker: limits of its stages, lives of its tracks, noise of
-    its motion model, rate of the latent limit. KEY=VALUE changes the tracker before.
+    KEY=log:low..high or KEY=a|b|c. The default fits the tracker: thresholds of its stages, lives of its tracks, noise
+    of its motion model, false-match rate of appearance. KEY=VALUE changes the tracker before.
 
     The scores on --data are no result: what was chosen there looks better than it is. --report scores sequences that
     tuning has not seen, and --leave-one-out tunes once without each. Leaves DIR/tuned.yaml, for --tracker of the other
@@ -85,7 +85,7 @@ def main(
     \b
     flatsort tune --data train/A --data train/B --report train/C --tracker sort_long --out runs/tune
     flatsort tune --data train --tracker deep_sort --leave-one-out --out runs/left_out
-    flatsort tune --data train/A --tracker sort --search stages.iou.limit=0.4..0.9 --objective hota --out runs/tune
+    flatsort tune --data train/A --tracker sort --search stages.iou.threshold=0.4..0.9 --objective hota --out runs/tune
     """
     from flatsort.tools.experiments.result_cache import open_cache
     from flatsort.tools.experiments.search_space import default_space, parse_search

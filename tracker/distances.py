@@ -104,7 +104,7 @@ class Codes(Form):
             raise ValueError(f"latents: expected codes of fewer than {ABSENT} bits, got {latents.shape[1]}")
         wrong = latents[np.abs(latents) != 1]
         if wrong.size:
-            raise ValueError(f"latents: expected −1 or 1 in every place, as latent.bits says, got {wrong[0]:g}")
+            raise ValueError(f"latents: expected −1 or 1 in every place, as appearance.bits says, got {wrong[0]:g}")
         codes = np.zeros((len(latents), -(-latents.shape[1] // WORD)), np.uint64)
         packed = np.packbits(latents > 0, axis=1)
         codes.view(np.uint8)[:, : packed.shape[1]] = packed

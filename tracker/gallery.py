@@ -97,7 +97,9 @@ class Gallery:
 
     def __init__(self, config: GalleryConfig, bits: bool = False) -> None:
         if bits and config.keep in MEANS:
-            raise ValueError(f"gallery.keep: {config.keep} is a mean, which bits have none of; set latent.bits=false")
+            raise ValueError(
+                f"gallery.keep: {config.keep} is a mean, which bits have none of; set appearance.bits=false"
+            )
         self.config = config
         self._form = form_of(bits)
         self._most = 1 if config.keep == "average" else config.size

@@ -50,7 +50,7 @@ class EmbedConfig:
         return self.components or whole
 
 
-class Carrier:
+class LatentReuse:
     """Follows detections from frame to frame by their boxes alone, before anything is tracked.
 
     Parameters

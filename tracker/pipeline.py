@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from flatsort.tracker.io.results import with_detector_boxes
-from flatsort.tracker.latent_reuse import Carrier
+from flatsort.tracker.latent_reuse import LatentReuse
 from flatsort.tracker.motion.camera import CameraMotion
 from flatsort.tracker.protocols import Detector, Embedder
 from flatsort.tracker.smoothing import SmoothConfig, smooth
@@ -48,7 +48,7 @@ def embed(
     dim : int, optional
         Numbers that are kept, from the first on, of each latent; all of them by default.
     """
-    carrier, stream = Carrier(longest), iter(seen)
+    carrier, stream = LatentReuse(longest), iter(seen)
     while some := list(islice(stream, batch)):
         some = [(frame, each if frame.image is not None else Detections.empty()) for frame, each in some]
         origins = [carrier.origins(each) for _, each in some]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from flatsort.tracker import boxes as geometry
-from flatsort.tracker.association.appearance_threshold import LatentConfig, LatentLimit
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig, AppearanceThreshold
 from flatsort.tracker.association.costs import LATENT_COSTS
 from flatsort.tracker.association.explain import Explanation, explain
 from flatsort.tracker.association.problem import Problem
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def _sort_stages() -> dict[str, StageConfig]:
-    return {"iou": StageConfig(cost="iou", limit=0.7, compete=1.0)}
+    return {"iou": StageConfig(cost="iou", threshold=0.7, assignment_threshold=1.0)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class SortConfig:
     """Name → stage, in the order they run."""
     lifecycle: LifecycleConfig = LifecycleConfig()
     gallery: GalleryConfig = GalleryConfig()
-    latent: LatentConfig = LatentConfig()
+    appearance: AppearanceConfig = AppearanceConfig()
     """Unit of latent distances."""
     camera: CameraConfig = CameraConfig()
     """Global motion of the camera; needs the images."""
@@ -95,8 +95,8 @@ class SortTracker:
         self.dropped = 0
         self._time, self._state = -1.0 / self._frame_rate, np.empty((5, 4, 0))
         self._life = Lifecycle(self.config.lifecycle)
-        self._gallery = Gallery(self.config.gallery, self.config.latent.bits)
-        self._limit = LatentLimit(self.config.latent)
+        self._gallery = Gallery(self.config.gallery, self.config.appearance.bits)
+        self._limit = AppearanceThreshold(self.config.appearance)
         self._problem: Problem | None = None
         self._traces: list[Trace] = []
         self._serials, self._rows = np.empty(0, np.int64), np.empty(0, np.int64)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 SMALLEST_OCCLUDER = 0.1
 """Least side of an occluder, as a share of the image's."""
@@ -50,7 +50,7 @@ class AugmentConfig:
                 raise ValueError(f"augment.{f.name}: expected {low:g} to {high:g}, got {value}")
 
 
-def augment(samples: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+def augment(samples: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
     """Changed copies of samples.
 
     Every row draws its own numbers, so that processes which share a batch change a sample as one process would. The
@@ -61,7 +61,7 @@ def augment(samples: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
     samples : float32 [n c h w] in 0..1, or [n d]
         Left as they are.
     config : AugmentConfig
-    noise : Noise
+    generator : RandomGenerator
 
     Returns
     -------
@@ -69,57 +69,57 @@ def augment(samples: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
         Images stay in 0..1.
     """
     if samples.ndim != 4:
-        return samples + config.noise * noise.normal(*samples.shape) if config.noise else samples.clone()
+        return samples + config.noise * generator.normal(*samples.shape) if config.noise else samples.clone()
     if not len(samples):
         return samples.clone()
     images = samples
     if config.mirror:
-        swap = noise.uniform(len(images)) < config.mirror
+        swap = generator.uniform(len(images)) < config.mirror
         images = torch.where(swap[:, None, None, None], images.flip(3), images)
     if config.shift or config.scale:
-        images = _moved(images, config, noise)
+        images = _moved(images, config, generator)
     if config.gamma or config.gain or config.colour:
-        images = _lit(images, config, noise)
+        images = _lit(images, config, generator)
     if config.noise:
-        images = images + config.noise * noise.normal(*images.shape)
+        images = images + config.noise * generator.normal(*images.shape)
     if config.occlusion:
-        hidden = _rectangles(images, config, noise)
+        hidden = _rectangles(images, config, generator)
         images = images.lerp(images.roll(1, 0), hidden)  # exact at 0 and 1, and quicker than torch.where
     return images.clamp(0, 1)
 
 
-def _logs(noise: Noise, n: int, channels: int, most: float) -> Tensor:
+def _logs(generator: RandomGenerator, n: int, channels: int, most: float) -> Tensor:
     """Logarithms of factors between 1/(1 + most) and 1 + most, uniform, [n channels 1 1]."""
     limit = math.log1p(most)
-    return noise.uniform(n, channels, 1, 1, low=-limit, high=limit)
+    return generator.uniform(n, channels, 1, 1, low=-limit, high=limit)
 
 
-def _lit(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+def _lit(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
     """The pictures in another light: a power, then a factor for each colour."""
     n, channels = images.shape[:2]
-    light = _logs(noise, n, 1, config.gain) + _logs(noise, n, channels, config.colour)
+    light = _logs(generator, n, 1, config.gain) + _logs(generator, n, channels, config.colour)
     if not config.gamma:
         return images * light.exp()
-    exponent = _logs(noise, n, 1, config.gamma).exp()
+    exponent = _logs(generator, n, 1, config.gamma).exp()
     return images.clamp(0, 1).log_().mul_(exponent).add_(light).exp_()  # a quarter of the time of torch.pow
 
 
-def _moved(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+def _moved(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
     """The pictures as a box that was shifted and scaled would have cut them; beyond the border its pixels go on."""
     n = len(images)
     theta = images.new_zeros(n, 2, 3)
-    theta[:, [0, 1], [0, 1]] = _logs(noise, n, 2, config.scale)[:, :, 0, 0].exp()
-    theta[:, :, 2] = 2 * noise.uniform(n, 2, low=-config.shift, high=config.shift)  # a side is from −1 to 1
+    theta[:, [0, 1], [0, 1]] = _logs(generator, n, 2, config.scale)[:, :, 0, 0].exp()
+    theta[:, :, 2] = 2 * generator.uniform(n, 2, low=-config.shift, high=config.shift)  # a side is from −1 to 1
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _rectangles(images: Tensor, config: AugmentConfig, noise: Noise) -> Tensor:
+def _rectangles(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
     """1 for pixels that are hidden, 0 for others, [n 1 h w]: of some images a rectangle that lies inside of them."""
     n, _, height, width = images.shape
-    chosen = noise.uniform(n) < config.occlusion
-    side = noise.uniform(n, 2, low=SMALLEST_OCCLUDER, high=config.occluder)
-    low = noise.uniform(n, 2) * (1 - side)
+    chosen = generator.uniform(n) < config.occlusion
+    side = generator.uniform(n, 2, low=SMALLEST_OCCLUDER, high=config.occluder)
+    low = generator.uniform(n, 2) * (1 - side)
     high = low + side
 
     def inside(axis: int, pixels: int) -> Tensor:

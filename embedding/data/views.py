@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flatsort.embedding.data.sample_set import SampleSet
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Int
 
 
@@ -34,13 +34,13 @@ class Views:
         self._start, self._count = np.repeat(start, count), np.repeat(count, count)
         self.paired = int((self._count > 1).sum())
 
-    def partner(self, rows: Int, noise: Noise) -> Int:
+    def partner(self, rows: Int, generator: RandomGenerator) -> Int:
         """Another view of each of these samples, [n]; the sample itself where there is none.
 
         Each of the other views is as likely as the next.
         """
         rows = np.asarray(rows, np.int64)
-        chance = noise.uniform(len(rows)).double().cpu().numpy()
+        chance = generator.uniform(len(rows)).double().cpu().numpy()
         place = self._place[rows]
         known = place >= 0
         start, count = self._start[place[known]], self._count[place[known]]

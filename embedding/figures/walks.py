@@ -11,7 +11,7 @@ from torch import Tensor
 
 from flatsort.embedding.figures.sheets import Shown, sheet
 from flatsort.embedding.geometry import paths
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Float
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def interpolations(models: Sequence[Shown], pairs: Sequence[tuple[int, int]], se
 
 def choose_pairs(samples: Tensor, count: int, seed: int = 0) -> list[tuple[int, int]]:
     """Rows of samples [n *shape] to interpolate between: of some random pairs each time the most different one."""
-    noise = Noise(seed, "pairs")
+    generator = RandomGenerator(seed, "pairs")
     pairs = []
     for _ in range(count):
-        drawn = (noise.uniform(2 * CANDIDATES) * len(samples)).long().reshape(CANDIDATES, 2)
+        drawn = (generator.uniform(2 * CANDIDATES) * len(samples)).long().reshape(CANDIDATES, 2)
         apart = (samples[drawn[:, 0]] - samples[drawn[:, 1]]).flatten(1).norm(dim=1)
         start, end = drawn[apart.argmax()].tolist()
         pairs.append((start, end))
@@ -81,7 +81,7 @@ def samples(models: Sequence[Shown], seed: int = 0) -> Figure | None:
     """Samples of every model's prior; None if no model has one."""
     rows = []
     for shown in models:
-        drawn = shown.model.sample(2 * COLUMNS, Noise(seed, "samples"))
+        drawn = shown.model.sample(2 * COLUMNS, RandomGenerator(seed, "samples"))
         if drawn is not None:
             rows += [(shown.name, _decode(shown, part)) for part in torch.split(drawn.detach(), COLUMNS)]
     return sheet(rows, "Samples of the prior") if rows else None
@@ -89,7 +89,7 @@ def samples(models: Sequence[Shown], seed: int = 0) -> Figure | None:
 
 def _graph(shown: Shown, ends: Tensor, seed: int) -> paths.LatentGraph:
     with torch.no_grad():
-        drawn = shown.model.sample(NODES, Noise(seed, "graph"))
+        drawn = shown.model.sample(NODES, RandomGenerator(seed, "graph"))
     nodes = shown.latents[:NODES] if drawn is None else drawn
     every = torch.cat([ends, nodes]).double().numpy()
     return paths.neighbour_graph(every, observe=shown.model.observe)

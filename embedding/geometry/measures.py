@@ -12,7 +12,7 @@ from flatsort.embedding.geometry import paths
 from flatsort.embedding.geometry.metric import Statistics, metric_tensor, statistics
 from flatsort.embedding.model import LatentModel
 from flatsort.embedding.objectives.flatness import mixup
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Float
 
 SEGMENTS = 20
@@ -96,11 +96,11 @@ def measure(model: LatentModel, samples: Tensor, seed: int = 0) -> Measures:
     ValueError
         If the decoder's derivative is not finite or zero everywhere, or all latents are equal.
     """
-    noise = Noise(seed, "geometry")
+    generator = RandomGenerator(seed, "geometry")
     latents = encode(model, samples)
-    order = noise.permutation(len(latents))
+    order = generator.permutation(len(latents))
     at_data = statistics(metric_tensor(model.observe, latents))
-    between = statistics(metric_tensor(model.observe, mixup(latents[order], noise)))
+    between = statistics(metric_tensor(model.observe, mixup(latents[order], generator)))
     lines = paths.straight(latents[order[:NODES]], latents[order.roll(1)[:NODES]], SEGMENTS)
     ratio = geodesic_ratios(model, latents[order[:NODES]], at_data.scale)
     return Measures(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
 from flatsort.embedding.objectives.kl import Gaussian
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import require
 
 
@@ -37,16 +37,16 @@ class BetaVAE(LatentModel):
         """Posterior means [n dim] of samples [n *shape]."""
         return Gaussian.of(self.infer(images)).mean
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Negative log-likelihood + β · divergence, mean over the batch, nats."""
         posterior = Gaussian.of(self.infer(batch.inputs))
-        raw = self.decoder(posterior.sample(noise.normal(len(batch), self.dim)))
+        raw = self.decoder(posterior.sample(generator.normal(len(batch), self.dim)))
         nll = self.likelihood.nll(raw, batch.targets).mean()
         kl = posterior.kl().mean()
         error = self.likelihood.error(raw, batch.targets).mean()
         total = nll + self.beta * kl
         return LossTerms(total, total, {"nll": nll.detach(), "error": error.detach(), "kl": kl.detach()})
 
-    def sample(self, n: int, noise: Noise) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Latents [n dim] of the standard normal distribution."""
-        return noise.normal(n, self.dim)
+        return generator.normal(n, self.dim)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import require
 
 
@@ -69,7 +69,7 @@ class DiskAE(LatentModel):
         """Latents [n dim] of samples [n *shape]."""
         return self.infer(images)
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Mean negative log-likelihood of the targets, nats."""
         raw = self.decoder(self.infer(batch.inputs))
         nll = self.likelihood.nll(raw, batch.targets).mean()

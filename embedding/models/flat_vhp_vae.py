@@ -13,7 +13,7 @@ from flatsort.embedding.objectives import flatness
 from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
 from flatsort.embedding.objectives.kl import Gaussian
 from flatsort.embedding.objectives.rewo import Rewo, RewoConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import require
 
 
@@ -67,28 +67,28 @@ class FlatVHPVAE(LatentModel):
         """Posterior means [n dim] of samples [n *shape]."""
         return Gaussian.of(self.infer(images)).mean
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Distortion + β · bound of the divergence + η · flatness penalty, mean over the batch, nats.
 
         η weighs the penalty beside the distortion: it does not change with β. The score has it, too.
         """
         posterior = Gaussian.of(self.infer(batch.inputs))
-        z = posterior.sample(noise.normal(len(batch), self.dim))
+        z = posterior.sample(generator.normal(len(batch), self.dim))
         error = self.likelihood.error(self.decoder(z), batch.targets)
-        bound = self.prior.bound(z, posterior.log_density(z), noise, self.rewo.gate)
+        bound = self.prior.bound(z, posterior.log_density(z), generator, self.rewo.gate)
         total, score, terms = self.rewo(error.mean(), bound.mean())
-        penalty, scale = self._flatness(z, noise)
+        penalty, scale = self._flatness(z, generator)
         weighed = self.flat.eta * penalty
         terms |= {"flatness": penalty.detach(), "scale": scale.detach()}
         return LossTerms(total + weighed, score + weighed, terms)
 
-    def _flatness(self, z: Tensor, noise: Noise) -> flatness.Flatness:
+    def _flatness(self, z: Tensor, generator: RandomGenerator) -> flatness.Flatness:
         c = self.flat
         z = z.detach() if c.detach else z
-        points = flatness.mixup(z, noise, c.alpha0)[: c.flat_rows]
+        points = flatness.mixup(z, generator, c.alpha0)[: c.flat_rows]
         with torch.autocast(z.device.type, enabled=False):  # differences of products need more than half precision
             return flatness.estimate(
-                self.observe, points, noise.signs(*points.shape), c.mode, detach_scale=c.detach_scale
+                self.observe, points, generator.signs(*points.shape), c.mode, detach_scale=c.detach_scale
             )
 
     def fit(self, samples: Tensor) -> None:
@@ -105,6 +105,6 @@ class FlatVHPVAE(LatentModel):
         """Update the multiplier with the error of the last batch."""
         self.rewo.after_step(mean)
 
-    def sample(self, n: int, noise: Noise) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Latents [n dim] of the hierarchical prior."""
-        return self.prior.sample(n, noise)
+        return self.prior.sample(n, generator)

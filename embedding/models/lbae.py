@@ -11,7 +11,7 @@ from torch import Tensor
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
 from flatsort.embedding.objectives.straight_through import binarise, signs
 from flatsort.embedding.priors.hyperplane import HyperplanePrior
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class LBAE(LatentModel):
             soft = soft + self.soft(images.flip(3))
         return signs(soft)
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Mean negative log-likelihood of the targets, nats; ``sure`` is how far from 0 the bits are, 0 to 1."""
         soft = self.soft(batch.inputs)
         raw = self.decoder(binarise(soft))
@@ -64,9 +64,9 @@ class LBAE(LatentModel):
         """Fit the prior to the codes of the training set [n *shape]."""
         self.prior.fit(self.encode(samples) for samples in batches)
 
-    def sample(self, n: int, noise: Noise) -> Tensor | None:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor | None:
         """Codes [n dim] of random hyperplanes; None before `conclude`."""
-        return self.prior.sample(n, noise) if self.prior.count else None
+        return self.prior.sample(n, generator) if self.prior.count else None
 
     @property
     def code_bits(self) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
 from flatsort.embedding.nets import make_decoder, make_encoder
 from flatsort.embedding.objectives.decorrelation import covariance_loss, importances
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import require
 
 MEMORY = 0.05
@@ -84,7 +84,7 @@ class PCAAE(LatentModel):
         codes = super().embed(images)
         return codes * self.importance if self.pca.weighed else codes
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Share of the data's variance that is not reconstructed + λ · mean squared covariance of the new codes."""
         stage = self._stage_at(step)
         raw = self.encoder.raw(self.likelihood.present(batch.inputs), stage)

@@ -10,7 +10,7 @@ from torch import Tensor
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
 from flatsort.embedding.objectives.gaussian_process import TrainedKernel, log_marginal, regress
 from flatsort.embedding.objectives.kl import Gaussian
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.registry import require
 
 
@@ -55,16 +55,16 @@ class VAER(LatentModel):
         """Posterior means [n dim] of samples [n *shape]."""
         return Gaussian.of(self.infer(images)).mean
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
         """Negative evidence lower bound of what is observed and of what is regressed, mean over the batch, nats.
 
         The kernels also learn from the marginal likelihood of the observed latents, which is not in the score.
         """
         posterior = Gaussian.of(self.infer(batch.inputs))
-        z = posterior.sample(noise.normal(len(batch), self.dim))
+        z = posterior.sample(generator.normal(len(batch), self.dim))
         kl, unlikely, terms = posterior.kl(), self.kernel.surprise(), {}
         if batch.positions is not None:
-            target, regressed, evidence = self._regress(batch, posterior.mean, noise)
+            target, regressed, evidence = self._regress(batch, posterior.mean, generator)
             unlikely = unlikely - evidence
             terms["evidence"] = evidence.detach() / len(batch)
             if step >= self.regression.regress_after:
@@ -76,20 +76,20 @@ class VAER(LatentModel):
         terms |= {"nll": nll.detach(), "error": error.detach(), "kl": divergence.detach()}
         return LossTerms(score + (unlikely / len(batch)).float(), score, terms)
 
-    def _regress(self, batch: Batch, means: Tensor, noise: Noise) -> tuple[Tensor, Tensor, Tensor]:
+    def _regress(self, batch: Batch, means: Tensor, generator: RandomGenerator) -> tuple[Tensor, Tensor, Tensor]:
         """Rows of the targets [m], a draw of their latents [m dim], log-likelihood of the observed latents (scalar)."""
         positions, windows = self._windows(batch)
         w = positions.shape[1]
         hidden = min(max(round(self.regression.targets * w), 1), w - 1)
         order = (
-            noise.uniform(len(batch)).view(windows, w).argsort(1)
+            generator.uniform(len(batch)).view(windows, w).argsort(1)
             + w * torch.arange(windows, device=means.device)[:, None]
         )
         target, observed = order[:, :hidden], order[:, hidden:]
         flat, kernel = positions.flatten(0, 1), self.kernel()
         evidence = log_marginal(kernel, flat[observed], means.detach()[observed]).sum()
         found = regress(kernel, flat[observed], means[observed], flat[target])
-        chance = noise.normal(len(batch), self.dim)[target.flatten()]
+        chance = generator.normal(len(batch), self.dim)[target.flatten()]
         deviation = found.variance.clamp_min(1e-12).sqrt().flatten(0, 1)
         drawn = found.mean.flatten(0, 1) + deviation * chance
         return target.flatten(), drawn.to(means.dtype), evidence
@@ -107,6 +107,6 @@ class VAER(LatentModel):
             raise ValueError(f"batch: expected windows of one length, 2 or more, got {windows} of {n} samples")
         return batch.positions.view(windows, n // windows, k), windows
 
-    def sample(self, n: int, noise: Noise) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Latents [n dim] of the standard normal distribution."""
-        return noise.normal(n, self.dim)
+        return generator.normal(n, self.dim)

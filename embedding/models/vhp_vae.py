@@ -11,7 +11,7 @@ from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig,
 from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
 from flatsort.embedding.objectives.kl import Gaussian
 from flatsort.embedding.objectives.rewo import Rewo, RewoConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class VHPVAE(LatentModel):
         """Posterior means [n dim] of samples [n *shape]."""
         return Gaussian.of(self.infer(images)).mean
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:  # noqa: ARG002
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Distortion + β · bound of the divergence, mean over the batch, nats; see `Rewo`."""
         posterior = Gaussian.of(self.infer(batch.inputs))
-        z = posterior.sample(noise.normal(len(batch), self.dim))
+        z = posterior.sample(generator.normal(len(batch), self.dim))
         error = self.likelihood.error(self.decoder(z), batch.targets)
-        bound = self.prior.bound(z, posterior.log_density(z), noise, self.rewo.gate)
+        bound = self.prior.bound(z, posterior.log_density(z), generator, self.rewo.gate)
         return LossTerms(*self.rewo(error.mean(), bound.mean()))
 
     def fit(self, samples: Tensor) -> None:
@@ -60,6 +60,6 @@ class VHPVAE(LatentModel):
         """Update the multiplier with the error of the last batch."""
         self.rewo.after_step(mean)
 
-    def sample(self, n: int, noise: Noise) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Latents [n dim] of the hierarchical prior."""
-        return self.prior.sample(n, noise)
+        return self.prior.sample(n, generator)

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 Decode = Callable[[Tensor], Tensor]
 """Latents [n d] → decoded means [n m], each row for itself."""
@@ -52,7 +52,7 @@ class Flatness(NamedTuple):
     scale: Tensor
 
 
-def mixup(z: Tensor, noise: Noise, alpha0: float = 0.2) -> Tensor:
+def mixup(z: Tensor, generator: RandomGenerator, alpha0: float = 0.2) -> Tensor:
     """Points on and a little beyond the lines between latents: (1−α)z_i + αz_j, α uniform in [−α₀, 1 + α₀).
 
     The partner is the row before, since batches are shuffled. It takes the penalty to where there are no samples.
@@ -60,11 +60,11 @@ def mixup(z: Tensor, noise: Noise, alpha0: float = 0.2) -> Tensor:
     Parameters
     ----------
     z : [n d]
-    noise : Noise
+    generator : RandomGenerator
     alpha0 : float
         How far beyond, as a share of the line.
     """
-    share = noise.uniform(len(z), 1, low=-alpha0, high=1 + alpha0)
+    share = generator.uniform(len(z), 1, low=-alpha0, high=1 + alpha0)
     return torch.lerp(z, z.roll(1, 0), share)
 
 

@@ -16,7 +16,7 @@ from torch.func import functional_call
 
 from flatsort.embedding.nets import mlp
 from flatsort.embedding.objectives.kl import Gaussian, log_normal
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class HierarchicalPrior(nn.Module):
         self.generator = mlp([config.dim, *config.hidden, 2 * dim])
         self.inference = mlp([dim, *reversed(config.hidden), 2 * config.dim])
 
-    def bound(self, z: Tensor, log_q: Tensor, noise: Noise, gate: Tensor | None = None) -> Tensor:
+    def bound(self, z: Tensor, log_q: Tensor, generator: RandomGenerator, gate: Tensor | None = None) -> Tensor:
         """Upper bound of the divergence of a posterior to this prior, one draw of the posterior for each sample.
 
         F = log q_φ(z|x) − log (1/K) Σ_k p_Θ(z|ζ_k) p(ζ_k) / q_Φ(ζ_k|z), ζ_k ~ q_Φ(ζ|z); K = 1 is the nested ELBO.
@@ -65,7 +65,7 @@ class HierarchicalPrior(nn.Module):
             Draws of the posteriors.
         log_q : [n]
             Their log-densities under the posteriors.
-        noise : Noise
+        generator : RandomGenerator
         gate : scalar, optional
             Factor of the gradient that reaches Θ and Φ: 0 freezes them, z still has its gradient. They stay in the
             graph, as training in several processes requires.
@@ -75,7 +75,7 @@ class HierarchicalPrior(nn.Module):
         Tensor [n]
             Nats.
         """
-        normal = noise.normal(len(z), self.config.samples, self.config.dim)
+        normal = generator.normal(len(z), self.config.samples, self.config.dim)
         weights: dict[str, Tensor] = dict(self.named_parameters())
         if gate is not None:
             weights = {name: p.detach() + gate * (p - p.detach()) for name, p in weights.items()}
@@ -90,7 +90,7 @@ class HierarchicalPrior(nn.Module):
         log_weights = generated.log_density(z.unsqueeze(1)) + log_normal(zeta) - inferred.log_density(zeta)
         return torch.logsumexp(log_weights, 1) - math.log(normal.shape[1])
 
-    def sample(self, n: int, noise: Noise) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Latents [n dim], ancestral: ζ, then z given ζ."""
-        generated = Gaussian.of(self.generator(noise.normal(n, self.config.dim)))
-        return generated.sample(noise.normal(*generated.mean.shape))
+        generated = Gaussian.of(self.generator(generator.normal(n, self.config.dim)))
+        return generated.sample(generator.normal(*generated.mean.shape))

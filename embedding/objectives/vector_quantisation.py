@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 KINDS = ("ema", "gradient")
 
@@ -114,13 +114,13 @@ class Quantiser(nn.Module):
         """The codes, float32 [codes dim]."""
         return self.weight * self._rate
 
-    def forward(self, features: Tensor, noise: Noise | None = None) -> Quantised:
+    def forward(self, features: Tensor, generator: RandomGenerator | None = None) -> Quantised:
         """Quantise feature maps [n d h w].
 
         Parameters
         ----------
         features : Tensor
-        noise : Noise, optional
+        generator : RandomGenerator, optional
             Where given, what `after_step` needs is noted.
         """
         with torch.autocast(features.device.type, enabled=False):
@@ -131,8 +131,8 @@ class Quantiser(nn.Module):
             loss = self.config.commitment * commitment
             if self.config.kind == "gradient":
                 loss = loss + F.mse_loss(codes, features.detach())
-            if noise is not None:
-                self._note(features.detach(), symbols, noise)
+            if generator is not None:
+                self._note(features.detach(), symbols, generator)
             through = features + (codes - features).detach()
         return Quantised(through, symbols, loss, commitment.detach())
 
@@ -152,7 +152,7 @@ class Quantiser(nn.Module):
     def start(self, features: Tensor) -> None:
         """Take some of the vectors of feature maps [n d h w] for codes; the same ones of the same maps."""
         vectors = _vectors(features)
-        order = Noise(0, "codebook", features.device).permutation(len(vectors))
+        order = RandomGenerator(0, "codebook", features.device).permutation(len(vectors))
         chosen = vectors[order[torch.arange(self.config.codes, device=order.device) % len(order)]]
         self._set(torch.ones_like(self.usage, dtype=torch.bool), chosen)
 
@@ -177,7 +177,7 @@ class Quantiser(nn.Module):
             self.weight.copy_(self.sums / smooth[:, None])
         self._set(self.usage < c.dead_below / c.codes, picked / hits)
 
-    def _note(self, features: Tensor, symbols: Tensor, noise: Noise) -> None:
+    def _note(self, features: Tensor, symbols: Tensor, generator: RandomGenerator) -> None:
         """Keep, for every code: its share of the vectors, their sum, and a vector to replace it, drawn from the batch.
 
         The row of the batch is drawn over all processes; it is in one of them only, so that sums over processes say
@@ -190,8 +190,8 @@ class Quantiser(nn.Module):
         flat = symbols.flatten()
         counts = vectors.new_zeros(codes).index_add_(0, flat, vectors.new_ones(total)) / total
         sums = vectors.new_zeros(codes, d).index_add_(0, flat, vectors) / total
-        mine = noise.picks(n, codes)
-        place = noise.permutation(codes) % places
+        mine = generator.picks(n, codes)
+        place = generator.permutation(codes) % places
         row = mine.long().argmax(1) * places + place
         hits = mine.any(1).float()
         self._noted = torch.cat([counts[:, None], hits[:, None], sums, vectors[row] * hits[:, None]], 1), total

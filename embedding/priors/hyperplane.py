@@ -23,7 +23,7 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor, nn
 
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Float
 
 ROUNDS = 100
@@ -88,9 +88,9 @@ class HyperplanePrior(nn.Module):
         self.moments.copy_(moments)
         self.vectors.copy_(vectors_of(moments))
 
-    def sample(self, n: int, noise: Noise) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Codes [n d] of random hyperplanes."""
-        return self.codes(noise.normal(n, self.dim + 1))
+        return self.codes(generator.normal(n, self.dim + 1))
 
     def codes(self, normals: Tensor) -> Tensor:
         """Codes [… d] of hyperplanes with these normals [… d+1]."""
@@ -193,7 +193,7 @@ def slerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
     return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
 
 
-def round_gaussian(moments: Tensor, n: int, noise: Noise) -> Tensor:
+def round_gaussian(moments: Tensor, n: int, generator: RandomGenerator) -> Tensor:
     """Codes float64 [n d]: signs of a Gaussian that has the codes' means and covariances.
 
     The rival of hyperplanes, which has neither: means come out as erf(μ/√2σ), covariances smaller.
@@ -203,12 +203,12 @@ def round_gaussian(moments: Tensor, n: int, noise: Noise) -> Tensor:
     moments : float [d+1 d+1]
         As `HyperplanePrior.moments`.
     n : int
-    noise : Noise
+    generator : RandomGenerator
     """
     moments = moments.double()
     mean = moments[-1, :-1]
     values, basis = torch.linalg.eigh(moments[:-1, :-1] - torch.outer(mean, mean))
-    normal = noise.normal(n, len(mean)).double()
+    normal = generator.normal(n, len(mean)).double()
     drawn = mean + (normal * values.clamp_min(0).sqrt()) @ basis.T
     return torch.where(drawn < 0, -1.0, 1.0).double()
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flatsort.embedding.nets import GROUPS, Residual
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ class PixelCNN(nn.Module):
         return logits
 
     @torch.no_grad()
-    def sample(self, n: int, noise: Noise, context: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, generator: RandomGenerator, context: Tensor | None = None) -> Tensor:
         """Maps int64 [n h w], drawn symbol by symbol."""
         level = self.level
-        drawn = noise.uniform(n, level.places).double().T.contiguous()
+        drawn = generator.uniform(n, level.places).double().T.contiguous()
         maps = torch.zeros(n, level.places, dtype=torch.long, device=self.position.device)
         for place in range(level.places):
             logits = self.logits_at(maps.reshape(n, level.height, level.width), place, context)
@@ -176,11 +176,11 @@ class SymbolPrior(nn.Module):
             above = each
         return total
 
-    def sample(self, n: int, noise: Noise, labels: Tensor | None = None) -> list[Tensor]:
+    def sample(self, n: int, generator: RandomGenerator, labels: Tensor | None = None) -> list[Tensor]:
         """Maps int64 [n h w] of n samples, coarse to fine."""
         maps: list[Tensor] = []
         for part in self.pixel_cnns:
-            maps.append(part.sample(n, noise, part.context(maps[-1] if maps else None, labels)))
+            maps.append(part.sample(n, generator, part.context(maps[-1] if maps else None, labels)))
         return maps
 
     @property

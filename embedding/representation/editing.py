@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flatsort.embedding.nets import mlp
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Bool, Float, Int
 
 MOST_VALUES = 12
@@ -109,7 +109,7 @@ class Judge:
         optimiser = torch.optim.AdamW(self._net.parameters(), RATE, weight_decay=0.05)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
         for step in range(STEPS):
-            rows = (Noise(seed, f"judge {step}").uniform(BATCH) * len(samples)).long()
+            rows = (RandomGenerator(seed, f"judge {step}").uniform(BATCH) * len(samples)).long()
             scores = self._split(self._scores(samples[rows]))
             loss = torch.stack([F.cross_entropy(scores[name], each[rows]) for name, each in labels.items()]).sum()
             optimiser.zero_grad()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from flatsort.embedding.model import LatentModel
 from flatsort.embedding.objectives.gaussian_process import fit, regress, with_noise
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation.image_quality import WINDOW, psnr, ssim
 from flatsort.tracker.types import Bool, Float
 
@@ -76,7 +76,7 @@ def hide(n: int, seed: int, missing: float = 0.3, gap: int | None = None) -> Boo
         for start in starts:
             hidden[start : start + gap] = True
     else:
-        inner = Noise(seed, "missing").permutation(max(n - 2, 0)).numpy() + 1
+        inner = RandomGenerator(seed, "missing").permutation(max(n - 2, 0)).numpy() + 1
         hidden[inner[: round(missing * n)]] = True
     if not hidden.any() or np.count_nonzero(~hidden) < 3:
         how = f"gaps of {gap}" if gap is not None else f"a share of {missing:g}"

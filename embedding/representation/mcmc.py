@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flatsort.embedding.objectives.kl import log_normal
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 LogDensity = Callable[[Tensor], Tensor]
 """Points [c n d] of c chains in n spaces → log-density [c n] of each, but for a constant a space."""
@@ -45,7 +45,9 @@ class Chains:
 
 
 @torch.no_grad()
-def metropolis(log_density: LogDensity, start: Tensor, noise: Noise, steps: int = 2000, burn_in: int = 1000) -> Chains:
+def metropolis(
+    log_density: LogDensity, start: Tensor, generator: RandomGenerator, steps: int = 2000, burn_in: int = 1000
+) -> Chains:
     """Sample densities that are known but for a constant.
 
     A proposal is a normal step; better points are accepted always, worse ones with the ratio of the densities as
@@ -58,7 +60,7 @@ def metropolis(log_density: LogDensity, start: Tensor, noise: Noise, steps: int 
     log_density : callable
     start : float32 [c n d]
         Where c chains start in each of n densities: far apart, so that chains that do not mix can be seen.
-    noise : Noise
+    generator : RandomGenerator
     steps, burn_in : int
         Steps that are kept, and steps before that; at least 40 of these.
 
@@ -89,11 +91,11 @@ def metropolis(log_density: LogDensity, start: Tensor, noise: Noise, steps: int 
     for step in range(-burn_in, steps):
         if step == -half:
             root, size = _root(torch.stack(seen)), torch.full((n,), 2.38 / d**0.5).log()
-        move = torch.einsum("nij,cnj->cni", root, noise.normal(*points.shape))
+        move = torch.einsum("nij,cnj->cni", root, generator.normal(*points.shape))
         proposed = points + size.exp()[:, None] * move
         new = log_density(proposed)
         # a proposal whose density is not finite is refused
-        accept = noise.uniform(*value.shape).log() < new - value
+        accept = generator.uniform(*value.shape).log() < new - value
         points = torch.where(accept[..., None], proposed, points)
         value = torch.where(accept, new, value)
         share = accept.float().mean(0)
@@ -109,7 +111,7 @@ def metropolis(log_density: LogDensity, start: Tensor, noise: Noise, steps: int 
 
 
 @torch.no_grad()
-def starts(log_density: LogDensity, prior: Tensor, chains: int, noise: Noise) -> Tensor:
+def starts(log_density: LogDensity, prior: Tensor, chains: int, generator: RandomGenerator) -> Tensor:
     """Places [c n d] where chains may start: of draws [k d] from a prior, some with the density's ratio as weight.
 
     Modes that a step cannot leave then have about as many chains as is their share.
@@ -121,7 +123,7 @@ def starts(log_density: LogDensity, prior: Tensor, chains: int, noise: Noise) ->
     prior : float32 [k d]
         Standard normal draws.
     chains : int
-    noise : Noise
+    generator : RandomGenerator
 
     References
     ----------
@@ -130,7 +132,7 @@ def starts(log_density: LogDensity, prior: Tensor, chains: int, noise: Noise) ->
     n = log_density(prior[:1, None]).shape[1]
     weights = log_density(prior[:, None].expand(-1, n, -1)) - log_normal(prior)[:, None]
     chance = weights.softmax(0).cumsum(0).T.contiguous()
-    drawn = noise.uniform(n, chains) * chance[:, -1:]
+    drawn = generator.uniform(n, chains) * chance[:, -1:]
     return prior[torch.searchsorted(chance, drawn).clamp_max(len(prior) - 1)].transpose(0, 1)
 
 

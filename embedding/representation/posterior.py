@@ -15,7 +15,7 @@ from torch import Tensor
 
 from flatsort.embedding.model import LatentModel
 from flatsort.embedding.objectives.kl import Gaussian, log_normal
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation.mcmc import LogDensity
 
 KINDS = ("vae", "beta_vae")
@@ -176,7 +176,7 @@ def gaussian_wasserstein(mean: Tensor, covariance: Tensor, other: Tensor, of_oth
     return ((mean - other).square().sum(1) + traces).clamp_min(0).sqrt()
 
 
-def sliced_wasserstein(some: Tensor, others: Tensor, noise: Noise, directions: int = 64) -> Tensor:
+def sliced_wasserstein(some: Tensor, others: Tensor, generator: RandomGenerator, directions: int = 64) -> Tensor:
     """Sliced 2-Wasserstein distance [n] of two clouds of s points, each [n s d].
 
     Root of the mean over random directions of the squared distance of the sorted projections, times d, so that clouds
@@ -187,7 +187,7 @@ def sliced_wasserstein(some: Tensor, others: Tensor, noise: Noise, directions: i
     Bonneel et al., Sliced and Radon Wasserstein barycenters of measures, 2015.
     """
     d = some.shape[2]
-    along = torch.nn.functional.normalize(noise.normal(directions, d).to(some.dtype), dim=1)
+    along = torch.nn.functional.normalize(generator.normal(directions, d).to(some.dtype), dim=1)
     one, two = ((cloud @ along.T).sort(dim=1).values for cloud in (some, others))
     return ((one - two).square().mean((1, 2)) * d).sqrt()
 

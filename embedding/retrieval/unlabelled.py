@@ -14,7 +14,7 @@ from flatsort.embedding import checkpoint
 from flatsort.embedding.data.augment import AugmentConfig, augment
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.model import LatentModel
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.retrieval.calibration import calibrate, pairs_from_tracks
 from flatsort.tracker.types import Float, Int
 
@@ -59,11 +59,11 @@ def calibrate_model(model: LatentModel, data: SampleSet, seed: int = 0) -> dict[
             return calibrate(*pairs)
     if len(data) < 2 or len(data.shape) == 1:
         return {}
-    return calibrate_on_crops(model, data, Noise(seed))
+    return calibrate_on_crops(model, data, RandomGenerator(seed))
 
 
 def calibrate_on_crops(
-    model: LatentModel, data: SampleSet, noise: Noise, jitter: AugmentConfig = JITTER
+    model: LatentModel, data: SampleSet, generator: RandomGenerator, jitter: AugmentConfig = JITTER
 ) -> dict[str, float]:
     """Limits of a model's distance from samples of which no more is known than what they show.
 
@@ -76,7 +76,7 @@ def calibrate_on_crops(
     model : LatentModel
     data : SampleSet
         Two images or more.
-    noise : Noise
+    generator : RandomGenerator
     jitter : AugmentConfig
         Of the views.
 
@@ -87,9 +87,9 @@ def calibrate_on_crops(
     """
     if len(data) < 2:
         raise ValueError(f"calibrate: expected at least two samples, got {len(data)}")
-    rows = np.sort(noise.permutation(len(data))[:MOST].cpu().numpy())
-    first, second = (_embed(model, data, rows, jitter, noise) for _ in range(2))
-    order = noise.permutation(len(rows)).cpu().numpy()
+    rows = np.sort(generator.permutation(len(data))[:MOST].cpu().numpy())
+    first, second = (_embed(model, data, rows, jitter, generator) for _ in range(2))
+    order = generator.permutation(len(rows)).cpu().numpy()
     positive = np.linalg.norm(first - second, axis=1)
     partners = [np.roll(order, k) for k in range(1, min(PAIRINGS, len(rows) - 1) + 1)]
     negative = np.concatenate([np.linalg.norm(first[order] - second[p], axis=1) for p in partners])
@@ -116,7 +116,11 @@ def _neighbours(data: SampleSet) -> Int:
 
 
 def _embed(
-    model: LatentModel, data: SampleSet, rows: Int, jitter: AugmentConfig | None = None, noise: Noise | None = None
+    model: LatentModel,
+    data: SampleSet,
+    rows: Int,
+    jitter: AugmentConfig | None = None,
+    generator: RandomGenerator | None = None,
 ) -> Float:
     device = next(model.parameters()).device
     training = model.training
@@ -126,8 +130,8 @@ def _embed(
         with torch.inference_mode():
             for start in range(0, len(rows), CHUNK):
                 samples = data.tensor(rows[start : start + CHUNK])
-                if jitter is not None and noise is not None:
-                    samples = augment(samples, jitter, noise)
+                if jitter is not None and generator is not None:
+                    samples = augment(samples, jitter, generator)
                 latents.append(model.embed(samples.to(device)).float().cpu())
     finally:
         model.train(training)

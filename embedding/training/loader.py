@@ -15,7 +15,7 @@ from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.data.views import Views
 from flatsort.embedding.data.windows import Windows
 from flatsort.embedding.model import Batch
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
 from flatsort.tracker.types import Int
@@ -34,11 +34,11 @@ def split(n: int, share: float, seed: int) -> tuple[Int, Int]:
     if n < 2:
         raise ValueError(f"data: expected at least 2 samples (one is held out), got {n}")
     held = min(max(round(share * n), 1), n - 1, MOST_HELD_OUT)
-    order = Noise(seed, "held out").permutation(n).numpy()
+    order = RandomGenerator(seed, "held out").permutation(n).numpy()
     return np.sort(order[held:]), np.sort(order[:held])
 
 
-class Feed:
+class BatchLoader:
     """Targets and what they are reconstructed from, by step.
 
     The rows of a step follow from seed and step alone: permutations of the training rows, or of their windows, one
@@ -88,7 +88,7 @@ class Feed:
         return self._rows[chosen] if self._windows is None else self._windows.rows(chosen)
 
     def _permutation(self, epoch: int) -> Int:
-        order: Int = Noise(self._config.seed, f"epoch {epoch}").permutation(self._units).numpy()
+        order: Int = RandomGenerator(self._config.seed, f"epoch {epoch}").permutation(self._units).numpy()
         return order
 
     def _read(self, step: int) -> Batch:
@@ -100,7 +100,9 @@ class Feed:
             return Batch(targets, targets, positions, torch.arange(len(rows)) // self._config.window)
         if self._views is None:
             return Batch(targets, targets)
-        partners = self._views.partner(rows, Noise(self._config.seed, f"views {step}", rank=rank, world=world))
+        partners = self._views.partner(
+            rows, RandomGenerator(self._config.seed, f"views {step}", rank=rank, world=world)
+        )
         return Batch(self._pinned(self._data.tensor(partners)), targets)
 
     def _moved(self, batch: Batch) -> Batch:

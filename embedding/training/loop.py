@@ -19,10 +19,10 @@ from flatsort.embedding.training import distributed, run_folder, training_state
 from flatsort.embedding.training.callbacks import Callback, MetricsFile, Run, TensorBoard
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
-from flatsort.embedding.training.loader import Feed, split
+from flatsort.embedding.training.loader import BatchLoader, split
 from flatsort.embedding.training.pictures import Pictures
 from flatsort.embedding.training.schedule import learning_rate
-from flatsort.embedding.training.trainer import Learner
+from flatsort.embedding.training.trainer import Trainer
 from flatsort.tracker.config import to_mapping
 from flatsort.tracker.types import Int
 
@@ -101,8 +101,8 @@ class _Trainer:
     def __init__(self, config: TrainConfig, data: SampleSet, out: Path, group: Group) -> None:
         self.config, self.data, self.out, self.group = config, data, out, group
         self.rows, self.held_out = split(len(data), config.holdout, config.seed)
-        self.feed = Feed(data, self.rows, config, group)
-        self.learner = Learner(config, group)
+        self.feed = BatchLoader(data, self.rows, config, group)
+        self.learner = Trainer(config, group)
         self.learner.fit(data.tensor(self.rows[:: math.ceil(len(self.rows) / MOST_SHOWN)]))
         self.progress = training_state.Progress()
         self.identity = {"config": to_mapping(config), "data": run_folder.fingerprint(data)}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flatsort.embedding.data.augment import augment
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.callbacks import METRICS, Callback, Run, read_metrics
 from flatsort.tracker.files import replacing
 
@@ -43,11 +43,11 @@ class Pictures(Callback):
     def _draw_images(self) -> None:
         run = self._run
         targets = run.data.tensor(run.held_out[:COLUMNS]).to(run.device)
-        inputs = augment(targets, run.config.augment, Noise(run.config.seed, "pictures", run.device))
+        inputs = augment(targets, run.config.augment, RandomGenerator(run.config.seed, "pictures", run.device))
         decoded = run.model.decode(run.model.encode(inputs))
         expected = run.model.likelihood.standardise(targets)
         save_grid(torch.cat([inputs, expected, decoded]), run.out / "reconstructions.png", len(targets))
-        latents = run.model.sample(SAMPLES, Noise(run.config.seed, "samples", run.device))
+        latents = run.model.sample(SAMPLES, RandomGenerator(run.config.seed, "samples", run.device))
         if latents is not None:
             save_grid(run.model.decode(latents), run.out / "samples.png", COLUMNS)
 

@@ -14,14 +14,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from flatsort.embedding.data.augment import augment
 from flatsort.embedding.model import Batch, LatentModel, build
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
 from flatsort.embedding.training.schedule import ema_decay, learning_rate
 from flatsort.embedding.training.training_state import optimiser_tensors, restore_optimiser
 
 
-class Learner:
+class Trainer:
     """Takes steps; knows no files and no model.
 
     Parameters
@@ -71,11 +71,11 @@ class Learner:
             What is to be reconstructed, and from what: the same, or another view. Inputs are augmented here.
         """
         config, group = self.config, self.group
-        noise = Noise(config.seed, step, group.device, group.rank, group.world, config.block)
-        inputs, targets = self._laid(augment(batch.inputs, config.augment, noise)), self._laid(batch.targets)
+        generator = RandomGenerator(config.seed, step, group.device, group.rank, group.world, config.block)
+        inputs, targets = self._laid(augment(batch.inputs, config.augment, generator)), self._laid(batch.targets)
         self.model.train()
         with self._autocast:
-            total, terms = self._loss(replace(batch, inputs=inputs, targets=targets), noise, step)
+            total, terms = self._loss(replace(batch, inputs=inputs, targets=targets), generator, step)
         total.backward()
         length = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
         for settings in self._optimiser.param_groups:
@@ -93,13 +93,13 @@ class Learner:
 
         The noise is the same at every evaluation. Every process computes all of it; what the main one has counts.
         """
-        noise = Noise(self.config.seed, "evaluation", self.group.device)
+        generator = RandomGenerator(self.config.seed, "evaluation", self.group.device)
         sums: dict[str, Tensor] = {}
         count = 0
         for batch in batches:
             samples = self._laid(batch.to(self.group.device))
             with self._autocast:
-                loss = self.averaged.loss(Batch(samples, samples), noise, step)
+                loss = self.averaged.loss(Batch(samples, samples), generator, step)
             for name, value in {"loss": loss.total, "score": loss.score, **loss.terms}.items():
                 sums[name] = sums.get(name, 0) + value.detach().double() * len(samples)
             count += len(samples)
@@ -134,8 +134,8 @@ class _Loss(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: Batch, noise: Noise, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = self.model.loss(batch, noise, step)
+    def forward(self, batch: Batch, generator: RandomGenerator, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.model.loss(batch, generator, step)
         terms = {"loss": loss.total, "score": loss.score, **loss.terms}
         return loss.total, {name: value.detach() for name, value in terms.items()}
 

@@ -22,20 +22,20 @@ from tabulate import tabulate
 from flatsort.embedding.model import MODELS, Batch, LatentModel, build
 from flatsort.embedding.models.flat_vhp_vae import FlatVHPVAE, FlatVHPVAEConfig
 from flatsort.embedding.objectives import flatness
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 Step = Callable[[int], None]
 
 
-def step_of(model: LatentModel, batch: Batch, penalty: Callable[[Noise], torch.Tensor] | None = None) -> Step:
+def step_of(model: LatentModel, batch: Batch, penalty: Callable[[RandomGenerator], torch.Tensor] | None = None) -> Step:
     """One training step of a model, perhaps with a penalty beside its loss."""
     optimizer = torch.optim.Adam(model.parameters(), 1e-4)
 
     def step(index: int) -> None:
-        noise = Noise(0, index, batch.inputs.device)
-        total = model.loss(batch, noise, index).total
+        generator = RandomGenerator(0, index, batch.inputs.device)
+        total = model.loss(batch, generator, index).total
         if penalty is not None:
-            total = total + penalty(noise)
+            total = total + penalty(generator)
         optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -46,11 +46,11 @@ def step_of(model: LatentModel, batch: Batch, penalty: Callable[[Noise], torch.T
     return step
 
 
-def exact_penalty(model: LatentModel, config: FlatVHPVAEConfig, n: int) -> Callable[[Noise], torch.Tensor]:
+def exact_penalty(model: LatentModel, config: FlatVHPVAEConfig, n: int) -> Callable[[RandomGenerator], torch.Tensor]:
     """The penalty of the exact metric tensor at as many points as the estimator has."""
 
-    def penalty(noise: Noise) -> torch.Tensor:
-        points = flatness.mixup(noise.normal(n, model.dim), noise, config.alpha0)[: config.flat_rows]
+    def penalty(generator: RandomGenerator) -> torch.Tensor:
+        points = flatness.mixup(generator.normal(n, model.dim), generator, config.alpha0)[: config.flat_rows]
         return config.eta * flatness.exact(model.observe, points, config.mode).penalty
 
     return penalty
@@ -79,7 +79,7 @@ def main(dims: str, rounds: int, batch: int, device: str, exact: bool) -> None:
     for dim in map(int, dims.split(",")):
         config = FlatVHPVAEConfig(dim=dim)
         plain = MODELS.config("vhp_vae")(name="vhp_vae", dim=dim)  # type: ignore[call-arg]  # a ModelConfig
-        images = Noise(1, device=device).uniform(batch, *config.shape)
+        images = RandomGenerator(1, device=device).uniform(batch, *config.shape)
         samples = Batch(images, images)
         without, flat, full = (build(cast("FlatVHPVAEConfig", c)).to(device) for c in (plain, config, plain))
         assert isinstance(flat, FlatVHPVAE)

@@ -16,7 +16,7 @@ from flatsort.embedding.model import ModelConfig, build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.models.lbae import LBAEConfig
 from flatsort.embedding.nets import NetConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tools.runs.appearance import open_embedder, with_prior
 from flatsort.tools.runs.latent_file import unpack
 from flatsort.tools.runs.track_run import TrackConfig
@@ -71,9 +71,9 @@ def test_codes_are_packed_and_come_back(flatsort: Flatsort, tmp_path: Path) -> N
     assert "--bits: expected a model whose latents are −1 or 1" in refused.sentence
     assert not (tmp_path / "no.npz").exists()
     config = TrackConfig(embedder=str(model))
-    assert with_prior(config, open_embedder(config)).latent.bits
+    assert with_prior(config, open_embedder(config)).appearance.bits
     config = TrackConfig(embedder=str(plain))
-    assert not with_prior(config, open_embedder(config)).latent.bits
+    assert not with_prior(config, open_embedder(config)).appearance.bits
 
 
 def test_moments_of_codes(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
@@ -168,4 +168,4 @@ def test_words_are_attributes_and_names_of_files_are_none(flatsort: Flatsort, tm
 
 def _last(n: int) -> list[int]:
     """Rows of the fifth that is edited."""
-    return Noise(0, "edit").permutation(n).tolist()[4 * n // 5 :]
+    return RandomGenerator(0, "edit").permutation(n).tolist()[4 * n // 5 :]

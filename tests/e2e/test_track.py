@@ -70,13 +70,13 @@ def test_several_sources_with_one_name(flatsort: Flatsort, sequence: Path, tmp_p
 
 def test_overrides_and_options_reach_the_config(flatsort: Flatsort) -> None:
     done = flatsort(
-        "track", "--tracker", "bytetrack", "lifecycle.max_age=2s", "--min-score", "0.3", "stages.low.limit=0.4",
+        "track", "--tracker", "bytetrack", "lifecycle.max_age=2s", "--min-score", "0.3", "stages.low.threshold=0.4",
         "--camera", "ecc", "--detector", "background", "--print-config",
     )  # fmt: skip
     config = yaml.safe_load(done.out)
     assert config["lifecycle"]["max_age"] == "2s"
     assert config["min_score"] == 0.3
-    assert config["stages"]["low"]["limit"] == 0.4
+    assert config["stages"]["low"]["threshold"] == 0.4
     assert config["camera"]["method"] == "ecc"
     assert config["detector"]["name"] == "background"
 
@@ -123,7 +123,7 @@ def test_explain_a_frame_and_a_track(flatsort: Flatsort, sequence: Path, tmp_pat
     with (tmp_path / "demo.explain.csv").open() as file:
         pairs = list(csv.DictReader(file))
     assert {p["frame"] for p in pairs} == {"40"}
-    assert any("above limit" in p["reason"] for p in pairs)
+    assert any("above threshold" in p["reason"] for p in pairs)
     assert {(p["latent"], 0 <= float(p["iou"]) <= 1) for p in pairs} == {("", True)}
     assert "latent" not in done.out
     done = flatsort("track", sequence, "--explain", "id:1", "--out", tmp_path)

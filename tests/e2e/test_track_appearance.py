@@ -71,7 +71,7 @@ def test_the_default_tracker_looks_and_smooths_without_a_word(
         assert (done.code, done.err) == (0, "")
     config = yaml.safe_load((tmp_path / "smooth" / "demo.config.yaml").read_text())
     assert (config["embedder"], config["offline"]) == ("flat_vhp_vae", True)
-    assert config["latent"]["prior"] > 0  # the limit in the header of the checkpoint
+    assert config["appearance"]["prior"] > 0  # the threshold in the header of the checkpoint
     smooth, raw, seen = (rows(tmp_path / name / "demo.txt") for name in ("smooth", "raw", "seen"))
     assert {r[1] for r in smooth} == {r[1] for r in raw} == {r[1] for r in seen}
     assert sum(r[0] == BLIND[1] for r in smooth) > 0 == sum(r[0] == BLIND[1] for r in raw)
@@ -122,8 +122,8 @@ def test_any_embedder_can_be_swapped_in(
     images = [read_image(pictured / "img1" / f"{index:06d}.jpg") for index in (1, 2)]
     assert all(image is not None for image in images)
     before, now = embedding.load(embedder, "cpu").embed(images, [seen[1].boxes, seen[2].boxes])  # type: ignore[arg-type]
-    limit = yaml.safe_load((tmp_path / "deep_sort" / "demo.config.yaml").read_text())["latent"]["limit"]
-    distance = np.linalg.norm(before[:, None] - now, axis=-1) / limit
+    threshold = yaml.safe_load((tmp_path / "deep_sort" / "demo.config.yaml").read_text())["appearance"]["threshold"]
+    distance = np.linalg.norm(before[:, None] - now, axis=-1) / threshold
     pairs = explained(tmp_path / "deep_sort")
     first = min(int(p["serial"]) for p in pairs)
     assert len(pairs) == distance.size
@@ -196,7 +196,7 @@ def test_without_pictures_the_default_falls_back_and_a_named_tracker_does_not(
     assert same(tmp_path / "default", tmp_path / "named")
     assert "expected images" in flatsort("track", sequence, "--tracker", "flatsort").sentence
     assert "expected images" in flatsort("track", sequence, "--embedder", "pixels").sentence
-    sentence = flatsort("track", sequence, "stages.near.limit=0.5").sentence
+    sentence = flatsort("track", sequence, "stages.near.threshold=0.5").sentence
     assert "no pictures that can be read, so tracked by motion alone" in sentence
     assert "unknown key 'stages.near'" in sentence
 
@@ -282,9 +282,12 @@ def test_scores_that_start_no_track_are_spoken_of(flatsort: Flatsort, pictured: 
 
 def test_a_fixed_limit_meets_a_foreign_embedder(flatsort: Flatsort, pictured: Path, tmp_path: Path) -> None:
     arguments = ("track", str(pictured), "--tracker", "deep_sort", "--embedder", "pixels", "--out", str(tmp_path))
-    assert "latent.limit=0.6325 is fixed: for the distances of pixels try latent.limit=auto" in flatsort(*arguments).err
-    assert "is fixed" not in flatsort(*arguments, "latent.limit=auto").err
-    assert flatsort(*arguments, "latent.limit=1").code == 0  # a whole number is a distance as well
+    assert (
+        "appearance.threshold=0.6325 is fixed: for the distances of pixels try appearance.threshold=auto"
+        in flatsort(*arguments).err
+    )
+    assert "is fixed" not in flatsort(*arguments, "appearance.threshold=auto").err
+    assert flatsort(*arguments, "appearance.threshold=1").code == 0  # a whole number is a distance as well
 
 
 def test_the_default_tracker_follows_what_background_subtraction_finds(

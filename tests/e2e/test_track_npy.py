@@ -32,7 +32,7 @@ def ids_on_the_left(out: Path) -> list[int]:
 
 
 def test_identities_follow_the_features(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
-    anywhere = ("stages.appearance.gates=[]", "latent.limit=0.5", "embedder=''")
+    anywhere = ("stages.appearance.gates=[]", "appearance.threshold=0.5", "embedder=''")
     assert flatsort("track", file, "--tracker", "deep_sort", *anywhere, "--out", tmp_path).code == 0
     found = ids_on_the_left(tmp_path)
     assert (found[0], found[-1]) in ((1, 2), (2, 1))

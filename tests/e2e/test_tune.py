@@ -16,9 +16,9 @@ from tests.e2e.conftest import Flatsort
 BAD = (
     "--tracker",
     "sort_long",
-    "stages.iou.limit=0.1",
+    "stages.iou.threshold=0.1",
     "--search",
-    "stages.iou.limit=0.05..0.95",
+    "stages.iou.threshold=0.05..0.95",
     "--min-score",
     "0.3",
 )
@@ -51,7 +51,7 @@ def test_a_bad_start_gets_better_and_resume_goes_on(flatsort: Flatsort, streets:
     assert note["detections"] == "det.txt, score >= 0.3"
     assert note["after"] > note["before"] + 5
     config = load(TrackConfig, out / "tuned.yaml")
-    assert config.stages["iou"].limit == note["changed"]["stages.iou.limit"]
+    assert config.stages["iou"].threshold == note["changed"]["stages.iou.threshold"]
     assert config.lifecycle.max_age == 30
 
     assert "a study is there already; --resume goes on" in flatsort(*call, "--trials", 8).sentence
@@ -85,8 +85,8 @@ def test_what_does_not_fit_is_refused_before_anything_runs(flatsort: Flatsort, s
     call = ("tune", "--data", streets / "north", "--tracker", "sort", "--out", tmp_path / "out", "--trials", 1)
     for arguments, sentence in (
         (("--report", streets / "north"), "tuning on north would spoil its scores, --report names it too"),
-        (("--search", "stages.ioo.limit=0.1..1"), "unknown key 'stages.ioo'; did you mean 'iou'"),
-        (("--search", "stages.iou.limit=0.1..3"), "expected a finite number of at least limit 3"),
+        (("--search", "stages.ioo.threshold=0.1..1"), "unknown key 'stages.ioo'; did you mean 'iou'"),
+        (("--search", "stages.iou.threshold=0.1..3"), "expected a finite number of at least threshold 3"),
         (("--search", "lifecycle.max_age=1"), "--search 'lifecycle.max_age=1': expected KEY=low..high"),
         (("--report", streets / "south", "--leave-one-out"), "expected --leave-one-out or --report, got both"),
         (("--detections", "none.txt"), "none.txt: no such file"),

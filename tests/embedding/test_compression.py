@@ -7,7 +7,7 @@ import torch
 
 from flatsort.embedding.compression import RESOLUTION, SymbolCoder
 from flatsort.embedding.priors.pixel_cnn import Level, PixelCNNConfig, SymbolPrior
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 LEVELS = [Level(7, 2, 1), Level(16, 4, 2)]
 
@@ -24,9 +24,9 @@ def prior() -> SymbolPrior:
 
 def drawn(prior: SymbolPrior, n: int) -> list[list[torch.Tensor]]:
     """Maps of n samples, a list of levels each: likely ones, then any."""
-    likely = prior.sample(n // 2, Noise(0))
-    noise, rest = Noise(1), n - n // 2
-    anyhow = [noise.uniform(rest, level.height, level.width).mul(level.codes).long() for level in LEVELS]
+    likely = prior.sample(n // 2, RandomGenerator(0))
+    generator, rest = RandomGenerator(1), n - n // 2
+    anyhow = [generator.uniform(rest, level.height, level.width).mul(level.codes).long() for level in LEVELS]
     whole = [torch.cat(pair) for pair in zip(likely, anyhow, strict=True)]
     return [[level[i] for level in whole] for i in range(n)]
 

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatsort.embedding.likelihood import Likelihood, LikelihoodConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 SHAPE = [3, 16, 8]
 WEIGHED: dict[str, Any] = {"border": 0.3, "chroma": 4.0, "blur": 0.2}
 
 
 def images(n: int = 6, seed: int = 0) -> torch.Tensor:
-    return Noise(seed).uniform(n, *SHAPE)
+    return RandomGenerator(seed).uniform(n, *SHAPE)
 
 
 def made(**settings: Any) -> Likelihood:
@@ -40,7 +40,7 @@ def test_plain_gaussian_is_the_closed_form() -> None:
 
 
 def test_bernoulli_is_the_divergence_from_target_to_reconstruction() -> None:
-    targets, logits = images(seed=3), Noise(4).normal(6, *SHAPE)
+    targets, logits = images(seed=3), RandomGenerator(4).normal(6, *SHAPE)
     p, q = torch.distributions.Bernoulli(targets), torch.distributions.Bernoulli(logits=logits)
     expected = torch.distributions.kl_divergence(p, q).flatten(1).sum(1)
     torch.testing.assert_close(made(kind="bernoulli").nll(logits, targets), expected, rtol=1e-4, atol=1e-4)
@@ -125,7 +125,7 @@ def test_the_baseline_is_the_error_of_the_best_constant(kind: str) -> None:
 
 def test_vectors_have_no_pixels_to_weigh() -> None:
     likelihood = Likelihood(LikelihoodConfig(contrast=0.5, **WEIGHED), [5])
-    x = Noise(0).normal(3, 5)
+    x = RandomGenerator(0).normal(3, 5)
     assert torch.equal(likelihood.weigh(x), x)
     assert torch.equal(likelihood.standardise(x), x)
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from flatsort.embedding.quantised_model import SymbolModel
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from tests.embedding.models.small_models import IMAGE, VECTOR, batch, model, train
 
 pytestmark = pytest.mark.parametrize("name", ["vq_vae", "vq_vae2"])
@@ -60,7 +60,7 @@ def test_the_prior_learns_after_all_else(name: str) -> None:
     scores = []
     for step in range(4, 12):
         optimizer.zero_grad()
-        loss = found.loss(samples, Noise(0, step), step)
+        loss = found.loss(samples, RandomGenerator(0, step), step)
         loss.total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         found.after_step(step, lambda mean: mean)
@@ -75,16 +75,16 @@ def test_the_prior_learns_after_all_else(name: str) -> None:
 
 def test_before_that_there_is_nothing_to_sample_from(name: str) -> None:
     found, samples = made(name, prior_after=2), batch(IMAGE)
-    loss = found.loss(samples, Noise(0), 0)
-    assert found.sample(3, Noise(0)) is None
+    loss = found.loss(samples, RandomGenerator(0), 0)
+    assert found.sample(3, RandomGenerator(0)) is None
     assert not found.settled
     assert float(loss.score.detach()) == pytest.approx(
         float(loss.terms["nll"]) + found.code_bits * math.log(2), rel=1e-5
     )
     first = set(loss.terms)
     train(found, samples, 3)
-    assert set(found.loss(samples, Noise(0), 3).terms) == first, "lines of metrics are alike in both phases"
-    latents = found.sample(3, Noise(0))
+    assert set(found.loss(samples, RandomGenerator(0), 3).terms) == first, "lines of metrics are alike in both phases"
+    latents = found.sample(3, RandomGenerator(0))
     assert latents is not None
     distances = [
         torch.cdist(part.reshape(3, 4, -1).transpose(1, 2), book).min(2).values.max()
@@ -98,7 +98,7 @@ def test_before_that_there_is_nothing_to_sample_from(name: str) -> None:
 def test_without_a_prior_there_is_no_module_of_it(name: str) -> None:
     found = made(name, prior_after=0)
     assert found.settled
-    assert found.sample(2, Noise(0)) is None
+    assert found.sample(2, RandomGenerator(0)) is None
     assert not [key for key in found.state_dict() if key.startswith("prior")]
 
 
@@ -153,7 +153,7 @@ def test_both_codebooks_learn(name: str, kind: str) -> None:
 
     found, samples = made(name, prior_after=0, codebook=CodebookConfig(codes=16, kind=kind)), batch(IMAGE, n=32)
     found.fit(samples.inputs)
-    before = float(found.loss(samples, Noise(0), 0).terms["error"])
+    before = float(found.loss(samples, RandomGenerator(0), 0).terms["error"])
     after = train(found, samples, 30)
     assert after["error"] < 0.6 * before
     assert 1 < after["perplexity"] <= 16

@@ -17,7 +17,7 @@ from flatsort.tracker.protocols import FrameSource
 from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Bool, Image
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLAIN = {"noise": 0.0, "flicker": 0.0, "shadow": 0.0}
 
 

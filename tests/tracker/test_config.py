@@ -24,8 +24,8 @@ def test_the_defaults_are_sort(tmp_path: Path) -> None:
 
 
 def test_overrides_go_before_the_file_and_the_file_before_the_defaults(tmp_path: Path) -> None:
-    c = config(tmp_path, "lifecycle: {max_age: 5, min_hits: 2}", "lifecycle.max_age=2s", "stages.iou.limit=0.5")
-    assert (c.lifecycle.max_age, c.lifecycle.min_hits, c.stages["iou"].limit) == ("2s", 2, 0.5)
+    c = config(tmp_path, "lifecycle: {max_age: 5, min_hits: 2}", "lifecycle.max_age=2s", "stages.iou.threshold=0.5")
+    assert (c.lifecycle.max_age, c.lifecycle.min_hits, c.stages["iou"].threshold) == ("2s", 2, 0.5)
 
 
 def test_a_part_brings_its_own_keys(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_a_part_brings_its_own_keys(tmp_path: Path) -> None:
 
 
 def test_stages_of_a_file_replace_the_default_ones(tmp_path: Path) -> None:
-    c = config(tmp_path, "stages: {a: {limit: 0.1}, b: {}}", "stages.b.limit=0.2")
-    assert {name: s.limit for name, s in c.stages.items()} == {"a": 0.1, "b": 0.2}
+    c = config(tmp_path, "stages: {a: {threshold: 0.1}, b: {}}", "stages.b.threshold=0.2")
+    assert {name: s.threshold for name, s in c.stages.items()} == {"a": 0.1, "b": 0.2}
 
 
 @pytest.mark.parametrize("name", [p.stem for p in (CONFIGS / "track").glob("*.yaml")])
@@ -54,16 +54,20 @@ def test_configs_that_come_along_load_and_survive_a_round_trip(name: str, tmp_pa
         ("lifecycle: {max_agee: 3}", "", r"mine\.yaml: unknown key 'lifecycle.max_agee'; did you mean: 'max_age'\?"),
         ("", "motoin=xyah", r"command line: unknown key 'motoin'; did you mean: 'motion'\?"),
         ("", "motion=xyha", r"unknown motion model 'xyha'; did you mean 'xyah'\? \(known: xyah, xysr\)"),
-        ("", "stages.ioo.limit=0.3", r"unknown key 'stages.ioo'; did you mean 'iou'\?"),
+        ("", "stages.ioo.threshold=0.3", r"unknown key 'stages.ioo'; did you mean 'iou'\?"),
         ("a: [\n  b", "", r"mine\.yaml line \d: not valid YAML"),
         ("- 1", "", r"mine\.yaml: expected a mapping of keys to values, got a list"),
         ("stages: 3", "", "stages: "),
-        ("stages: {a: {limit: no}}", "", "stages.a.limit: "),
+        ("stages: {a: {threshold: no}}", "", "stages.a.threshold: "),
         ("", "lifecycle.max_age=soon", r"lifecycle.max_age: expected frames \(30\) or seconds \(\"2s\"\), got 'soon'"),
         ("", "lifecycle.max_age=-1", "lifecycle.max_age: expected frames"),
         ("", "lifecycle.min_hits=-1", "lifecycle.min_hits: expected 0 or more, got -1"),
-        ("", "stages.iou.limit=.nan", "stage limit: expected a finite number, got nan"),
-        ("", "stages.iou.compete=0.1", "stage compete: expected a finite number of at least limit 0.7, got 0.1"),
+        ("", "stages.iou.threshold=.nan", "stage threshold: expected a finite number, got nan"),
+        (
+            "",
+            "stages.iou.assignment_threshold=0.1",
+            "stage assignment_threshold: expected a finite number of at least threshold 0.7, got 0.1",
+        ),
         ("", "stages.iou.cost=iuo", r"unknown cost 'iuo'; did you mean 'iou'\?"),
         ("", "stages.iou.gates=[mahalonobis]", "unknown gate 'mahalonobis'; did you mean 'mahalanobis'"),
         ("", "stages.iou.tracks=some", "stage tracks: expected one of all, confirmed, tentative, got 'some'"),

@@ -59,8 +59,10 @@ def test_galleries_of_bits_and_of_numbers_agree(seed: int, keep: str, size: int,
 @given(SEEDS)
 def test_tracks_are_the_same(name: str, seed: int) -> None:
     config = load(TrackConfig, find("track", name))
-    config = replace(config, latent=replace(config.latent, limit="auto"))
-    trackers = [SortTracker(replace(config, latent=replace(config.latent, bits=bits))) for bits in (True, False)]
+    config = replace(config, appearance=replace(config.appearance, threshold="auto"))
+    trackers = [
+        SortTracker(replace(config, appearance=replace(config.appearance, bits=bits))) for bits in (True, False)
+    ]
     generator, looks = np.random.default_rng(seed), codes(seed, 6, 96)
     start, speed = generator.uniform(0, 300, (6, 2)), generator.normal(0, 5, (6, 2))
     for frame in range(15):
@@ -87,9 +89,9 @@ def test_bits_take_up_a_thirtieth_of_the_memory() -> None:
 
 def test_what_is_no_code_is_refused_and_changes_nothing() -> None:
     config = load(TrackConfig, find("track", "flatsort"))
-    tracker = SortTracker(replace(config, latent=replace(config.latent, bits=True)))
+    tracker = SortTracker(replace(config, appearance=replace(config.appearance, bits=True)))
     box = [[0.0, 0, 40, 100]]
-    with pytest.raises(ValueError, match=r"latents: expected −1 or 1 in every place, as latent.bits says, got 0.5"):
+    with pytest.raises(ValueError, match=r"latents: expected −1 or 1 in every place, as appearance.bits says, got 0.5"):
         tracker.step(Detections.of(box, latents=[[1.0, -1, 0.5]]))
     assert len(tracker.step(Detections.of(box, latents=[[1.0, -1, 1]]))) == 0
     with pytest.raises(ValueError, match="expected 3 numbers a box as before, got 4"):

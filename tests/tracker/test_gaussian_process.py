@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 
-from flatsort.tracker.association.appearance_threshold import LatentConfig
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.gallery import Gallery, GalleryConfig
 from flatsort.tracker.gaussian_process import smooth_boxes, weights
@@ -56,9 +56,12 @@ def test_a_gallery_expects_the_latest_look_soon_and_the_mean_look_late() -> None
 def test_a_tracker_asks_for_the_look_of_the_frame_that_it_is_at() -> None:
     """Seen in frames 1 to 8 and, after a gap, in frame 20."""
     gallery = GalleryConfig(keep="regressed", length=4.0, noise=0.5)
-    stages = {"looks": StageConfig(cost="latent", limit=1e6), "iou": StageConfig()}
+    stages = {"looks": StageConfig(cost="latent", threshold=1e6), "iou": StageConfig()}
     config = SortConfig(
-        stages=stages, gallery=gallery, latent=LatentConfig(limit=1.0), lifecycle=LifecycleConfig(max_age=30)
+        stages=stages,
+        gallery=gallery,
+        appearance=AppearanceConfig(threshold=1.0),
+        lifecycle=LifecycleConfig(max_age=30),
     )
     tracker, box = SortTracker(config), [[0, 0, 40, 100]]
     looks = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)

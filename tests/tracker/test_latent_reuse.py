@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatsort.tracker.latent_reuse import Carrier, EmbedConfig
+from flatsort.tracker.latent_reuse import EmbedConfig, LatentReuse
 from flatsort.tracker.types import Detections, Float32
 
 LEFT, RIGHT = [0.0, 0, 40, 100], [200.0, 0, 240, 100]
 
 
-def origins(carrier: Carrier, *boxes: list[float]) -> list[int]:
+def origins(carrier: LatentReuse, *boxes: list[float]) -> list[int]:
     return [int(row) for row in carrier.origins(Detections.of(boxes))]
 
 
@@ -22,13 +22,13 @@ def moved(box: list[float], dx: float) -> list[float]:
 
 
 def test_a_box_that_is_followed_without_doubt_keeps_its_latent_for_so_many_frames() -> None:
-    carrier = Carrier(3)
+    carrier = LatentReuse(3)
     found = [origins(carrier, moved(LEFT, 4.0 * frame)) for frame in range(8)]
     assert found == [[-1], [0], [0], [-1], [0], [0], [-1], [0]]
 
 
 def test_every_box_is_asked_for_where_none_may_be_carried() -> None:
-    carrier = Carrier(1)
+    carrier = LatentReuse(1)
     assert [origins(carrier, LEFT, RIGHT) for _ in range(3)] == [[-1, -1]] * 3
 
 
@@ -46,13 +46,13 @@ def test_every_box_is_asked_for_where_none_may_be_carried() -> None:
     ],
 )
 def test_doubt(boxes: list[list[float]], expected: list[int]) -> None:
-    carrier = Carrier(9)
+    carrier = LatentReuse(9)
     origins(carrier, LEFT, RIGHT)
     assert origins(carrier, *boxes) == expected
 
 
 def test_somebody_beside_it_in_the_frame_before_is_doubt_too() -> None:
-    carrier = Carrier(9)
+    carrier = LatentReuse(9)
     origins(carrier, LEFT, moved(LEFT, 35))
     assert origins(carrier, LEFT) == [-1]
     assert origins(carrier, LEFT) == [0]
@@ -60,7 +60,7 @@ def test_somebody_beside_it_in_the_frame_before_is_doubt_too() -> None:
 
 @pytest.mark.parametrize("bad", [[np.nan, 0, 40, 100], [5.0, 5, 5, 50], [0.0, 0, 1e9, 1e9]])
 def test_a_frame_with_a_bad_box_carries_nothing_and_is_not_carried_from(bad: list[float]) -> None:
-    carrier = Carrier(9)
+    carrier = LatentReuse(9)
     origins(carrier, LEFT)
     assert origins(carrier, LEFT, bad) == [-1, -1]
     assert origins(carrier, LEFT) == [-1]
@@ -70,7 +70,7 @@ def test_a_frame_with_a_bad_box_carries_nothing_and_is_not_carried_from(bad: lis
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))
 def test_carried_latents_are_exactly_those_of_the_box_followed(seed: int, longest: int) -> None:
     generator = np.random.default_rng(seed)
-    carrier = Carrier(longest)
+    carrier = LatentReuse(longest)
     corner, speed = generator.uniform(0, 500, (6, 2)), generator.normal(0, 5, (6, 2))
     before: Float32 | None = None
     ages: dict[int, int] = {}  # number of a latent → frames that it has been used
@@ -96,7 +96,7 @@ def test_carried_latents_are_exactly_those_of_the_box_followed(seed: int, longes
 @given(st.integers(0, 2**32 - 1))
 def test_the_order_of_boxes_does_not_matter(seed: int) -> None:
     generator = np.random.default_rng(seed)
-    plain, shuffled = Carrier(5), Carrier(5)
+    plain, shuffled = LatentReuse(5), LatentReuse(5)
     corner = generator.uniform(0, 300, (5, 2))
     before = np.arange(5)
     for _ in range(4):

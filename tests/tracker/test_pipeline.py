@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatsort.tracker.association.appearance_threshold import LatentConfig
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.gallery import GalleryConfig
 from flatsort.tracker.lifecycle import LifecycleConfig
@@ -141,7 +141,7 @@ def test_nothing_comes_of_nothing() -> None:
 
 def test_latents_reach_the_tracker() -> None:
     config = SortConfig(
-        stages={"looks": StageConfig(cost="latent", limit=1.0)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
+        stages={"looks": StageConfig(cost="latent", threshold=1.0)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
     )
     left, right = [10, 10, 30, 60], [100, 10, 120, 60]
     image = np.zeros((100, 160, 3), np.uint8)
@@ -157,8 +157,8 @@ def test_latents_reach_the_tracker() -> None:
 @pytest.mark.parametrize("with_image", [True, False])
 def test_the_size_of_the_picture_reaches_the_gallery(with_image: bool) -> None:
     config = SortConfig(
-        stages={"looks": StageConfig(cost="latent", limit=1.0)},
-        latent=LatentConfig(limit=1.0),
+        stages={"looks": StageConfig(cost="latent", threshold=1.0)},
+        appearance=AppearanceConfig(threshold=1.0),
         gallery=GalleryConfig(border=0.1, size=1),
         lifecycle=LifecycleConfig(min_hits=0, max_age=9),
     )

@@ -14,7 +14,7 @@ from flatsort.tracker.types import Detections, Float, Int
 from tests.tracker.test_sort import EAGER, tracker_of
 
 LOOKS = SortConfig(
-    stages={"looks": StageConfig(cost="latent", limit=0.5)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
+    stages={"looks": StageConfig(cost="latent", threshold=0.5)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
 )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatsort.tools.runs.track_run import TrackConfig
-from flatsort.tracker.association.appearance_threshold import LatentConfig
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.config import find, load
 from flatsort.tracker.gallery import GalleryConfig
@@ -23,12 +23,12 @@ from flatsort.tracker.types import Detections
 from tests.tracker.test_sort import rows_of
 
 NAMES = ("deep_sort", "flatsort")
-AUTO = LatentConfig()
+AUTO = AppearanceConfig()
 SEEDS = st.integers(0, 10_000)
 
 
-def tracker_of(name: str, latent: LatentConfig = AUTO) -> SortTracker:
-    return SortTracker(replace(load(TrackConfig, find("track", name)), latent=latent))
+def tracker_of(name: str, appearance: AppearanceConfig = AUTO) -> SortTracker:
+    return SortTracker(replace(load(TrackConfig, find("track", name)), appearance=appearance))
 
 
 def world(seed: int, frames: int = 30, people: int = 5, noise: float = 0.1) -> list[Detections]:
@@ -69,7 +69,7 @@ def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: 
 @settings(max_examples=5)
 @given(seed=SEEDS, scale=st.sampled_from([2.0**-30, 0.1, 3.0, 1e6]))
 def test_the_scale_of_latents_means_nothing_where_the_limit_is_found(name: str, seed: int, scale: float) -> None:
-    one, other = tracker_of(name), tracker_of(name, LatentConfig(prior=None))
+    one, other = tracker_of(name), tracker_of(name, AppearanceConfig(prior=None))
     for detections in world(seed):
         assert rows_of(one.step(detections)) == rows_of(other.step(scaled(detections, scale)))
 
@@ -160,8 +160,8 @@ def test_half_hidden_people_do_not_teach() -> None:
     ids = {}
     for max_overlap in (0.2, None):
         config = SortConfig(
-            stages={"looks": StageConfig(cost="latent", limit=0.5), "iou": StageConfig()},
-            latent=LatentConfig(limit=1.0),
+            stages={"looks": StageConfig(cost="latent", threshold=0.5), "iou": StageConfig()},
+            appearance=AppearanceConfig(threshold=1.0),
             lifecycle=LifecycleConfig(min_hits=0, max_age=9),
             gallery=GalleryConfig(max_overlap=max_overlap, size=2),
         )

@@ -148,10 +148,10 @@ def _flatness(model: LatentModel, latents: Tensor) -> float:
     import torch
 
     from flatsort.embedding.objectives import flatness
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
 
-    noise = Noise(0, "flatness").signs(PROBES * len(latents), latents.shape[1])
-    probes = [flatness.estimate(model.observe, latents.clone(), part) for part in noise.chunk(PROBES)]
+    generator = RandomGenerator(0, "flatness").signs(PROBES * len(latents), latents.shape[1])
+    probes = [flatness.estimate(model.observe, latents.clone(), part) for part in generator.chunk(PROBES)]
     return float(torch.stack([probe.penalty.detach() for probe in probes]).mean())
 
 

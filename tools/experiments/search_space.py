@@ -113,7 +113,7 @@ def parse_search(texts: Sequence[str]) -> Space:
 
 
 def default_space(config: TrackConfig) -> Space:
-    """What is worth trying for a tracker: limits of its stages, lives of its tracks, noise, the latent limit."""
+    """What is worth trying for a tracker: thresholds of its stages, lives of its tracks, noise, appearance."""
     space: Space = {}
     for name, stage in config.stages.items():
         space |= {f"stages.{name}.{key}": found for key, found in _of_stage(stage).items()}
@@ -127,19 +127,19 @@ def default_space(config: TrackConfig) -> Space:
     for key in NOISE.get(config.motion.name, ()):
         if (own := getattr(config.motion, key)) > 0:
             space[f"motion.{key}"] = Range(own / 5, own * 5, log=True)
-    if needs_latents(config) and config.latent.limit == "auto":
-        space["latent.rate"] = _around(config.latent.rate, 1e-3, 0.1, log=True)
+    if needs_latents(config) and config.appearance.threshold == "auto":
+        space["appearance.false_match_rate"] = _around(config.appearance.false_match_rate, 1e-3, 0.1, log=True)
     return space
 
 
 def _of_stage(stage: StageConfig) -> Space:
     found: Space = {}
     if stage.cost in ("iou", "score_iou"):
-        most = 0.95 if stage.compete is None else min(0.95, stage.compete)
-        found["limit"] = _around(stage.limit, 0.2, most)
+        most = 0.95 if stage.assignment_threshold is None else min(0.95, stage.assignment_threshold)
+        found["threshold"] = _around(stage.threshold, 0.2, most)
     else:
-        most = 2.0 if stage.compete is None else stage.compete
-        found["limit"] = _around(stage.limit, min(0.3, most / 2), most)
+        most = 2.0 if stage.assignment_threshold is None else stage.assignment_threshold
+        found["threshold"] = _around(stage.threshold, min(0.3, most / 2), most)
     if stage.cost == "blend":
         found["weight"] = _around(stage.weight, 0.1, 0.9)
     return found

@@ -117,11 +117,11 @@ def fit_prior(model: SymbolModel, known: Labelled, classes: int, steps: int, see
     import torch
 
     from flatsort.embedding.priors.pixel_cnn import SymbolPrior
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
 
     with torch.no_grad():
         maps = model.symbols(known.samples)
-    order = Noise(seed, "held out").permutation(len(known.samples))
+    order = RandomGenerator(seed, "held out").permutation(len(known.samples))
     apart = math.ceil(HELD_OUT * len(order))
     held, rows = order[:apart], order[apart:]
     with torch.random.fork_rng(devices=[]):
@@ -135,7 +135,7 @@ def fit_prior(model: SymbolModel, known: Labelled, classes: int, steps: int, see
 
     for step in range(steps):
         optimiser.zero_grad()
-        nats(rows[Noise(seed, step).permutation(len(rows))[:BATCH]]).backward()  # type: ignore[no-untyped-call]
+        nats(rows[RandomGenerator(seed, step).permutation(len(rows))[:BATCH]]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if (step + 1) % JUDGE_EVERY == 0 or step + 1 == steps:
             with torch.no_grad():
@@ -182,10 +182,10 @@ def _reconstructed(model: SymbolModel, samples: Tensor) -> Tensor:
 def _drawn(model: SymbolModel, prior: SymbolPrior, classes: Tensor, seed: int) -> Labelled:
     import torch
 
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
 
     with torch.no_grad():
-        maps = prior.sample(len(classes), Noise(seed, "samples"), classes)
+        maps = prior.sample(len(classes), RandomGenerator(seed, "samples"), classes)
         return Labelled(model.decode(model.latents(maps)).clamp(0, 1), classes)
 
 

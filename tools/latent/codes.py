@@ -42,7 +42,7 @@ def main(model: str, out: Path, samples: int, seed: int) -> None:
     from flatsort.embedding.figures.codes import moments_figure
     from flatsort.embedding.figures.sheets import save, sheet
     from flatsort.embedding.priors import hyperplane
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
     from flatsort.tools.latent.common import open_model, write_json
 
     opened = open_model(model, ("lbae",))
@@ -52,8 +52,10 @@ def main(model: str, out: Path, samples: int, seed: int) -> None:
             f"model {model}: expected codes of two bits or more, which can vary together, got {opened.dim}"
         )
     drawn = {
-        "hyperplanes": prior.sample(samples, Noise(seed, "hyperplanes")),
-        "rounded Gaussian": hyperplane.round_gaussian(prior.moments, samples, Noise(seed, "gaussian")).float(),
+        "hyperplanes": prior.sample(samples, RandomGenerator(seed, "hyperplanes")),
+        "rounded Gaussian": hyperplane.round_gaussian(
+            prior.moments, samples, RandomGenerator(seed, "gaussian")
+        ).float(),
     }
     moments = {"codes": prior.moments.double()} | {name: hyperplane.moments_of([c]) for name, c in drawn.items()}
     truth, expected = moments["codes"], prior.expected()

@@ -220,9 +220,9 @@ def split(n: int, has: Bool, seed: int) -> Parts:
     ValueError
         If there are too few, or a part has too few with or without the attribute to learn from.
     """
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
 
-    order = Noise(seed, "edit").permutation(n).numpy()
+    order = RandomGenerator(seed, "edit").permutation(n).numpy()
     last = order[4 * n // 5 :]
     if n < LEAST or has[last].all():
         raise ValueError(f"data: expected {LEAST} samples or more, some without the attribute, got {n}")

@@ -17,7 +17,7 @@ from flatsort.embedding.figures.colours import colours_of
 from flatsort.embedding.figures.sheets import Shown, save
 from flatsort.embedding.geometry.measures import Measures, encode, measure
 from flatsort.embedding.loading import CHECKPOINT
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tools.latent.common import weights_of
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def choose(data: SampleSet, points: int, seed: int) -> SampleSet:
     """
     if len(data) < LEAST:
         raise ValueError(f"data: expected {LEAST} samples or more, got {len(data)}")
-    rows = Noise(seed, "samples").permutation(len(data))[:points].sort().values
+    rows = RandomGenerator(seed, "samples").permutation(len(data))[:points].sort().values
     return data.take(rows.numpy())
 
 

@@ -63,16 +63,18 @@ def main(
     """
     import numpy as np
 
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
     from flatsort.embedding.representation import mcmc, posterior
 
     loaded = open_model(model, posterior.KINDS)
     data = gathered(sources, loaded, out)
-    rows = Noise(seed, "samples").permutation(len(data))[:count].sort().values
+    rows = RandomGenerator(seed, "samples").permutation(len(data))[:count].sort().values
     samples = data.tensor(rows.numpy())
     density, shape = posterior.log_joint(loaded, samples), (loaded.dim,)
-    begin = mcmc.starts(density, Noise(seed, "prior").normal(CANDIDATES, *shape), chains, Noise(seed, "starts"))
-    sampled = mcmc.metropolis(density, begin, Noise(seed, "mcmc"), steps, burn_in)
+    begin = mcmc.starts(
+        density, RandomGenerator(seed, "prior").normal(CANDIDATES, *shape), chains, RandomGenerator(seed, "starts")
+    )
+    sampled = mcmc.metropolis(density, begin, RandomGenerator(seed, "mcmc"), steps, burn_in)
     q = posterior.variational(loaded, samples)
     grid = posterior.grid_posterior(loaded, samples) if loaded.dim == 2 else None
     best = grid.fit(q) if grid is not None else None
@@ -96,13 +98,13 @@ def main(
 
 def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
     """How the chains mixed, and distances of q from what they drew; one number a sample."""
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
     from flatsort.embedding.representation import mcmc, posterior
 
     mean, covariance = chains.moments()
     pooled = chains.pooled()
-    noise = Noise(seed, "q")
-    drawn = q.mean[:, None] + q.log_deviation.exp()[:, None] * noise.normal(*pooled.shape)
+    generator = RandomGenerator(seed, "q")
+    drawn = q.mean[:, None] + q.log_deviation.exp()[:, None] * generator.normal(*pooled.shape)
     # nobody has stood still and jumped by more than doubles hold: an infinite R̂ is cut for JSON
     r_hat = mcmc.split_r_hat(chains.draws).amax(1).clamp_max(1e3)
     w2 = posterior.gaussian_wasserstein(mean, covariance, q.mean.double(), _covariance(q))
@@ -112,7 +114,7 @@ def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
         "effective_size": mcmc.effective_size(chains.draws).amin(1).tolist(),
         "deviation": covariance.diagonal(dim1=1, dim2=2).mean(1).sqrt().tolist(),
         "w2": w2.tolist(),
-        "sliced_w2": posterior.sliced_wasserstein(drawn.double(), pooled.double(), noise).tolist(),
+        "sliced_w2": posterior.sliced_wasserstein(drawn.double(), pooled.double(), generator).tolist(),
     }
 
 

@@ -18,7 +18,7 @@ from flatsort.embedding.figures.information import information_figure
 from flatsort.embedding.figures.sheets import Shown, save
 from flatsort.embedding.geometry.measures import encode, reconstruction_error
 from flatsort.embedding.model import Batch, LatentModel
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation.clustering import clustering
 from flatsort.embedding.representation.disentanglement import disentanglement, mutual_information
 from flatsort.embedding.representation.downstream import label_efficiency
@@ -134,7 +134,7 @@ def notes(rows: Sequence[Row[Findings]]) -> list[str]:
 def draw(models: Sequence[Contender], data: SampleSet, out: Path, seed: int) -> list[Path]:
     """Write maps and the table of information of each model's first seed into a folder; gives their paths."""
     figures = {}
-    some = data.take(np.sort(Noise(seed, "map").permutation(len(data))[:MAPPED].numpy()))
+    some = data.take(np.sort(RandomGenerator(seed, "map").permutation(len(data))[:MAPPED].numpy()))
     samples, colours = some.tensor(slice(None)), colours_of(some)
     shown = [Shown(one.name, one.models[0], samples, encode(one.models[0], samples)) for one in models]
     for method in maps.METHODS:
@@ -163,11 +163,11 @@ def _through(function: Callable[[torch.Tensor], torch.Tensor], data: SampleSet) 
 def _losses(model: LatentModel, data: SampleSet, seed: int, step: int) -> dict[str, float]:
     """Reconstruction error, and terms of the loss in nats where the model has them; means over the samples."""
     sums: dict[str, float] = {}
-    noise = Noise(seed, "measure")
+    generator = RandomGenerator(seed, "measure")
     for start in range(0, len(data), BATCH):
         samples = data.tensor(slice(start, start + BATCH))
         with torch.no_grad():
-            terms = model.loss(Batch(samples, samples), noise, step).terms
+            terms = model.loss(Batch(samples, samples), generator, step).terms
         for name in ("nll", "kl"):
             if name in terms:
                 sums[name] = sums.get(name, 0.0) + float(terms[name]) * len(samples) / len(data)

@@ -76,10 +76,10 @@ def main(model: str, sources: tuple[str, ...], out: Path, count: int, seed: int)
 def _drawn(model: LatentModel, name: str, count: int, seed: int) -> torch.Tensor:
     import torch
 
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
 
     with torch.inference_mode():
-        latents = model.sample(count, Noise(seed, "samples"))
+        latents = model.sample(count, RandomGenerator(seed, "samples"))
         if latents is None:
             raise ValueError(
                 f"model {name}: {model.config.name} has no prior to draw from (or is not trained far enough for it)"
@@ -96,13 +96,13 @@ def _compare(model: LatentModel, data: SampleSet, drawn: torch.Tensor, out: Path
     import torch
 
     from flatsort.embedding.figures.sheets import save, sheet
-    from flatsort.embedding.random_generator import Noise
+    from flatsort.embedding.random_generator import RandomGenerator
     from flatsort.embedding.representation.nearest_neighbours import nearest
 
     with torch.inference_mode():
         known = model.likelihood.standardise(data.tensor(slice(None))).clone()
     found = nearest(drawn.numpy(), known.numpy())
-    some = Noise(seed, "usual").permutation(len(known))[:COMPARED]
+    some = RandomGenerator(seed, "usual").permutation(len(known))[:COMPARED]
     usual = nearest(known[some].numpy(), known.numpy(), some.numpy())
     rows = []
     for start in range(0, min(len(drawn), PAIRED * ROW), ROW):

@@ -50,25 +50,25 @@ def open_embedder(config: TrackConfig) -> Embedder | None:
 
 
 def note_on_limit(config: TrackConfig) -> str:
-    """A word where a fixed limit meets an embedder whose distances it cannot know."""
-    fixed = config.latent.limit
+    """A word where a fixed threshold meets an embedder whose distances it cannot know."""
+    fixed = config.appearance.threshold
     if not config.embedder or isinstance(fixed, str) or Path(config.embedder).suffix == ".onnx":
         return ""
-    return f"latent.limit={fixed:g} is fixed: for the distances of {config.embedder} try latent.limit=auto"
+    return f"appearance.threshold={fixed:g} is fixed: for the distances of {config.embedder} try appearance.threshold=auto"
 
 
 def with_prior(config: TrackConfig, embedder: Embedder | None) -> TrackConfig:
     """The config with what is known of the embedder's latents, where it does not say so itself.
 
-    That is the limit to begin with, which the checkpoint holds: it was found without labels on what the model was
+    That is the threshold to begin with, which the checkpoint holds: it was found without labels on what the model was
     trained on, and is one of whole latents. And it is whether latents are codes of −1 and 1, which are then kept as
     bits, unless the gallery keeps a mean of them.
     """
-    latent = config.latent
+    latent = config.appearance
     if getattr(embedder, "binary", False) and config.gallery.keep not in MEANS:
         latent = replace(latent, bits=True)
     card = getattr(embedder, "card", None)
     cut = embedder is not None and config.embed.dim(embedder.dim) < embedder.dim
-    if card is not None and not cut and latent.prior is None and latent.limit == "auto":
-        latent = replace(latent, prior=card.calibration.get(f"limit_fmr_{latent.rate:g}") or None)
-    return config if latent == config.latent else replace(config, latent=latent)
+    if card is not None and not cut and latent.prior is None and latent.threshold == "auto":
+        latent = replace(latent, prior=card.calibration.get(f"limit_fmr_{latent.false_match_rate:g}") or None)
+    return config if latent == config.appearance else replace(config, appearance=latent)

@@ -80,16 +80,16 @@ class Explainer:
             for pairs in sorted(detections.values(), key=lambda each: min(map(_distance, each)))[:NEAREST]:
                 shown += pairs
         looks = any(p.latent is not None for p in self._pairs)
-        head = ("frame", "track", "detection", "stage", "iou", *["latent"] * looks, "cost", "limit", "why")
+        head = ("frame", "track", "detection", "stage", "iou", *["latent"] * looks, "cost", "threshold", "why")
         rows = [
             (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.iou, *[p.latent] * looks)
-            + ((p.cost, p.limit, p.reason) if p.stage else ("", "", p.reason))
+            + ((p.cost, p.threshold, p.reason) if p.stage else ("", "", p.reason))
             for p in shown
         ]
         rest = len(self._pairs) - len(shown)
         more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
         unit = (
-            "\nlatent: distance of looks, in units of the limit found without labels; the stage has its own limit of it"
+            "\nlatent: distance of looks, in units of the threshold found without labels; the stage has its own threshold of it"
             if looks
             else ""
         )
@@ -98,4 +98,4 @@ class Explainer:
 
 def _distance(pair: Pair) -> tuple[bool, bool, float]:
     """How far a pair is from being matched, to sort by."""
-    return not pair.matched, pair.stage == "", pair.cost - pair.limit
+    return not pair.matched, pair.stage == "", pair.cost - pair.threshold

@@ -18,49 +18,52 @@ MEMORY = 20_000
 MOST = 64
 """Boxes of a frame whose pairs are looked at: of more, evenly chosen ones."""
 PRIOR = 300
-"""Pairs that the limit of the checkpoint weighs as much as."""
+"""Pairs that the threshold of the checkpoint weighs as much as."""
 GROWTH = 1.1
 """The quantile is taken anew once there are this many times the pairs."""
 
 
 @dataclass(frozen=True)
-class LatentConfig:
-    """The unit of latent distances: the limit up to which two latents may show one object."""
+class AppearanceConfig:
+    """The distance up to which two latents may show the same object: the unit of all latent distances."""
 
-    limit: float | int | str = "auto"
-    """A distance, or auto: what ``rate`` of the pairs of two boxes of one frame, which are two objects, fall below."""
-    rate: float = 0.01
-    """Share of false matches that auto allows among pairs of one frame."""
+    threshold: float | int | str = "auto"
+    """A distance, or auto: found so that ``false_match_rate`` of the pairs of boxes of one frame, which show two
+    different objects, fall below it."""
+    false_match_rate: float = 0.01
+    """Share of the pairs of one frame that the automatic threshold may take for the same object."""
     prior: float | None = None
-    """The limit before any pair was seen; None: the one in the checkpoint of the embedder, where it has one."""
+    """The threshold before any pair was seen; None: the one in the checkpoint of the embedder, where it has one."""
     bits: bool = False
     """Whether latents are codes of −1 and 1, which galleries then keep and compare as bits: the same distances and
     tracks from a 64th of the memory. Set by an embedder whose model says so (``lbae``)."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.limit, str) and self.limit != "auto":
-            raise ValueError(f"latent.limit: expected auto or a distance, got {self.limit!r}")
-        if not 0 < self.rate < 1:
-            raise ValueError(f"latent.rate: expected a share between 0 and 1, got {self.rate}")
-        for key in ("limit", "prior"):
+        if isinstance(self.threshold, str) and self.threshold != "auto":
+            raise ValueError(f"appearance.threshold: expected auto or a distance, got {self.threshold!r}")
+        if not 0 < self.false_match_rate < 1:
+            raise ValueError(
+                f"appearance.false_match_rate: expected a share between 0 and 1, got {self.false_match_rate}"
+            )
+        for key in ("threshold", "prior"):
             value = getattr(self, key)
             if isinstance(value, (int, float)) and not 0 < value < math.inf:
-                raise ValueError(f"latent.{key}: expected a positive distance, got {value}")
+                raise ValueError(f"appearance.{key}: expected a positive distance, got {value}")
 
 
-class LatentLimit:
-    """The limit of an embedder's distance: fixed, or the quantile of distances between boxes of one frame so far."""
+class AppearanceThreshold:
+    """The threshold in force: the fixed one, or the quantile of the distances within frames so far."""
 
-    def __init__(self, config: LatentConfig) -> None:
+    def __init__(self, config: AppearanceConfig) -> None:
         self._config = config
         self._pairs = np.empty(MEMORY)
         self._count = self._known = 0
-        fixed = None if isinstance(config.limit, str) else float(config.limit)
+        fixed = None if isinstance(config.threshold, str) else float(config.threshold)
         self._auto = fixed is None
         self.value = fixed if fixed is not None else config.prior or math.inf
 
     def units(self, distance: Float) -> Float:
-        """Distances in units of the limit; as long as there is none, whatever differs is at the limit: 1."""
+        """Distances in units of the threshold; as long as there is none, whatever differs is at the threshold: 1."""
         return distance / self.value if self.value < math.inf else np.sign(distance)
 
     def see(self, detections: Detections) -> None:
@@ -82,6 +85,6 @@ class LatentLimit:
             self.value = self._mixed(self._pairs[: self._count])
 
     def _mixed(self, pairs: Float) -> float:
-        found = float(np.quantile(pairs, self._config.rate))
+        found = float(np.quantile(pairs, self._config.false_match_rate))
         weight = PRIOR / (PRIOR + self._count) if self._config.prior else 0.0
         return max(weight * (self._config.prior or 0.0) + (1 - weight) * found, float(np.finfo(np.float32).tiny))

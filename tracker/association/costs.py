@@ -13,7 +13,7 @@ from flatsort.tracker.association.problem import Problem
 from flatsort.tracker.types import Float
 
 FARTHEST = 2.0
-"""Latent distance, in units of its limit, from which on a pair is as unlike as can be."""
+"""Latent distance, in units of its threshold, from which on a pair is as unlike as can be."""
 
 
 def iou(problem: Problem, weight: float = 0.0) -> Float:  # noqa: ARG001  # one signature for all
@@ -27,7 +27,7 @@ def score_iou(problem: Problem, weight: float = 0.0) -> Float:  # noqa: ARG001
 
 
 def latent(problem: Problem, weight: float = 1.0) -> Float:  # noqa: ARG001
-    """Euclidean distance in latent space, in units of the limit up to which two latents may show one object.
+    """Euclidean distance in latent space, in units of the threshold up to which two latents may show one object.
 
     Raises
     ------

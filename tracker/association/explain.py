@@ -27,7 +27,7 @@ class Pair:
         Number of the track in order of birth: names it before it has an id.
     detection : int
         Row of the detection in the input.
-    cost, limit : float
+    cost, threshold : float
         The stage's cost of the pair and the highest it accepts; NaN-free: 0 where no stage looked.
     matched : bool
     reason : str
@@ -35,8 +35,8 @@ class Pair:
     iou : float
         Overlap of the track's predicted box and the detection, whatever the cost.
     latent : float or None
-        Distance of their looks in units of the limit up to which two latents may show one object, whatever the cost;
-        None where the detections bring no latents.
+        Distance of their latents in units of the appearance threshold, whatever the cost; None where the detections
+        bring no latents.
     """
 
     frame: int
@@ -45,7 +45,7 @@ class Pair:
     serial: int
     detection: int
     cost: float
-    limit: float
+    threshold: float
     matched: bool
     reason: str
     iou: float = 0.0
@@ -85,12 +85,12 @@ def explain(
     pairs = []
     seen = np.zeros((len(problem.boxes), len(problem.detections)), bool)
 
-    def add(stage: str, row: int, col: int, cost: float, limit: float, reason: str) -> None:
+    def add(stage: str, row: int, col: int, cost: float, threshold: float, reason: str) -> None:
         serial = int(serials[row])
         track, detection = ids.get(serial, 0), int(inputs[col])
         latent = None if problem.latent_distance is None else float(problem.latent_distance[row, col])
         overlap, matched = float(problem.iou[row, col]), reason == "matched"
-        pairs.append(Pair(frame, stage, track, serial, detection, cost, limit, matched, reason, overlap, latent))
+        pairs.append(Pair(frame, stage, track, serial, detection, cost, threshold, matched, reason, overlap, latent))
 
     for trace in traces:
         seen[np.ix_(trace.rows, trace.cols)] = True
@@ -103,7 +103,7 @@ def explain(
                     reason = _refusal(trace, i, j) or _contest(
                         partner_of_row.get(i), partner_of_col.get(j), trace, inputs, serials, ids
                     )
-                add(trace.name, row, col, float(trace.cost[i, j]), trace.config.limit, reason)
+                add(trace.name, row, col, float(trace.cost[i, j]), trace.config.threshold, reason)
     for row, col in np.argwhere(~seen).tolist():
         add("", row, col, 0.0, 0.0, _unseen(row, col, traces))
     return Explanation(frame, pairs)
@@ -115,16 +115,16 @@ def _partners(trace: Trace) -> tuple[dict[int, int], dict[int, int]]:
 
 
 def _refusal(trace: Trace, i: int, j: int) -> str:
-    for gate, (values, limit) in trace.gates.items():
-        if values[i, j] > limit:
-            return f"gate {gate}: {values[i, j]:.3g} above {limit:.3g}"
-    if trace.cost[i, j] > trace.config.limit:
-        return f"cost {trace.cost[i, j]:.3f} above limit {trace.config.limit:.3f}"
+    for gate, (values, threshold) in trace.gates.items():
+        if values[i, j] > threshold:
+            return f"gate {gate}: {values[i, j]:.3g} above {threshold:.3g}"
+    if trace.cost[i, j] > trace.config.threshold:
+        return f"cost {trace.cost[i, j]:.3f} above threshold {trace.config.threshold:.3f}"
     return ""
 
 
 def _contest(j: int | None, i: int | None, trace: Trace, inputs: Int, serials: Int, ids: Mapping[int, int]) -> str:
-    """What a pair within its limits lost to: the partners that its track and its detection took instead."""
+    """What a pair within its thresholds lost to: the partners that its track and its detection took instead."""
     lost = []
     if j is not None:
         lost.append(f"the track took detection {inputs[trace.cols[j]]}")

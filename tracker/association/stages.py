@@ -1,4 +1,4 @@
-"""Association as data: a tracker is a sequence of stages, each with its tracks, detections, cost, gates and limit."""
+"""Association as data: a tracker is a sequence of stages, each with tracks, detections, cost, gates and threshold."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class StageConfig:
 
     cost: str = "iou"
     """Name in `costs`."""
-    limit: float = 0.7
+    threshold: float = 0.7
     """Pairs of a higher cost are refused."""
-    compete: float | None = None
-    """Pairs up to this cost take part in the assignment, though those above ``limit`` are refused after it; None: the
-    limit. SORT lets every overlapping pair compete (1.0)."""
+    assignment_threshold: float | None = None
+    """Pairs up to this cost take part in the assignment, though those above ``threshold`` are refused after it; None:
+    those up to ``threshold`` only. In SORT every overlapping pair takes part (1.0)."""
     gates: tuple[str, ...] = ()
     """Names in `gates`."""
     tracks: str = "all"
@@ -58,12 +58,13 @@ class StageConfig:
             raise ValueError(f"stage min_missed: expected at most max_missed {self.max_missed}, got {self.min_missed}")
         if self.tracks not in WHICH:
             raise ValueError(f"stage tracks: expected one of {', '.join(WHICH)}, got {self.tracks!r}")
-        for key in ("limit", "min_score", "max_score"):
+        for key in ("threshold", "min_score", "max_score"):
             if not math.isfinite(getattr(self, key) or 0.0):
                 raise ValueError(f"stage {key}: expected a finite number, got {getattr(self, key)}")
-        if self.compete is not None and not self.limit <= self.compete < math.inf:
+        if self.assignment_threshold is not None and not self.threshold <= self.assignment_threshold < math.inf:
             raise ValueError(
-                f"stage compete: expected a finite number of at least limit {self.limit}, got {self.compete}"
+                f"stage assignment_threshold: expected a finite number of at least threshold {self.threshold}, "
+                f"got {self.assignment_threshold}"
             )
 
 
@@ -78,7 +79,7 @@ class Trace:
         Tracks and detections that took part.
     cost : [rows cols]
     gates : dict
-        Name → (values [rows cols], limit).
+        Name → (values [rows cols], threshold).
     matches : Matches
         Indices into ``rows`` and ``cols``.
     """
@@ -142,9 +143,9 @@ def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) 
     gates = {}
     allowed: Bool | None = None
     for gate in stage.gates:
-        values, limit = GATES[gate](problem)
-        gates[gate] = values[pairs], limit
-        passes = gates[gate][0] <= limit
+        values, threshold = GATES[gate](problem)
+        gates[gate] = values[pairs], threshold
+        passes = gates[gate][0] <= threshold
         allowed = passes if allowed is None else allowed & passes
     if stage.cascade:
         result = _cascade(stage, cost, allowed, problem.missed[rows])
@@ -154,15 +155,17 @@ def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) 
 
 
 def _match(stage: StageConfig, cost: Float, allowed: Bool | None) -> Matches:
-    within = cost <= stage.limit
+    within = cost <= stage.threshold
     if allowed is not None:
         within &= allowed
     rows, cols = within.nonzero()
     if one_to_one(rows, cols):  # nobody contends for a pair
         return matches(rows, cols, *cost.shape)
-    if stage.compete is None:
-        return assign(cost, within, bound=float(np.nextafter(stage.limit, np.inf)))
-    found = assign(cost, cost < stage.compete if allowed is None else allowed, bound=stage.compete)
+    if stage.assignment_threshold is None:
+        return assign(cost, within, bound=float(np.nextafter(stage.threshold, np.inf)))
+    found = assign(
+        cost, cost < stage.assignment_threshold if allowed is None else allowed, bound=stage.assignment_threshold
+    )
     kept = within[found.rows, found.cols]
     return found if kept.all() else matches(found.rows[kept], found.cols[kept], *cost.shape)
 

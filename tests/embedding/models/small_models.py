@@ -13,7 +13,7 @@ from flatsort.embedding.nets import NetConfig
 from flatsort.embedding.objectives.hierarchical_prior import PriorConfig
 from flatsort.embedding.objectives.vector_quantisation import CodebookConfig
 from flatsort.embedding.priors.pixel_cnn import PixelCNNConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 IMAGE, VECTOR = [3, 16, 8], [6]
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
@@ -44,8 +44,8 @@ def first_phase(name: str) -> dict[str, Any]:
 
 def batch(shape: list[int] = VECTOR, n: int = 8) -> Batch:
     """Samples between 0 and 1 that lie near a surface of two dimensions."""
-    angles = Noise(9).uniform(n, 2) * 6
-    weights = Noise(10).normal(2, int(torch.tensor(shape).prod()))
+    angles = RandomGenerator(9).uniform(n, 2) * 6
+    weights = RandomGenerator(10).normal(2, int(torch.tensor(shape).prod()))
     samples = torch.sigmoid(torch.sin(angles) @ weights).reshape(n, *shape)
     return Batch(samples, samples)
 
@@ -55,7 +55,7 @@ def train(trained: LatentModel, samples: Batch, steps: int, rate: float = 1e-2) 
     optimizer = torch.optim.Adam(trained.parameters(), rate)
     terms: dict[str, torch.Tensor] = {}
     for step in range(steps):
-        loss = trained.loss(samples, Noise(0, step), step)
+        loss = trained.loss(samples, RandomGenerator(0, step), step)
         optimizer.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -10,7 +10,7 @@ import torch
 from flatsort.embedding.likelihood import LikelihoodConfig
 from flatsort.embedding.model import LatentModel, build
 from flatsort.embedding.models.disk_ae import DiskAEConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 LAMBDAS = (0.1, 0.7, 3.0, 11.0)
 
@@ -19,13 +19,13 @@ def made(shape: list[int] | None = None, dim: int = 2, centre: bool = False, **s
     likelihood = LikelihoodConfig(centre=centre)
     config = DiskAEConfig(shape=shape or [1, 16, 16], dim=dim, widths=[4, 8], likelihood=likelihood, **settings)
     model = build(config, 3)
-    model.fit(Noise(5).uniform(6, *config.shape))
+    model.fit(RandomGenerator(5).uniform(6, *config.shape))
     return model.eval()
 
 
 def apart(model: LatentModel, factor: float, proper: bool = False) -> float:
     """‖D(λz) − λD(z)‖ / ‖λD(z)‖, of the whole picture or of the decoder proper."""
-    z = Noise(1).normal(5, model.dim)
+    z = RandomGenerator(1).normal(5, model.dim)
     decode = model.decoder if proper else model.decode
     with torch.no_grad():
         plain = factor * decode(z)
@@ -47,7 +47,7 @@ def test_only_from_black_is_the_whole_picture_homogeneous() -> None:
 
 def test_a_negative_factor_gives_another_picture() -> None:
     model = made(bias=False)
-    z = Noise(1).normal(5, 2)
+    z = RandomGenerator(1).normal(5, 2)
     assert not torch.allclose(model.decoder(-z), -model.decoder(z), atol=1e-2)
 
 
@@ -56,7 +56,7 @@ def test_coordinates_are_constants_as_biases_are() -> None:
 
 
 def test_without_biases_brightness_scales_the_code() -> None:
-    images = Noise(2).uniform(4, 1, 16, 16)
+    images = RandomGenerator(2).uniform(4, 1, 16, 16)
     for bias, same in ((False, True), (True, False)):
         model = made(bias=bias)
         with torch.no_grad():
@@ -65,7 +65,7 @@ def test_without_biases_brightness_scales_the_code() -> None:
 
 def test_with_slope_one_the_model_is_affine() -> None:
     model = made(slope=0.999999)
-    a, b = Noise(2).uniform(4, 1, 16, 16), Noise(3).uniform(4, 1, 16, 16)
+    a, b = RandomGenerator(2).uniform(4, 1, 16, 16), RandomGenerator(3).uniform(4, 1, 16, 16)
     with torch.no_grad():
         between = model.encode((a + b) / 2)
         torch.testing.assert_close(between, (model.encode(a) + model.encode(b)) / 2, atol=1e-4, rtol=1e-4)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from flatsort.embedding import checkpoint
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from tests.embedding.models.small_models import IMAGE, batch, model, train
 
 
@@ -24,17 +24,17 @@ def test_it_samples_once_training_is_over_and_from_its_checkpoint(tmp_path: Path
     made, samples = model("lbae"), batch(n=64)
     train(made, samples, 30)
     made.eval()
-    assert made.sample(3, Noise(0)) is None
+    assert made.sample(3, RandomGenerator(0)) is None
     with torch.no_grad():
         made.conclude(torch.split(samples.inputs, 10))
         codes = made.encode(samples.inputs)
-    drawn = made.sample(20_000, Noise(0))
+    drawn = made.sample(20_000, RandomGenerator(0))
     assert drawn is not None
     torch.testing.assert_close(drawn.mean(0), codes.mean(0), atol=0.03, rtol=0)
     before = {key: value.clone() for key, value in made.state_dict().items()}
     made.conclude(torch.split(samples.inputs, 10))
     assert all(torch.equal(value, before[key]) for key, value in made.state_dict().items())
     checkpoint.save(tmp_path / "m.safetensors", made, checkpoint.Card())
-    again = checkpoint.load(tmp_path / "m.safetensors")[0].sample(50, Noise(0))
+    again = checkpoint.load(tmp_path / "m.safetensors")[0].sample(50, RandomGenerator(0))
     assert again is not None
-    assert torch.equal(again, made.sample(50, Noise(0)))  # type: ignore[arg-type]
+    assert torch.equal(again, made.sample(50, RandomGenerator(0)))  # type: ignore[arg-type]

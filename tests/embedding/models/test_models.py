@@ -9,7 +9,7 @@ import torch
 
 from flatsort.embedding import checkpoint
 from flatsort.embedding.model import MODELS
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from tests.embedding.models.small_models import IMAGE, VECTOR, batch, first_phase, model, train
 
 pytestmark = pytest.mark.parametrize("name", MODELS.names())
@@ -28,7 +28,7 @@ def test_the_loss_is_finite_and_reaches_every_parameter(name: str, shape: list[i
     strength = dict.fromkeys(("encoder", "decoder"), 0.0)
     for step in range(STEPS):  # models that learn in phases reach their parts one after the other
         made.zero_grad()
-        loss = made.loss(batch(shape), Noise(0, step), step)
+        loss = made.loss(batch(shape), RandomGenerator(0, step), step)
         loss.total.backward()  # type: ignore[no-untyped-call]
         assert loss.total.isfinite()
         assert loss.score.isfinite()
@@ -52,8 +52,8 @@ def test_shapes_of_latents_reconstructions_and_samples(name: str, shape: list[in
     assert made.embed(samples.inputs).shape == (8, made.embed_dim)
     assert made.decode(latents).shape == samples.targets.shape
     assert made.observe(latents).shape == (8, samples.targets[0].numel())
-    drawn = made.sample(5, Noise(1))
-    again = made.sample(5, Noise(1))
+    drawn = made.sample(5, RandomGenerator(1))
+    again = made.sample(5, RandomGenerator(1))
     if drawn is not None and again is not None:
         assert drawn.shape == (5, made.dim)
         assert drawn.isfinite().all()
@@ -91,18 +91,18 @@ def test_a_checkpoint_gives_the_same_latents_and_goes_on_alike(name: str, tmp_pa
 
 def test_it_learns(name: str) -> None:
     made, samples = model(name, **first_phase(name)), batch(n=32)
-    before = float(made.loss(samples, Noise(7), 0).terms["error"].detach())
+    before = float(made.loss(samples, RandomGenerator(7), 0).terms["error"].detach())
     assert train(made, samples, 40)["error"] < 0.5 * before
 
 
 def test_held_out_samples_are_scored_without_a_trace(name: str) -> None:
     made, samples = model(name), batch()
-    made.loss(samples, Noise(0), 0)
+    made.loss(samples, RandomGenerator(0), 0)
     made.after_step(0, lambda mean: mean)
     before = {key: t.clone() for key, t in made.state_dict().items()}
     made.eval()
     with torch.inference_mode():
-        score = made.loss(samples, Noise(0), 1).score
+        score = made.loss(samples, RandomGenerator(0), 1).score
     made.after_step(1, lambda mean: mean)
     assert score.isfinite()
     assert isinstance(made.settled, bool)

@@ -15,7 +15,7 @@ from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.model import Batch, build
 from flatsort.embedding.models.pca_ae import PCAAE, PCAAEConfig
 from flatsort.embedding.nets import NetConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.callbacks import read_metrics
 from flatsort.embedding.training.loop import train as train_run
 from tests.embedding.models.small_models import IMAGE, batch, train
@@ -32,8 +32,8 @@ def pca_ae(shape: list[int] | None = None, **settings: int) -> PCAAE:
 
 def ellipsoid(n: int = 400) -> Tensor:
     """Gaussian samples whose principal deviations are 3, 2, 1.2 and .3 three times, turned somehow."""
-    turn = torch.linalg.qr(Noise(5).normal(6, 6)).Q
-    drawn: Tensor = Noise(6).normal(n, 6) * torch.tensor([3.0, 2, 1.2, 0.3, 0.3, 0.3]) @ turn + 1
+    turn = torch.linalg.qr(RandomGenerator(5).normal(6, 6)).Q
+    drawn: Tensor = RandomGenerator(6).normal(n, 6) * torch.tensor([3.0, 2, 1.2, 0.3, 0.3, 0.3]) @ turn + 1
     return drawn
 
 
@@ -50,12 +50,12 @@ def learnt(samples: Tensor, dim: int, weight: float, seed: int = 0) -> PCAAE:
 
         def closure(stage: int = stage, optimiser: torch.optim.LBFGS = optimiser) -> Tensor:
             optimiser.zero_grad()
-            total = made.loss(some, Noise(0), stage).total
+            total = made.loss(some, RandomGenerator(0), stage).total
             total.backward()  # type: ignore[no-untyped-call]
             return total
 
         optimiser.step(closure)  # type: ignore[no-untyped-call]
-        made.loss(some, Noise(0), stage)
+        made.loss(some, RandomGenerator(0), stage)
         made.after_step(stage, lambda mean: mean)
     return made.eval()
 
@@ -119,7 +119,7 @@ def test_a_stage_changes_nothing_of_those_before(per_stage: int) -> None:
         assert int(made.decoder.stage) == stage
         assert made.settled == (stage == 4 // per_stage - 1)
         before = {key: t.clone() for key, t in made.state_dict().items()}
-        loss = made.loss(samples, Noise(0, step), step)
+        loss = made.loss(samples, RandomGenerator(0, step), step)
         optimiser.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -166,7 +166,7 @@ def test_running_moments_are_means_of_a_new_stage_at_first() -> None:
     raws = []
     for step in (0, 1):
         some = batch(n=8 + step)
-        made.loss(some, Noise(0), step)
+        made.loss(some, RandomGenerator(0), step)
         made.after_step(step, lambda mean: mean)
         raws.append(made.encoder.stages[0](some.inputs).detach())
     mean, variance = (torch.stack([f(raw) for raw in raws]).mean(0) for f in (_mean, _variance))

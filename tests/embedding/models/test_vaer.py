@@ -15,7 +15,7 @@ from flatsort.embedding.models.vaer import VAER, VAERConfig
 from flatsort.embedding.nets import NetConfig
 from flatsort.embedding.objectives.gaussian_process import TrainedKernel, log_marginal
 from flatsort.embedding.objectives.kl import Gaussian
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from tests.embedding.models.small_models import batch, model
 
 SMALL = VAERConfig(shape=[6], dim=2, net=NetConfig(hidden=[16]), regress_after=3, targets=0.25)
@@ -29,7 +29,7 @@ def made(config: VAERConfig = SMALL) -> VAER:
 
 def windows(n: int = 16, w: int = 8, k: int = 1) -> Batch:
     """Two windows of samples that change smoothly with their position."""
-    place = torch.linspace(-1.5, 1.5, w).repeat(n // w)[:, None] + Noise(4).normal(n, k) * 0.01
+    place = torch.linspace(-1.5, 1.5, w).repeat(n // w)[:, None] + RandomGenerator(4).normal(n, k) * 0.01
     waves = torch.sin(place[:, :1] * torch.arange(1, 7) + torch.arange(n)[:, None] // w)
     return Batch(waves, waves, place, torch.arange(n) // w)
 
@@ -38,13 +38,13 @@ def test_without_positions_it_is_the_vae() -> None:
     vaer, vae = model("vaer"), model("vae")
     vae.load_state_dict({key: t for key, t in vaer.state_dict().items() if not key.startswith("kernel")})
     for step in (0, 1000):
-        ours, theirs = (m.loss(batch(), Noise(1, step), step) for m in (vaer, vae))
+        ours, theirs = (m.loss(batch(), RandomGenerator(1, step), step) for m in (vaer, vae))
         assert ours.total.item() == ours.score.item() == theirs.total.item()
 
 
 def test_before_its_time_nothing_is_regressed_but_the_kernel_learns() -> None:
     vaer, samples = made(), windows()
-    with_time, without = (vaer.loss(b, Noise(1), 2) for b in (samples, replace(samples, positions=None)))
+    with_time, without = (vaer.loss(b, RandomGenerator(1), 2) for b in (samples, replace(samples, positions=None)))
     assert with_time.score.item() == without.score.item()
     with_time.total.backward()  # type: ignore[no-untyped-call]
     grad = vaer.kernel.raw.grad
@@ -55,11 +55,11 @@ def test_before_its_time_nothing_is_regressed_but_the_kernel_learns() -> None:
 def test_targets_are_decoded_from_the_posterior_of_a_gaussian_process() -> None:
     """The score once more, from scikit-learn's regression of the observed means and the noise's own numbers."""
     vaer, samples, n, w = made(), windows(), 16, 8
-    found = vaer.loss(samples, Noise(1), 3)
-    noise = Noise(1)
+    found = vaer.loss(samples, RandomGenerator(1), 3)
+    generator = RandomGenerator(1)
     posterior = Gaussian.of(vaer.infer(samples.inputs))
-    z, kl = posterior.sample(noise.normal(n, 2)), posterior.kl()
-    order, chance = noise.uniform(n).view(2, w).argsort(1).numpy(), noise.normal(n, 2)
+    z, kl = posterior.sample(generator.normal(n, 2)), posterior.kl()
+    order, chance = generator.uniform(n).view(2, w).argsort(1).numpy(), generator.normal(n, 2)
     assert samples.positions is not None
     place = samples.positions.double().numpy()
     for g in range(2):
@@ -77,7 +77,7 @@ def test_targets_are_decoded_from_the_posterior_of_a_gaussian_process() -> None:
 def test_the_joint_loss_reaches_the_encoder_of_what_is_observed_only() -> None:
     vaer, samples = made(), windows()
     inputs = samples.inputs.clone().requires_grad_()
-    vaer.loss(replace(samples, inputs=inputs), Noise(1), 3).total.backward()  # type: ignore[no-untyped-call]
+    vaer.loss(replace(samples, inputs=inputs), RandomGenerator(1), 3).total.backward()  # type: ignore[no-untyped-call]
     assert inputs.grad is not None
     silent = (inputs.grad.abs().sum(1) == 0).view(2, 8).sum(1)
     assert silent.tolist() == [2, 2]
@@ -88,7 +88,7 @@ def test_training_fits_the_kernel_and_regresses_better() -> None:
     optimizer = torch.optim.Adam(vaer.parameters(), 1e-2)
     errors = []
     for step in range(60):
-        loss = vaer.loss(samples, Noise(0, step), step)
+        loss = vaer.loss(samples, RandomGenerator(0, step), step)
         optimizer.zero_grad()
         loss.total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -104,9 +104,9 @@ def test_training_fits_the_kernel_and_regresses_better() -> None:
 
 def test_bad_batches_and_settings_are_named() -> None:
     with pytest.raises(ValueError, match=r"model\.positions: expected 2 as the data's positions have, got 1"):
-        made().loss(windows(k=2), Noise(1), 0)
+        made().loss(windows(k=2), RandomGenerator(1), 0)
     ragged = replace(windows(), groups=torch.tensor([0] * 7 + [1] * 4 + [2] * 5))
     with pytest.raises(ValueError, match=r"batch: expected windows of one length"):
-        made().loss(ragged, Noise(1), 0)
+        made().loss(ragged, RandomGenerator(1), 0)
     with pytest.raises(ValueError, match=r"model\.targets: expected between 0 and 1"):
         VAERConfig(targets=1.0)

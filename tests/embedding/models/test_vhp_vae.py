@@ -12,7 +12,7 @@ from flatsort.embedding.model import MODELS
 from flatsort.embedding.models.flat_vhp_vae import FlatVHPVAEConfig
 from flatsort.embedding.objectives import flatness
 from flatsort.embedding.objectives.rewo import RewoConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.config import load, part
 from tests.embedding.models.small_models import batch, model, train
 
@@ -61,7 +61,7 @@ def test_the_penalty_flattens_the_decoder() -> None:
     for eta in (0.0, 300.0):
         made = model("flat_vhp_vae", eta=eta)
         train(made, samples, 60)
-        points = flatness.mixup(made.encode(samples.inputs), Noise(1)).detach()
+        points = flatness.mixup(made.encode(samples.inputs), RandomGenerator(1)).detach()
         spread[eta] = float(flatness.exact(made.observe, points).penalty.detach())
     assert spread[300.0] < 0.3 * spread[0.0]
 
@@ -71,7 +71,7 @@ def test_latents_are_constants_for_the_penalty_or_not(detach: bool) -> None:
     gradients: list[torch.Tensor] = []
     for eta in (0.0, 100.0):
         made = model("flat_vhp_vae", eta=eta, detach=detach)
-        made.loss(batch(), Noise(0), 0).total.backward()  # type: ignore[no-untyped-call]
+        made.loss(batch(), RandomGenerator(0), 0).total.backward()  # type: ignore[no-untyped-call]
         gradients.append(torch.cat([p.grad.flatten() for p in made.encoder.parameters() if p.grad is not None]))
     assert torch.allclose(gradients[0], gradients[1]) == detach
 
@@ -81,9 +81,9 @@ def test_the_penalty_is_that_of_the_first_rows() -> None:
     made = model("flat_vhp_vae", flat_rows=3, mode="paper", eta=2.0)
     calls = []
     made.decoder.register_forward_hook(lambda _module, given, _out: calls.append(len(given[0])))
-    loss = made.loss(samples, Noise(0), 0)
+    loss = made.loss(samples, RandomGenerator(0), 0)
     assert calls == [8, 3]
-    plain = model("vhp_vae").loss(samples, Noise(0), 0)
+    plain = model("vhp_vae").loss(samples, RandomGenerator(0), 0)
     torch.testing.assert_close(loss.total, plain.total + 2 * loss.terms["flatness"])
     torch.testing.assert_close(loss.score, plain.score + 2 * loss.terms["flatness"])
 

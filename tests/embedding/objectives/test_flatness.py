@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from flatsort.embedding.objectives import flatness
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 D, M, N = 4, 12, 6
 
@@ -24,7 +24,7 @@ def decoder(seed: int = 0, d: int = D) -> nn.Module:
 
 
 def points(n: int = N, d: int = D) -> Tensor:
-    return Noise(3).normal(n, d).double()
+    return RandomGenerator(3).normal(n, d).double()
 
 
 def all_probes(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ def all_probes(z: Tensor) -> tuple[Tensor, Tensor]:
 
 def linear(scale: float, seed: int) -> nn.Module:
     """z → scale · Q z with orthonormal columns Q."""
-    q, _ = torch.linalg.qr(Noise(seed).normal(M, D).double())
+    q, _ = torch.linalg.qr(RandomGenerator(seed).normal(M, D).double())
     layer = nn.Linear(D, M, bias=False).double()
     layer.weight = nn.Parameter(scale * q)
     return layer.requires_grad_(requires_grad=False)
@@ -46,7 +46,7 @@ def linear(scale: float, seed: int) -> nn.Module:
 def test_an_isometry_up_to_scale_is_flat_and_its_scale_is_found(scale: float, seed: int, mode: str) -> None:
     z = points()
     for found in (
-        flatness.estimate(linear(scale, seed), z, Noise(seed).signs(N, D).double(), mode),
+        flatness.estimate(linear(scale, seed), z, RandomGenerator(seed).signs(N, D).double(), mode),
         flatness.exact(linear(scale, seed), z, mode),
     ):
         assert float(found.scale) == pytest.approx(scale**2)
@@ -58,7 +58,7 @@ def test_an_isometry_up_to_scale_is_flat_and_its_scale_is_found(scale: float, se
 def test_the_normalised_penalty_is_free_of_scale_and_the_papers_grows_with_its_fourth_power(
     scale: float, seed: int
 ) -> None:
-    one, z, v = decoder(seed).requires_grad_(requires_grad=False), points(), Noise(seed).signs(N, D).double()
+    one, z, v = decoder(seed).requires_grad_(requires_grad=False), points(), RandomGenerator(seed).signs(N, D).double()
     for mode, power in (("normalised", 0), ("paper", 4)):
         plain = flatness.estimate(one, z, v, mode)
         scaled = flatness.estimate(lambda x: scale * one(x), z, v, mode)
@@ -99,10 +99,12 @@ def test_the_estimate_is_unbiased_within_its_own_error(mode: str) -> None:
     one, z = decoder(1, d=16), points(8, 16)
     n = len(z)
     exact = flatness.exact(one, z, mode)
-    noise = Noise(4)
+    generator = RandomGenerator(4)
     with torch.no_grad():
-        found = [flatness.estimate(one, z, noise.signs(n, 16).double(), mode, scale=exact.scale) for _ in range(100)]
-        own = [flatness.estimate(one, z, noise.signs(n, 16).double(), mode) for _ in range(100)]
+        found = [
+            flatness.estimate(one, z, generator.signs(n, 16).double(), mode, scale=exact.scale) for _ in range(100)
+        ]
+        own = [flatness.estimate(one, z, generator.signs(n, 16).double(), mode) for _ in range(100)]
     for values, truth in (
         (torch.stack([f.penalty for f in found]), exact.penalty),
         (torch.stack([f.scale for f in own]), exact.scale),
@@ -118,7 +120,7 @@ def test_the_estimate_is_unbiased_within_its_own_error(mode: str) -> None:
 
 
 def penalty_gradient(one: nn.Module, mode: str, *, detach_scale: bool) -> Tensor:
-    probes = Noise(5).signs(N, D).double()
+    probes = RandomGenerator(5).signs(N, D).double()
     penalty = flatness.estimate(one, points(), probes, mode, detach_scale=detach_scale).penalty
     last = list(one.parameters())[-2]
     (gradient,) = torch.autograd.grad(penalty, last)
@@ -142,25 +144,25 @@ def test_the_decoder_is_called_once_whatever_the_latent_size(d: int) -> None:
         out: Tensor = one(z)
         return out
 
-    flatness.estimate(counted, points(d=d), Noise(0).signs(N, d).double())
+    flatness.estimate(counted, points(d=d), RandomGenerator(0).signs(N, d).double())
     assert calls == [N]
 
 
 def test_a_decoder_that_ignores_its_latents_gives_a_finite_penalty() -> None:
     for mode in flatness.MODES:
         z = points().requires_grad_()
-        found = flatness.estimate(lambda x: 0 * x, z, Noise(0).signs(N, D).double(), mode)
+        found = flatness.estimate(lambda x: 0 * x, z, RandomGenerator(0).signs(N, D).double(), mode)
         (gradient,) = torch.autograd.grad(found.penalty, z)
         assert found.penalty.isfinite()
         assert gradient.isfinite().all()
 
 
 def test_mixup_lies_on_the_line_between_neighbours_and_a_little_beyond() -> None:
-    z = Noise(1).normal(500, 3)
-    mixed = flatness.mixup(z, Noise(2), 0.2)
+    z = RandomGenerator(1).normal(500, 3)
+    mixed = flatness.mixup(z, RandomGenerator(2), 0.2)
     line = z.roll(1, 0) - z
     share = ((mixed - z) * line).sum(1) / line.square().sum(1)
     torch.testing.assert_close(mixed, z + share[:, None] * line)
     assert -0.2 <= share.min() < -0.15
     assert 1.15 < share.max() <= 1.2
-    assert torch.equal(mixed, flatness.mixup(z, Noise(2), 0.2))
+    assert torch.equal(mixed, flatness.mixup(z, RandomGenerator(2), 0.2))

@@ -17,7 +17,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from torch import Tensor
 
 from flatsort.embedding.objectives.gaussian_process import Kernel, TrainedKernel, fit, log_marginal, regress, with_noise
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # of torch.jit, at the import
@@ -32,9 +32,9 @@ KERNEL = Kernel(
 
 def seen(n: int = 20, m: int = 7) -> tuple[Tensor, Tensor, Tensor]:
     """Positions [n 2], latents [n 3] on smooth surfaces, wanted positions [m 2]."""
-    x = Noise(0).uniform(n, 2).double() * 3
+    x = RandomGenerator(0).uniform(n, 2).double() * 3
     z = torch.stack([torch.sin(2 * x[:, 0]), torch.cos(x[:, 1]) * x[:, 0], x.sum(1) - 3], dim=1)
-    return x, z + 0.1 * Noise(1).normal(n, 3).double(), Noise(2).uniform(m, 2).double() * 3
+    return x, z + 0.1 * RandomGenerator(1).normal(n, 3).double(), RandomGenerator(2).uniform(m, 2).double() * 3
 
 
 class _Exact(gpytorch.models.ExactGP):  # type: ignore[misc]
@@ -50,8 +50,8 @@ class _Exact(gpytorch.models.ExactGP):  # type: ignore[misc]
 def gpytorch_says(d: int) -> tuple[Tensor, Tensor, float]:
     """Posterior mean and variance [m] of process d, and the log marginal likelihood."""
     x, z, wanted = seen()
-    noise = gpytorch.constraints.GreaterThan(1e-8)
-    model = _Exact(x, z[:, d], gpytorch.likelihoods.GaussianLikelihood(noise_constraint=noise)).double()
+    generator = gpytorch.constraints.GreaterThan(1e-8)
+    model = _Exact(x, z[:, d], gpytorch.likelihoods.GaussianLikelihood(noise_constraint=generator)).double()
     model.covar_module.outputscale = KERNEL.signal[d]
     model.covar_module.base_kernel.lengthscale = KERNEL.length[d]
     model.likelihood.noise = KERNEL.noise[d]
@@ -111,8 +111,10 @@ def test_fitting_follows_the_units() -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 4), st.integers(2, 9), st.integers(1, 5))
 def test_groups_know_nothing_of_each_other(seed: int, groups: int, n: int, m: int) -> None:
-    x, wanted = (Noise(seed, name).uniform(groups * k, 2).view(groups, k, 2) for name, k in (("x", n), ("w", m)))
-    z = Noise(seed, "z").normal(groups * n, 3).view(groups, n, 3)
+    x, wanted = (
+        RandomGenerator(seed, name).uniform(groups * k, 2).view(groups, k, 2) for name, k in (("x", n), ("w", m))
+    )
+    z = RandomGenerator(seed, "z").normal(groups * n, 3).view(groups, n, 3)
     together, likely = regress(KERNEL, x, z, wanted), log_marginal(KERNEL, x, z)
     for g in range(groups):
         alone = regress(KERNEL, x[g], z[g], wanted[g])
@@ -147,8 +149,8 @@ def test_equal_positions_get_jitter_and_nonsense_is_refused() -> None:
 def test_gradients_are_right() -> None:
     x, z, wanted = (t[:4] for t in seen())
 
-    def mean(length: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
-        kernel = Kernel(length, signal, noise)
+    def mean(length: Tensor, signal: Tensor, generator: Tensor) -> Tensor:
+        kernel = Kernel(length, signal, generator)
         found = regress(kernel, x, z, wanted)
         return torch.cat([found.mean, found.variance]).sum() + log_marginal(kernel, x, z).sum()
 

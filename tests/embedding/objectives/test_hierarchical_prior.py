@@ -11,7 +11,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
 from flatsort.embedding.objectives.kl import BOUND, Gaussian
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 ZETA, DIM = 2, 3
 DEVIATION, SHIFT = 0.5, 0.3
@@ -54,7 +54,7 @@ def log_prob(loading: Tensor, z: Tensor) -> Tensor:
 def posteriors(n: int) -> tuple[Gaussian, Tensor]:
     """One posterior, and n draws of it."""
     posterior = Gaussian(torch.tensor([0.5, -0.2, 1.0]), torch.tensor([-1.0, -0.5, -1.5]))
-    return posterior, posterior.sample(Noise(5).normal(n, DIM))
+    return posterior, posterior.sample(RandomGenerator(5).normal(n, DIM))
 
 
 @pytest.mark.parametrize("samples", [1, 16])
@@ -62,7 +62,7 @@ def test_with_the_true_posterior_above_the_bound_is_exact(samples: int) -> None:
     loading = LOADING * torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
     loading[:, 1] = torch.tensor([0.5, -0.5, 0.0])  # orthogonal columns: the posterior of ζ is diagonal
     posterior, z = posteriors(50)
-    bound = linear_prior(samples, loading, exact=True).bound(z, posterior.log_density(z), Noise(0))
+    bound = linear_prior(samples, loading, exact=True).bound(z, posterior.log_density(z), RandomGenerator(0))
     torch.testing.assert_close(bound, posterior.log_density(z) - log_prob(loading, z), rtol=1e-4, atol=1e-4)
 
 
@@ -72,7 +72,7 @@ def test_the_bound_falls_with_samples_to_the_divergence_in_closed_form() -> None
     for samples in (1, 4, 16, 256):
         prior = linear_prior(samples, LOADING, exact=False)
         with torch.no_grad():
-            means[samples] = float(prior.bound(z, posterior.log_density(z), Noise(1)).mean())
+            means[samples] = float(prior.bound(z, posterior.log_density(z), RandomGenerator(1)).mean())
     q = MultivariateNormal(posterior.mean, torch.diag((2 * posterior.log_deviation).exp()))
     truth = float(kl_divergence(q, marginal(LOADING)))
     same_draws = float((posterior.log_density(z) - log_prob(LOADING, z)).mean())
@@ -85,17 +85,17 @@ def test_one_sample_is_the_nested_lower_bound() -> None:
     prior = HierarchicalPrior(DIM, PriorConfig(dim=ZETA, hidden=[8], samples=1))
     posterior, z = posteriors(1)
     z = z.expand(20000, DIM)
-    bound = prior.bound(z, posterior.log_density(z), Noise(2))
+    bound = prior.bound(z, posterior.log_density(z), RandomGenerator(2))
     above = Gaussian.of(prior.inference(z[:1]))
-    zeta = above.sample(Noise(3).normal(20000, ZETA))
+    zeta = above.sample(RandomGenerator(3).normal(20000, ZETA))
     nested = posterior.log_density(z[:1]) + above.kl() - Gaussian.of(prior.generator(zeta)).log_density(z)
     error = (bound.var() / len(bound) + nested.var() / len(nested)).sqrt()
     assert abs(bound.mean() - nested.mean()) < 4 * error
 
 
 def gradients(prior: HierarchicalPrior, gate: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-    z = Noise(6).normal(9, DIM).requires_grad_()
-    bound = prior.bound(z, torch.zeros(9), Noise(7), gate).mean()
+    z = RandomGenerator(6).normal(9, DIM).requires_grad_()
+    bound = prior.bound(z, torch.zeros(9), RandomGenerator(7), gate).mean()
     first, *others = torch.autograd.grad(bound, [z, *prior.parameters()])
     return first, others
 
@@ -113,7 +113,7 @@ def test_the_gate_freezes_the_networks_and_nothing_else() -> None:
 
 def test_samples_have_the_moments_of_the_prior() -> None:
     prior = linear_prior(1, LOADING, exact=False)
-    drawn = prior.sample(40000, Noise(8)).detach()
+    drawn = prior.sample(40000, RandomGenerator(8)).detach()
     truth = marginal(LOADING)
     torch.testing.assert_close(drawn.mean(0), truth.mean, atol=0.03, rtol=0)
     torch.testing.assert_close(drawn.T.cov(), truth.covariance_matrix, atol=0.04, rtol=0)

@@ -6,20 +6,20 @@ import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from flatsort.embedding.objectives.kl import BOUND, Gaussian, log_normal
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 N, D = 20, 7
 
 
 def made(seed: int = 0) -> tuple[Gaussian, MultivariateNormal]:
-    raw = Noise(seed).normal(N, 2 * D)
+    raw = RandomGenerator(seed).normal(N, 2 * D)
     ours = Gaussian.of(raw)
     return ours, MultivariateNormal(ours.mean, torch.diag_embed((2 * ours.log_deviation).exp()))
 
 
 def test_density_and_divergence_are_those_of_torch() -> None:
     ours, theirs = made()
-    values = Noise(1).normal(N, D) * 3
+    values = RandomGenerator(1).normal(N, D) * 3
     standard = MultivariateNormal(torch.zeros(N, D), torch.eye(D))
     torch.testing.assert_close(ours.log_density(values), theirs.log_prob(values))  # type: ignore[no-untyped-call]
     torch.testing.assert_close(ours.kl(), kl_divergence(theirs, standard))
@@ -28,7 +28,7 @@ def test_density_and_divergence_are_those_of_torch() -> None:
 
 def test_the_divergence_is_the_mean_of_the_log_ratio() -> None:
     ours, _ = made()
-    draws = ours.sample(Noise(2).normal(20000, N, D))
+    draws = ours.sample(RandomGenerator(2).normal(20000, N, D))
     ratios = ours.log_density(draws) - log_normal(draws)
     error = ratios.std(0) / len(draws) ** 0.5
     assert ((ratios.mean(0) - ours.kl()).abs() < 4 * error).all()
@@ -36,7 +36,7 @@ def test_the_divergence_is_the_mean_of_the_log_ratio() -> None:
 
 def test_draws_have_the_gradient_of_mean_and_deviation() -> None:
     raw = torch.zeros(1, 2 * D, requires_grad=True)
-    normal = Noise(3).normal(1, D)
+    normal = RandomGenerator(3).normal(1, D)
     (gradient,) = torch.autograd.grad(Gaussian.of(raw).sample(normal).sum(), raw)
     torch.testing.assert_close(gradient, torch.cat([torch.ones(1, D), normal], 1))
 

@@ -10,7 +10,7 @@ import torch
 
 from flatsort.embedding.likelihood import Likelihood, LikelihoodConfig
 from flatsort.embedding.objectives.rewo import LEAST_BETA, Rewo, RewoConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 GAUSSIAN = Likelihood(LikelihoodConfig(sigma=0.2), [5])
 BERNOULLI = Likelihood(LikelihoodConfig(kind="bernoulli"), [5])
@@ -18,8 +18,8 @@ BERNOULLI = Likelihood(LikelihoodConfig(kind="bernoulli"), [5])
 
 def errors(start: float, end: float, n: int, decay: float = 30.0) -> list[float]:
     """Mean errors of batches that fall towards a floor, with some noise."""
-    noise = Noise(0).normal(n).tolist()
-    return [(end + (start - end) * math.exp(-i / decay)) * (1 + 0.02 * noise[i]) for i in range(n)]
+    generator = RandomGenerator(0).normal(n).tolist()
+    return [(end + (start - end) * math.exp(-i / decay)) * (1 + 0.02 * generator[i]) for i in range(n)]
 
 
 def reference(config: RewoConfig, sequence: list[float], aim: float) -> list[tuple[float, float, float, bool]]:
@@ -94,14 +94,14 @@ def test_initial_phase_freezes_beta_then_it_rises_to_one_and_falls_when_the_cons
 
 def test_at_beta_one_the_loss_is_the_lower_bound_of_a_gaussian_with_deviation_kappa() -> None:
     rewo = Rewo(RewoConfig(kappa=0.07, beta=1.0), GAUSSIAN)
-    raw, targets, bound = Noise(1).normal(6, 5), Noise(2).normal(6, 5), torch.tensor(3.0)
+    raw, targets, bound = RandomGenerator(1).normal(6, 5), RandomGenerator(2).normal(6, 5), torch.tensor(3.0)
     total, score, _ = rewo(GAUSSIAN.error(raw, targets).mean(), bound)
     nll = Likelihood(LikelihoodConfig(sigma=0.07), [5]).nll(raw, targets).mean()
     torch.testing.assert_close((total, score), (nll + bound, nll + bound))
 
 
 def test_of_a_bernoulli_kappa_only_decides() -> None:
-    raw, targets, bound = Noise(1).normal(6, 5), Noise(2).uniform(6, 5), torch.tensor(3.0)
+    raw, targets, bound = RandomGenerator(1).normal(6, 5), RandomGenerator(2).uniform(6, 5), torch.tensor(3.0)
     for kappa in (0.1, 1.0, "auto"):
         rewo = Rewo(RewoConfig(kappa=kappa, beta=0.5), BERNOULLI)
         total, score, terms = rewo(BERNOULLI.error(raw, targets).mean(), bound)

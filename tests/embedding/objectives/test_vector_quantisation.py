@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from flatsort.embedding.objectives.vector_quantisation import CodebookConfig, Quantiser, perplexity
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 DIM = 3
 
@@ -23,10 +23,10 @@ def alone(value: Tensor) -> Tensor:
 
 def maps(n: int = 8, height: int = 3, width: int = 2, seed: int = 0) -> Tensor:
     """Feature maps [n d h w] whose vectors lie in four clusters."""
-    noise = Noise(seed)
-    centres = 4 * Noise(99).normal(4, DIM)
-    which = noise.uniform(n * height * width).mul(4).long()
-    vectors = centres[which] + 0.3 * noise.normal(len(which), DIM)
+    generator = RandomGenerator(seed)
+    centres = 4 * RandomGenerator(99).normal(4, DIM)
+    which = generator.uniform(n * height * width).mul(4).long()
+    vectors = centres[which] + 0.3 * generator.normal(len(which), DIM)
     return vectors.reshape(n, height, width, DIM).permute(0, 3, 1, 2).contiguous()
 
 
@@ -37,7 +37,7 @@ def flat(features: Tensor) -> Tensor:
 def quantiser(features: Tensor, **settings: object) -> Quantiser:
     """One whose codes start from four of the vectors, one of each cluster."""
     made = Quantiser(CodebookConfig(codes=4, dead_below=0, **settings), DIM)  # type: ignore[arg-type]
-    vectors, centres = flat(features), 4 * Noise(99).normal(4, DIM)
+    vectors, centres = flat(features), 4 * RandomGenerator(99).normal(4, DIM)
     made._set(torch.ones(4, dtype=torch.bool), vectors[torch.cdist(centres, vectors).argmin(1)])
     return made
 
@@ -60,7 +60,7 @@ def test_the_nearest_code_by_brute_force() -> None:
 def test_gradients_are_those_of_the_paper(kind: str) -> None:
     features = maps().requires_grad_()
     made = quantiser(features.detach(), kind=kind, commitment=0.25)
-    weights, count = Noise(1).normal(*features.shape), features.numel()
+    weights, count = RandomGenerator(1).normal(*features.shape), features.numel()
     found = made(features)
     (through,) = torch.autograd.grad((found.codes * weights).sum(), features, retain_graph=True)
     torch.testing.assert_close(through, weights)  # straight through
@@ -84,7 +84,7 @@ def by_gradient(made: Quantiser, features: Tensor) -> None:
 
 def by_averages(made: Quantiser, features: Tensor) -> None:
     for step in range(100):
-        made(features, Noise(0, step))
+        made(features, RandomGenerator(0, step))
         made.after_step(alone)
 
 
@@ -110,13 +110,13 @@ def test_the_stationary_codes_are_those_of_k_means(
 
 
 def test_averages_without_a_past_are_iterations_of_lloyd() -> None:
-    features = Noise(4).normal(30, DIM, 3, 2)  # no clusters: assignments change in every iteration
+    features = RandomGenerator(4).normal(30, DIM, 3, 2)  # no clusters: assignments change in every iteration
     made = Quantiser(CodebookConfig(codes=4, dead_below=0, decay=0.0, smoothing=1e-9), DIM)
     made.start(features)
     for _ in range(3):
         start = made.codebook.numpy().copy()
         labels = np.linalg.norm(flat(features).numpy()[:, None] - start, axis=2).argmin(1)
-        made(features, Noise(0))
+        made(features, RandomGenerator(0))
         made.after_step(alone)
         lloyd = np.stack([flat(features).numpy()[labels == k].mean(0) for k in range(4)])
         np.testing.assert_allclose(made.codebook.numpy(), lloyd, rtol=1e-4, atol=1e-5)
@@ -132,7 +132,7 @@ def test_moving_averages_equal_their_closed_form() -> None:
         one_hot = torch.nn.functional.one_hot(symbols, 4).double() / len(symbols)
         weight = (1 - gamma) * gamma ** (steps - 1 - step)
         usage, sums = usage + weight * one_hot.sum(0), sums + weight * one_hot.T @ vectors
-        made(features, Noise(0, step))
+        made(features, RandomGenerator(0, step))
         made.after_step(alone)
     n = 48  # vectors of a step: the paper's N is n·usage
     smooth = (n * usage + epsilon) / (n * usage.sum() + 4 * epsilon) * usage.sum()
@@ -160,12 +160,12 @@ def test_dead_codes_become_vectors_of_the_batch(kind: str) -> None:
         made._set(torch.arange(8) >= 3, 1000.0 + torch.arange(8.0)[:, None].expand(8, DIM))  # nothing is near
     for step in range(2):
         assert made.codebook[3:].min() > 500
-        made(features, Noise(0, step))
+        made(features, RandomGenerator(0, step))
         made.after_step(alone)
     revived = made.codebook.detach()[3:]
     assert float(torch.cdist(revived, flat(features)).min(1).values.max()) < 1e-5
     assert made.usage[3:].tolist() == pytest.approx([1 / 8] * 5)
-    made(features, Noise(0, 3))
+    made(features, RandomGenerator(0, 3))
     assert len(made(features).symbols.unique()) > 3
 
 
@@ -179,10 +179,10 @@ def test_processes_that_share_a_batch_agree_with_one(kind: str) -> None:
         each.load_state_dict(one.state_dict())
     for step in range(4):
         features = maps(seed=step)
-        one(features, Noise(0, step))
+        one(features, RandomGenerator(0, step))
         one.after_step(alone)
         for rank, each in enumerate(two):
-            each(features[rank::2], Noise(0, step, rank=rank, world=2))
+            each(features[rank::2], RandomGenerator(0, step, rank=rank, world=2))
         noted = [each._noted[0] for each in two if each._noted is not None]
         for i, each in enumerate(two):
             each.after_step(lambda value, other=noted[1 - i]: (value + other) / 2)  # type: ignore[misc]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flatsort.embedding.priors import hyperplane
 from flatsort.embedding.priors.hyperplane import HyperplanePrior
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 MANY = 40_000
 SEEDS = st.integers(0, 1000)
@@ -22,8 +22,8 @@ SEEDS = st.integers(0, 1000)
 
 def codes_of(seed: int, n: int = 2000, d: int = 6) -> Tensor:
     """Codes with means and correlations: signs of shifted, mixed normal numbers."""
-    noise = Noise(seed, "codes")
-    normal = noise.normal(n, d) @ noise.normal(d, d) + noise.normal(1, d)
+    generator = RandomGenerator(seed, "codes")
+    normal = generator.normal(n, d) @ generator.normal(d, d) + generator.normal(1, d)
     return torch.where(normal < 0, -1.0, 1.0)
 
 
@@ -36,7 +36,7 @@ def fitted(codes: Tensor) -> HyperplanePrior:
 def test_two_bits_have_the_chances_of_an_orthant() -> None:
     prior = fitted(torch.tensor([[1.0, 1], [1, 1], [1, -1], [-1, 1], [-1, -1], [1, 1], [-1, -1], [1, -1]]))
     vectors = prior.vectors.double()
-    drawn = prior.sample(MANY, Noise(0))
+    drawn = prior.sample(MANY, RandomGenerator(0))
     # both bits are 1 where all three sides are alike: twice the chance of an orthant
     gram = (vectors @ vectors.T).numpy()
     both = 2 * multivariate_normal(np.zeros(3), gram).cdf(np.zeros(3))
@@ -61,21 +61,21 @@ def test_means_are_exact_and_so_are_covariances_that_can_be_had(seed: int) -> No
 
 def test_samples_have_the_moments_and_a_rounded_gaussian_has_not() -> None:
     prior = fitted(codes_of(3))
-    noise = 4 / math.sqrt(MANY)
-    drawn = hyperplane.moments_of([prior.sample(MANY, Noise(1))])
-    assert float((drawn - prior.expected()).abs().max()) < noise
-    assert float((drawn - prior.moments).abs().max()) < noise + 0.02
-    rounded = hyperplane.moments_of([hyperplane.round_gaussian(prior.moments, MANY, Noise(1))])
+    generator = 4 / math.sqrt(MANY)
+    drawn = hyperplane.moments_of([prior.sample(MANY, RandomGenerator(1))])
+    assert float((drawn - prior.expected()).abs().max()) < generator
+    assert float((drawn - prior.moments).abs().max()) < generator + 0.02
+    rounded = hyperplane.moments_of([hyperplane.round_gaussian(prior.moments, MANY, RandomGenerator(1))])
     assert float((rounded - prior.moments).abs().max()) > 0.1
     mean = prior.moments[-1, :-1].double()
     closed = torch.erf(mean / (2 * (1 - mean.square())).sqrt())  # of a Gaussian's signs
-    assert float((rounded[-1, :-1] - closed).abs().max()) < noise
+    assert float((rounded[-1, :-1] - closed).abs().max()) < generator
 
 
 def test_bits_that_never_change_and_bits_that_always_agree() -> None:
     codes = codes_of(5, d=4)
     codes = torch.cat([codes, torch.ones(len(codes), 1), -torch.ones(len(codes), 1), codes[:, :1], -codes[:, 1:2]], 1)
-    drawn = fitted(codes).sample(5000, Noise(0))
+    drawn = fitted(codes).sample(5000, RandomGenerator(0))
     assert bool((drawn[:, 4] == 1).all())
     assert bool((drawn[:, 5] == -1).all())
     assert int((drawn[:, 6] != drawn[:, 0]).sum()) <= 2

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from flatsort.embedding.priors.pixel_cnn import Level, PixelCNN, PixelCNNConfig, SymbolPrior
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 
 SMALL = PixelCNNConfig(width=8, layers=4)
 
@@ -23,7 +23,7 @@ def _seed() -> None:
 def test_what_comes_later_is_unseen_and_all_before_is_seen() -> None:
     level = Level(5, 4, 4)
     made = PixelCNN(level, SMALL).double()
-    start = Noise(0).uniform(1, 4, 4).mul(5).long()
+    start = RandomGenerator(0).uniform(1, 4, 4).mul(5).long()
     logits = made(start).flatten(2)
     for changed in range(level.places):
         other = start.clone()
@@ -80,7 +80,7 @@ def test_the_fine_map_depends_on_the_coarse_one_and_on_the_label() -> None:
 def test_a_place_alone_equals_the_whole() -> None:
     level = Level(5, 3, 2)
     made = PixelCNN(level, SMALL, above=Level(4, 2, 1)).double()
-    maps, context = Noise(0).uniform(3, 3, 2).mul(5).long(), made.context(torch.tensor([[[0], [1]]] * 3))
+    maps, context = RandomGenerator(0).uniform(3, 3, 2).mul(5).long(), made.context(torch.tensor([[[0], [1]]] * 3))
     whole = made(maps, context).flatten(2)
     for place in range(level.places):
         known = maps.flatten(1).clone()
@@ -94,7 +94,7 @@ def test_samples_are_as_frequent_as_probable() -> None:
     for part in made.pixel_cnns:
         part.head[-1].weight.mul_(20)  # type: ignore[operator]  # far from uniform
     n = 5_000
-    coarse, fine = made.sample(n, Noise(3))
+    coarse, fine = made.sample(n, RandomGenerator(3))
     drawn = torch.bincount(coarse.flatten() * 4 + fine[:, 0, 0] * 2 + fine[:, 0, 1], minlength=12) / n
     every = torch.arange(12)
     maps = [every.div(4, rounding_mode="floor").reshape(-1, 1, 1), torch.stack([every // 2 % 2, every % 2], 1)[:, None]]
@@ -102,7 +102,10 @@ def test_samples_are_as_frequent_as_probable() -> None:
     assert float(expected.max()) > 0.15
     spread = (expected * (1 - expected) / n).sqrt()
     assert float(((drawn - expected).abs() / spread.clamp_min(1e-4)).max()) < 5
-    assert all(torch.equal(a, b) for a, b in zip(made.sample(50, Noise(4)), made.sample(50, Noise(4)), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(made.sample(50, RandomGenerator(4)), made.sample(50, RandomGenerator(4)), strict=True)
+    )
 
 
 def test_it_learns_what_follows_what() -> None:
@@ -110,7 +113,7 @@ def test_it_learns_what_follows_what() -> None:
     made = PixelCNN(Level(4, 3, 3), PixelCNNConfig(width=16, layers=2))
     optimizer = torch.optim.Adam(made.parameters(), 1e-2)
     for step in range(60):
-        maps = Noise(0, step).uniform(32, 3, 1).mul(4).long().expand(-1, -1, 3)
+        maps = RandomGenerator(0, step).uniform(32, 3, 1).mul(4).long().expand(-1, -1, 3)
         optimizer.zero_grad()
         loss = made.nats(maps).mean()
         loss.backward()  # type: ignore[no-untyped-call]

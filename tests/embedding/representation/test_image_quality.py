@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation.image_quality import K1, K2, psnr, ssim
 
 
@@ -25,8 +25,8 @@ def test_ssim_of_flat_pictures_is_that_of_their_brightness() -> None:
 
 
 def test_opencv_finds_the_same() -> None:
-    a = Noise(0).uniform(3, 2, 20, 17)
-    b = (a + 0.2 * Noise(1).normal(3, 2, 20, 17)).clamp(0, 1)
+    a = RandomGenerator(0).uniform(3, 2, 20, 17)
+    b = (a + 0.2 * RandomGenerator(1).normal(3, 2, 20, 17)).clamp(0, 1)
     for n in range(3):
         maps = []
         for x, y in zip(a[n].double().numpy(), b[n].double().numpy(), strict=True):

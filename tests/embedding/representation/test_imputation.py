@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation.imputation import OWN, REGRESSED, fill, hide, judge
 
 
@@ -23,7 +23,7 @@ class Plain(LatentModel):
     def encode(self, images: Tensor) -> Tensor:
         return images
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
         raise NotImplementedError
 
 

@@ -10,7 +10,7 @@ import torch
 from scipy import signal
 from torch import Tensor
 
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation.mcmc import Chains, effective_size, metropolis, split_r_hat, starts
 
 MEANS = torch.tensor([[0.0, 0.0], [3.0, -1.0], [0.5, 8.0]])
@@ -26,13 +26,15 @@ def gaussians(points: Tensor) -> Tensor:
 
 def autoregressive(rho: float, steps: int, chains: int) -> Tensor:
     """Chains [s c] of a stationary process whose correlation at lag k is ρᵏ."""
-    noise = np.random.default_rng(0).normal(size=(steps + 500, chains))
-    return torch.from_numpy(signal.lfilter([1.0], [1.0, -rho], noise, axis=0)[500:].copy())
+    generator = np.random.default_rng(0).normal(size=(steps + 500, chains))
+    return torch.from_numpy(signal.lfilter([1.0], [1.0, -rho], generator, axis=0)[500:].copy())
 
 
 @pytest.fixture(scope="module")
 def sampled() -> Chains:
-    return metropolis(gaussians, MEANS + Noise(0, "start").normal(8, 3, 2), Noise(0, "mcmc"), 1000, 400)
+    return metropolis(
+        gaussians, MEANS + RandomGenerator(0, "start").normal(8, 3, 2), RandomGenerator(0, "mcmc"), 1000, 400
+    )
 
 
 def test_moments_of_gaussians(sampled: Chains) -> None:
@@ -56,7 +58,9 @@ def test_the_proposal_is_tuned(sampled: Chains) -> None:
 
 
 def test_the_same_noise_gives_the_same_chains() -> None:
-    one, same, other = (metropolis(gaussians, MEANS.expand(2, 3, 2), Noise(seed), 10, 40).draws for seed in (0, 0, 1))
+    one, same, other = (
+        metropolis(gaussians, MEANS.expand(2, 3, 2), RandomGenerator(seed), 10, 40).draws for seed in (0, 0, 1)
+    )
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -67,14 +71,14 @@ def test_a_density_with_an_edge() -> None:
     def box(points: Tensor) -> Tensor:
         return torch.where(points.abs().amax(-1) < 1, 0.0, -math.inf)
 
-    found = metropolis(box, torch.zeros(8, 1, 2), Noise(0), 1000, 300)
+    found = metropolis(box, torch.zeros(8, 1, 2), RandomGenerator(0), 1000, 300)
     assert found.draws.abs().max() < 1
     assert found.moments()[1][0].diagonal().tolist() == pytest.approx([1 / 3, 1 / 3], rel=0.08)
 
 
 @pytest.mark.parametrize("burn_in", [44, 45, 46, 47])
 def test_any_burn_in_tunes(burn_in: int) -> None:
-    found = metropolis(gaussians, MEANS.expand(8, 3, 2), Noise(0), 50, burn_in)
+    found = metropolis(gaussians, MEANS.expand(8, 3, 2), RandomGenerator(0), 50, burn_in)
     assert ((found.acceptance > 0.1) & (found.acceptance < 0.7)).all()
     assert (found.draws.std(0) > 0).all()
 
@@ -87,8 +91,8 @@ def test_starts_have_the_share_of_the_modes() -> None:
         likelihood = torch.logaddexp(left + math.log(0.75), right + math.log(0.25))
         return likelihood - 0.5 * points.square().sum(-1)
 
-    prior = Noise(0, "prior").normal(4000, 1)
-    found = starts(lambda z: modes(z).expand(-1, 2), prior, 2000, Noise(0, "starts"))
+    prior = RandomGenerator(0, "prior").normal(4000, 1)
+    found = starts(lambda z: modes(z).expand(-1, 2), prior, 2000, RandomGenerator(0, "starts"))
     assert found.shape == (2000, 2, 1)
     assert (found < 0).float().mean((0, 2)).tolist() == pytest.approx([0.75, 0.75], abs=0.08)
     assert (found.abs() - 1).abs().max() < 0.5
@@ -118,6 +122,6 @@ def test_chains_that_have_not_mixed_show() -> None:
 
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ValueError, match="expected steps ≥ 4 and burn-in ≥ 40, got 3 and 40"):
-        metropolis(gaussians, MEANS[None], Noise(0), 3, 40)
+        metropolis(gaussians, MEANS[None], RandomGenerator(0), 3, 40)
     with pytest.raises(ValueError, match="finite where the chains start"):
-        metropolis(lambda z: gaussians(z) * math.nan, MEANS[None], Noise(0), 4, 40)
+        metropolis(lambda z: gaussians(z) * math.nan, MEANS[None], RandomGenerator(0), 4, 40)

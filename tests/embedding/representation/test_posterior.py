@@ -13,7 +13,7 @@ from flatsort.embedding.model import LatentModel, build
 from flatsort.embedding.models.vae import VAEConfig
 from flatsort.embedding.nets import NetConfig
 from flatsort.embedding.objectives.kl import Gaussian
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.representation import mcmc
 from flatsort.embedding.representation.posterior import (
     gaussian_wasserstein,
@@ -55,8 +55,8 @@ SAMPLES = torch.tensor([[1.0, 0.5, 0.2, -0.3], [-0.5, 0.1, 0.9, 0.4], [0.0, 0.0,
 def test_mcmc_finds_the_posterior() -> None:
     model, covariance = linear(OBLIQUE)
     density = log_joint(model, SAMPLES)
-    begin = mcmc.starts(density, Noise(0, "prior").normal(500, 2), 6, Noise(0, "starts"))
-    chains = mcmc.metropolis(density, begin, Noise(0, "mcmc"), 700, 200)
+    begin = mcmc.starts(density, RandomGenerator(0, "prior").normal(500, 2), 6, RandomGenerator(0, "starts"))
+    chains = mcmc.metropolis(density, begin, RandomGenerator(0, "mcmc"), 700, 200)
     mean, found = chains.moments()
     expected = variational(model, SAMPLES).mean.double()
     error = covariance.diagonal().sqrt() / mcmc.effective_size(chains.draws).sqrt()
@@ -134,7 +134,7 @@ def test_gaussians_that_the_grid_cannot_hold_are_refused() -> None:
 
 
 def test_wasserstein_distances() -> None:
-    random = Noise(0, "w")
+    random = RandomGenerator(0, "w")
     factors = random.normal(4, 3, 3).double()
     covariances = factors @ factors.transpose(1, 2)
     means = random.normal(4, 3).double()
@@ -151,6 +151,6 @@ def test_wasserstein_distances() -> None:
         gaussian_wasserstein(means[:2], one, means[:2], one), torch.zeros(2).double(), atol=1e-5, rtol=0
     )
     cloud = random.normal(2, 500, 3)
-    shifted = sliced_wasserstein(cloud, cloud + torch.tensor([3.0, 4.0, 0.0]), Noise(1), 4000)
+    shifted = sliced_wasserstein(cloud, cloud + torch.tensor([3.0, 4.0, 0.0]), RandomGenerator(1), 4000)
     assert shifted.tolist() == pytest.approx([5, 5], rel=0.05)
-    assert sliced_wasserstein(cloud, cloud.flip(1), Noise(1)).abs().max() < 1e-6
+    assert sliced_wasserstein(cloud, cloud.flip(1), RandomGenerator(1)).abs().max() < 1e-6

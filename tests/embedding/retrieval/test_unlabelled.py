@@ -11,7 +11,7 @@ from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.model import LatentModel, build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.retrieval.unlabelled import calibrate_model, calibrate_on_crops, with_calibration
 
 SHAPE = [3, 16, 8]
@@ -37,7 +37,7 @@ def tracked(n: int) -> SampleSet:
 
 
 def test_views_are_nearer_than_strangers(model: LatentModel) -> None:
-    found = calibrate_on_crops(model, crops(200), Noise(0))
+    found = calibrate_on_crops(model, crops(200), RandomGenerator(0))
     assert found["equal_error_rate"] < 0.2
     assert found["match_rate_fmr_0.01"] > 0.5
     assert found["limit_fmr_0.01"] > 0
@@ -74,7 +74,7 @@ def test_nothing_to_go_by(model: LatentModel) -> None:
     assert calibrate_model(model, crops(1)) == {}
     assert calibrate_model(build(AEConfig(shape=[6], dim=2)), SampleSet(np.zeros((9, 6), np.float32))) == {}
     with pytest.raises(ValueError, match="expected at least two samples, got 1"):
-        calibrate_on_crops(model, crops(1), Noise(0))
+        calibrate_on_crops(model, crops(1), RandomGenerator(0))
 
 
 def test_limits_go_into_the_header(model: LatentModel, tmp_path: Path) -> None:

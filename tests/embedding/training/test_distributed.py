@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from embedding.training.distributed import join
 from embedding.training.loop import train
-from tests.embedding.training.small import WINDOWS, config, images, sequences, vectors
+from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors
 with join("cpu") as group:
     assert group.world == 2
     for model in sys.argv[2:]:

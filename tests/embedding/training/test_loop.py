@@ -18,7 +18,7 @@ from flatsort.embedding import checkpoint
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.model import MODELS, Batch, LossTerms, build
 from flatsort.embedding.models.ae import AE, AEConfig
-from flatsort.embedding.random_generator import Noise
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training import training_state
 from flatsort.embedding.training.callbacks import Callback, Run, read_metrics
 from flatsort.embedding.training.loader import split
@@ -168,8 +168,8 @@ class Faulty(AE):
 
     config: FaultyConfig
 
-    def loss(self, batch: Batch, noise: Noise, step: int) -> LossTerms:
-        terms = super().loss(batch, noise, step)
+    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
+        terms = super().loss(batch, generator, step)
         here = self.training is not self.config.held_out and step == self.config.step
         extra: Tensor = terms.total * 0 + (self.config.value if here else 0.0)
         return replace(terms, total=terms.total + extra, terms={**terms.terms, "extra": extra})

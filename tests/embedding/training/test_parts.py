@@ -15,7 +15,7 @@ from flatsort.embedding.devices import find_device
 from flatsort.embedding.training import training_state
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group, join
-from flatsort.embedding.training.loader import MOST_HELD_OUT, Feed, split
+from flatsort.embedding.training.loader import MOST_HELD_OUT, BatchLoader, split
 from flatsort.embedding.training.schedule import ema_decay, learning_rate
 from flatsort.tracker.config import CONFIGS, load
 from tests.embedding.training.small_runs import WINDOWS, config, sequences, vectors
@@ -59,7 +59,7 @@ def test_split_holds_out_a_limited_number() -> None:
 @given(st.integers(1, 30), st.integers(2, 50))
 def test_every_epoch_shows_every_sample_once(batch: int, n: int) -> None:
     rows = np.arange(n) + 3
-    feed = Feed(vectors(n + 3), rows, config("ae", f"batch={batch}"), ALONE)
+    feed = BatchLoader(vectors(n + 3), rows, config("ae", f"batch={batch}"), ALONE)
     epochs = 3
     seen = np.concatenate([feed.rows(step) for step in range(-(-epochs * n // batch))])[: epochs * n].reshape(epochs, n)
     assert (np.sort(seen, axis=1) == rows).all()
@@ -70,9 +70,9 @@ def test_every_epoch_shows_every_sample_once(batch: int, n: int) -> None:
 def test_processes_share_a_batch() -> None:
     data = vectors()
     settings = config("ae", "views=tracklets")
-    whole = list(Feed(data, np.arange(50), settings, ALONE).batches(2, 5))
+    whole = list(BatchLoader(data, np.arange(50), settings, ALONE).batches(2, 5))
     for rank in range(2):
-        part = Feed(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(2, 5)
+        part = BatchLoader(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(2, 5)
         for every, mine in zip(whole, part, strict=True):
             assert torch.equal(every.targets[rank::2], mine.targets)
             assert torch.equal(every.inputs[rank::2], mine.inputs)
@@ -83,7 +83,7 @@ def test_views_are_of_the_same_tracklet_and_never_held_out() -> None:
     rows = np.delete(np.arange(50), 7)  # the only other view of sample 6
     places = {data.tensor(np.array([row]))[0].numpy().tobytes(): row for row in range(50)}
     swapped = 0
-    for batch in Feed(data, rows, config("ae", "views=tracklets", "batch=49"), ALONE).batches(0, 1):
+    for batch in BatchLoader(data, rows, config("ae", "views=tracklets", "batch=49"), ALONE).batches(0, 1):
         for target, view in zip(batch.targets, batch.inputs, strict=True):
             a, b = places[target.numpy().tobytes()], places[view.numpy().tobytes()]
             assert a // 2 == b // 2
@@ -96,14 +96,14 @@ def test_views_are_of_the_same_tracklet_and_never_held_out() -> None:
 def test_windows_stay_together_and_processes_share_them() -> None:
     data = sequences()
     settings = config("vaer", *WINDOWS, data=data)
-    whole = list(Feed(data, np.arange(50), settings, ALONE).batches(3, 6))
+    whole = list(BatchLoader(data, np.arange(50), settings, ALONE).batches(3, 6))
     assert [batch.groups.tolist() for batch in whole if batch.groups is not None] == [[0] * 4 + [1] * 4] * 3
     angles = {data.tensor(np.array([row]))[0].numpy().tobytes(): data.factors["angle"][row] for row in range(50)}
     for batch in whole:
         found = np.array([angles[sample.numpy().tobytes()] for sample in batch.targets]).reshape(2, 4)
         np.testing.assert_allclose(np.diff(found, axis=1), 0.4)
     for rank in range(2):
-        part = Feed(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(3, 6)
+        part = BatchLoader(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(3, 6)
         for every, mine in zip(whole, part, strict=True):
             own = slice(4 * rank, 4 * rank + 4)
             assert torch.equal(every.targets[own], mine.targets)
@@ -111,15 +111,15 @@ def test_windows_stay_together_and_processes_share_them() -> None:
             assert mine.positions is not None
             assert torch.equal(every.positions[own], mine.positions)
     with pytest.raises(ValueError, match="position: expected time or angle, got 'phase'"):
-        Feed(data, np.arange(50), replace(settings, position=["phase"]), ALONE)
+        BatchLoader(data, np.arange(50), replace(settings, position=["phase"]), ALONE)
     with pytest.raises(ValueError, match="expected samples with a sequence and a frame"):
-        Feed(vectors(), np.arange(50), settings, ALONE)
+        BatchLoader(vectors(), np.arange(50), settings, ALONE)
 
 
 def test_views_need_tracklets() -> None:
     data = replace(vectors(), columns={})
     with pytest.raises(ValueError, match="views: expected data with tracklets"):
-        Feed(data, np.arange(50), config("ae", "views=tracklets"), ALONE)
+        BatchLoader(data, np.arange(50), config("ae", "views=tracklets"), ALONE)
 
 
 def test_differences_are_named() -> None:

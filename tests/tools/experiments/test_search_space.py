@@ -27,15 +27,15 @@ def test_texts_of_ranges_and_choices() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("limit", "expected KEY=low..high, KEY=log:low..high or KEY="),
-        ("limit=3", "expected KEY=low..high"),
+        ("threshold", "expected KEY=low..high, KEY=log:low..high or KEY="),
+        ("threshold=3", "expected KEY=low..high"),
         ("=1..2", "expected KEY=low..high"),
-        ("limit=2..1", "expected low < high, got 2..1"),
-        ("limit=log:0..1", "expected 0 < low < high, got 0..1"),
-        ("limit=1s..2", "expected seconds on both sides or on none"),
-        ("limit=1e999..2", "expected"),
-        ("limit=a|a", "expected at least two different values, got a, a"),
-        ("limit=[1]|2", r"expected numbers or words between \|, got \[1\]"),
+        ("threshold=2..1", "expected low < high, got 2..1"),
+        ("threshold=log:0..1", "expected 0 < low < high, got 0..1"),
+        ("threshold=1s..2", "expected seconds on both sides or on none"),
+        ("threshold=1e999..2", "expected"),
+        ("threshold=a|a", "expected at least two different values, got a, a"),
+        ("threshold=[1]|2", r"expected numbers or words between \|, got \[1\]"),
     ],
 )
 def test_what_is_no_range_is_refused(text: str, sentence: str) -> None:
@@ -65,12 +65,13 @@ def test_the_default_space_fits_each_tracker_and_holds_its_own_values(name: str)
     config = load(TrackConfig, find("track", name))
     space = default_space(config)
     own = own_values(Job(name, config, space, {}))
-    assert {f"stages.{stage}.limit" for stage in config.stages} | {"lifecycle.min_hits", "lifecycle.max_age"} <= set(
-        space
-    )
+    assert {f"stages.{stage}.threshold" for stage in config.stages} | {
+        "lifecycle.min_hits",
+        "lifecycle.max_age",
+    } <= set(space)
     for key, part in space.items():
         assert isinstance(part, Range)
         if key != "lifecycle.max_age":
             assert part.place(own[key]) is not None, key
     looks = any(stage.cost in ("latent", "blend") for stage in config.stages.values())
-    assert ("latent.rate" in space) is (looks and config.latent.limit == "auto")
+    assert ("appearance.false_match_rate" in space) is (looks and config.appearance.threshold == "auto")

@@ -23,7 +23,11 @@ from flatsort.tracker.config import CONFIGS, find, load
 @pytest.mark.parametrize("name", [path.stem for path in (CONFIGS / "track").glob("*.yaml")])
 @pytest.mark.parametrize(
     "overrides",
-    [[], ["lifecycle.max_age=2.5s", "motion=xyah", "motion.velocity=0.01"], ["motion=xysr", "latent.rate=0.02"]],
+    [
+        [],
+        ["lifecycle.max_age=2.5s", "motion=xyah", "motion.velocity=0.01"],
+        ["motion=xysr", "appearance.false_match_rate=0.02"],
+    ],
 )
 def test_a_tuned_config_loads_as_what_was_found(name: str, overrides: list[str], tmp_path: Path) -> None:
     config = load(TrackConfig, find("track", name), overrides)
@@ -38,19 +42,19 @@ def test_only_differences_are_written() -> None:
     sort = load(TrackConfig, find("track", "sort_long"))
     assert differences(TrackConfig()) == {}
     assert differences(
-        with_values(sort, {"stages.iou.limit": 0.6, "motion.measurement": 2.0, "lifecycle.max_age": 9})
+        with_values(sort, {"stages.iou.threshold": 0.6, "motion.measurement": 2.0, "lifecycle.max_age": 9})
     ) == {
         "motion": {"measurement": 2.0},
-        "stages": {"iou": {"limit": 0.6, "compete": 1.0}},
+        "stages": {"iou": {"threshold": 0.6, "assignment_threshold": 1.0}},
         "lifecycle": {"max_age": 9},
     }
 
 
 def test_values_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match=r"unknown key 'stages\.ioo'; did you mean 'iou'"):
-        with_values(TrackConfig(), {"stages.ioo.limit": 0.5})
-    with pytest.raises(ValueError, match=r"compete: expected a finite number of at least limit 1\.5"):
-        with_values(TrackConfig(), {"stages.iou.limit": 1.5})
+        with_values(TrackConfig(), {"stages.ioo.threshold": 0.5})
+    with pytest.raises(ValueError, match=r"assignment_threshold: expected a finite number of at least threshold 1\.5"):
+        with_values(TrackConfig(), {"stages.iou.threshold": 1.5})
 
 
 def test_a_tuned_tracker_is_not_reported_on_what_it_was_tuned_on(tmp_path: Path) -> None:

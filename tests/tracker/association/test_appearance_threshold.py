@@ -1,4 +1,4 @@
-"""The limit of latent distances, found while tracking."""
+"""The threshold of latent distances, found while tracking."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from flatsort.tracker.association.appearance_threshold import MEMORY, MOST, PRIOR, LatentConfig, LatentLimit
+from flatsort.tracker.association.appearance_threshold import MEMORY, MOST, PRIOR, AppearanceConfig, AppearanceThreshold
 from flatsort.tracker.types import Detections, Float32
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -30,43 +30,43 @@ def looks(seed: int, *shape: int) -> Float32:
 
 @given(SEEDS, st.integers(2, 12), st.sampled_from([0.01, 0.1, 0.5]))
 def test_the_limit_is_the_quantile_of_the_pairs_of_a_frame(seed: int, n: int, rate: float) -> None:
-    limit, latents = LatentLimit(LatentConfig(rate=rate)), looks(seed, n, 4)
-    limit.see(row_of(latents))
-    assert limit.value == pytest.approx(np.quantile(pdist(latents), rate))
-    assert limit.units(np.array([[limit.value, 0.0]])).tolist() == [[1.0, 0.0]]
+    threshold, latents = AppearanceThreshold(AppearanceConfig(false_match_rate=rate)), looks(seed, n, 4)
+    threshold.see(row_of(latents))
+    assert threshold.value == pytest.approx(np.quantile(pdist(latents), rate))
+    assert threshold.units(np.array([[threshold.value, 0.0]])).tolist() == [[1.0, 0.0]]
 
 
 def test_frames_are_never_paired_with_each_other() -> None:
-    limit = LatentLimit(LatentConfig(rate=0.5))
+    threshold = AppearanceThreshold(AppearanceConfig(false_match_rate=0.5))
     for frame in range(20):
-        limit.see(row_of(np.array([[100.0 * frame, 0], [100.0 * frame, 3]], np.float32)))
-    assert limit.value == pytest.approx(3.0)
+        threshold.see(row_of(np.array([[100.0 * frame, 0], [100.0 * frame, 3]], np.float32)))
+    assert threshold.value == pytest.approx(3.0)
 
 
 def test_boxes_that_may_be_one_object_seen_twice_are_no_pair() -> None:
-    limit = LatentLimit(LatentConfig())
-    limit.see(row_of(looks(0, 2, 4), step=10.0))
-    assert limit.value == math.inf
-    limit.see(row_of(looks(0, 2, 4), step=30.0))
-    assert limit.value < math.inf
+    threshold = AppearanceThreshold(AppearanceConfig())
+    threshold.see(row_of(looks(0, 2, 4), step=10.0))
+    assert threshold.value == math.inf
+    threshold.see(row_of(looks(0, 2, 4), step=30.0))
+    assert threshold.value < math.inf
 
 
 @pytest.mark.parametrize("seen", [Detections.empty(), row_of(looks(0, 1, 4)), Detections.of([[0, 0, 9, 9]] * 3)])
 def test_without_pairs_nothing_is_learned_and_whatever_differs_is_at_the_limit(seen: Detections) -> None:
-    limit = LatentLimit(LatentConfig())
-    limit.see(seen)
-    assert limit.units(np.array([[0.0, 7.0]])).tolist() == [[0.0, 1.0]]
-    known = LatentLimit(LatentConfig(prior=2.0))
+    threshold = AppearanceThreshold(AppearanceConfig())
+    threshold.see(seen)
+    assert threshold.units(np.array([[0.0, 7.0]])).tolist() == [[0.0, 1.0]]
+    known = AppearanceThreshold(AppearanceConfig(prior=2.0))
     known.see(seen)
     assert known.units(np.array([[0.0, 7.0]])).tolist() == [[0.0, 3.5]]
 
 
 def test_a_prior_counts_as_much_as_its_pairs_and_fades() -> None:
     latents = looks(0, 25, 4)  # 300 pairs, as many as the prior weighs
-    alone, mixed = LatentLimit(LatentConfig()), LatentLimit(LatentConfig(prior=50.0))
+    alone, mixed = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig(prior=50.0))
     assert PRIOR == 300
-    for limit in (alone, mixed):
-        limit.see(row_of(latents))
+    for threshold in (alone, mixed):
+        threshold.see(row_of(latents))
     assert mixed.value == pytest.approx((50.0 + alone.value) / 2)
     for _ in range(100):
         mixed.see(row_of(latents))
@@ -74,25 +74,25 @@ def test_a_prior_counts_as_much_as_its_pairs_and_fades() -> None:
 
 
 def test_a_fixed_limit_stays() -> None:
-    limit = LatentLimit(LatentConfig(limit=0.25, prior=9.0))
-    limit.see(row_of(looks(0, 20, 4)))
-    assert limit.value == 0.25
+    threshold = AppearanceThreshold(AppearanceConfig(threshold=0.25, prior=9.0))
+    threshold.see(row_of(looks(0, 20, 4)))
+    assert threshold.value == 0.25
 
 
 @pytest.mark.parametrize("latents", [np.ones((6, 4)), np.zeros((6, 4)), np.full((6, 4), 3e38)])
 def test_looks_that_are_all_alike_or_as_large_as_can_be_give_finite_units(latents: Float32) -> None:
-    limit = LatentLimit(LatentConfig())
-    limit.see(row_of(latents))
-    assert 0 < limit.value < math.inf
+    threshold = AppearanceThreshold(AppearanceConfig())
+    threshold.see(row_of(latents))
+    assert 0 < threshold.value < math.inf
     distances = np.array([[0.0, 1e-30, 1.0, 1e39]])
-    units = limit.units(distances)
+    units = threshold.units(distances)
     assert np.isfinite(units).all()
     assert units[0, 0] == 0.0
 
 
 @given(SEEDS, st.sampled_from([2.0**-20, 0.37, 1e6]))
 def test_units_do_not_know_the_scale(seed: int, scale: float) -> None:
-    one, other = LatentLimit(LatentConfig()), LatentLimit(LatentConfig())
+    one, other = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
     for frame in range(5):
         latents = looks(seed + frame, 6, 4)
         one.see(row_of(latents))
@@ -103,7 +103,7 @@ def test_units_do_not_know_the_scale(seed: int, scale: float) -> None:
 
 @given(SEEDS)
 def test_the_order_of_detections_does_not_matter(seed: int) -> None:
-    one, other = LatentLimit(LatentConfig()), LatentLimit(LatentConfig())
+    one, other = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
     for frame in range(5):
         seen = row_of(looks(seed + frame, 6, 4), step=40.0)
         one.see(seen)
@@ -112,33 +112,33 @@ def test_the_order_of_detections_does_not_matter(seed: int) -> None:
 
 
 def test_the_newest_pairs_count_in_bounded_memory() -> None:
-    limit = LatentLimit(LatentConfig(rate=0.5))
+    threshold = AppearanceThreshold(AppearanceConfig(false_match_rate=0.5))
     pairs = MOST * (MOST - 1) // 2
     frames = MEMORY // pairs + 2
     near, far = row_of(looks(0, MOST + 40, 4)), row_of(looks(1, MOST + 40, 4) * np.float32(1000))
     for _ in range(frames):
-        limit.see(near)
-    before = limit.value
+        threshold.see(near)
+    before = threshold.value
     tracemalloc.start()
     for _ in range(frames):
-        limit.see(far)
+        threshold.see(far)
     left, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert limit.value > 500 * before
+    assert threshold.value > 500 * before
     assert left < 20_000
 
 
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"limit": "automatic"}, "latent.limit: expected auto or a distance, got 'automatic'"),
-        ({"limit": 0.0}, "latent.limit: expected a positive distance, got 0.0"),
-        ({"limit": math.nan}, "latent.limit: expected a positive distance, got nan"),
-        ({"prior": -1.0}, "latent.prior: expected a positive distance, got -1.0"),
-        ({"prior": math.inf}, "latent.prior: expected a positive distance, got inf"),
-        ({"rate": 0.0}, "latent.rate: expected a share between 0 and 1, got 0.0"),
+        ({"threshold": "automatic"}, "appearance.threshold: expected auto or a distance, got 'automatic'"),
+        ({"threshold": 0.0}, "appearance.threshold: expected a positive distance, got 0.0"),
+        ({"threshold": math.nan}, "appearance.threshold: expected a positive distance, got nan"),
+        ({"prior": -1.0}, "appearance.prior: expected a positive distance, got -1.0"),
+        ({"prior": math.inf}, "appearance.prior: expected a positive distance, got inf"),
+        ({"false_match_rate": 0.0}, "appearance.false_match_rate: expected a share between 0 and 1, got 0.0"),
     ],
 )
 def test_impossible_settings(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        LatentConfig(**settings)  # type: ignore[arg-type]
+        AppearanceConfig(**settings)  # type: ignore[arg-type]

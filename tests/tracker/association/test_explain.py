@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flatsort.tracker.association.appearance_threshold import LatentConfig
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.lifecycle import LifecycleConfig
 from flatsort.tracker.sort import SortConfig, SortTracker
@@ -12,7 +12,7 @@ from tests.tracker.test_sort import tracker_of
 
 
 def test_explanations_name_what_stood_against_a_pair() -> None:
-    stage = StageConfig(limit=0.5, gates=("mahalanobis",))
+    stage = StageConfig(threshold=0.5, gates=("mahalanobis",))
     config = SortConfig(stages={"iou": stage}, lifecycle=LifecycleConfig(min_hits=0, max_age=9))
     tracker = SortTracker(config)
     with pytest.raises(ValueError, match="explain: expected at least one step before"):
@@ -25,7 +25,7 @@ def test_explanations_name_what_stood_against_a_pair() -> None:
     assert why[2, 3] == "matched"
     assert why[1, 1] == "the track took detection 0"
     assert why[1, 2].startswith("gate mahalanobis")
-    assert why[2, 0].startswith(("gate mahalanobis", "cost 1.000 above limit 0.500"))
+    assert why[2, 0].startswith(("gate mahalanobis", "cost 1.000 above threshold 0.500"))
     assert len(why) == 8
 
 
@@ -34,7 +34,7 @@ def test_a_track_that_died_is_explained_by_its_id() -> None:
     tracker.update([[0, 0, 40, 100]])
     for _ in range(2):
         tracker.update([[300, 0, 340, 100]])
-    assert [p.reason for p in tracker.explain().of_track(1)] == ["cost 1.000 above limit 0.700"]
+    assert [p.reason for p in tracker.explain().of_track(1)] == ["cost 1.000 above threshold 0.700"]
 
 
 def test_explanations_of_stages_say_why_none_looked() -> None:
@@ -45,17 +45,17 @@ def test_explanations_of_stages_say_why_none_looked() -> None:
     tracker.update(boxes, [0.9, 0.05])
     reasons = {(p.track, p.detection, p.stage): p.reason for p in tracker.explain().pairs}
     assert reasons[1, 0, "high"] == "matched"
-    assert reasons[2, 0, "high"].startswith("cost 1.000 above limit")
+    assert reasons[2, 0, "high"].startswith("cost 1.000 above threshold")
     assert reasons[2, 1, ""] == "no stage takes both this track and this detection"
     assert reasons[1, 1, ""] == "the track was matched in stage high"
 
 
 def test_pairs_tell_overlap_and_looks_whatever_their_stage_asked() -> None:
-    looks = StageConfig(cost="latent", limit=1.0)
+    looks = StageConfig(cost="latent", threshold=1.0)
     config = SortConfig(
-        stages={"looks": looks, "iou": StageConfig(limit=0.7)},
+        stages={"looks": looks, "iou": StageConfig(threshold=0.7)},
         lifecycle=LifecycleConfig(min_hits=0),
-        latent=LatentConfig(limit=0.5),
+        appearance=AppearanceConfig(threshold=0.5),
     )
     tracker = SortTracker(config)
     tracker.update([[0, 0, 40, 100], [300, 0, 340, 100]], latents=[[0.0, 0.0], [3.0, 0.0]])

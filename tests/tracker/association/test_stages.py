@@ -14,7 +14,7 @@ from flatsort.tracker.association.stages import StageConfig, associate
 from flatsort.tracker.types import Detections
 from tests.tracker.association.test_costs import problem, some
 
-LOOKS = StageConfig(cost="latent", limit=1.0)
+LOOKS = StageConfig(cost="latent", threshold=1.0)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -54,7 +54,7 @@ def test_only_tracks_missed_for_so_long_take_part() -> None:
 def test_long_lost_tracks_are_asked_last_and_must_be_nearer() -> None:
     stages = {
         "near": replace(LOOKS, max_missed=30),
-        "again": replace(LOOKS, min_missed=31, limit=0.8),
+        "again": replace(LOOKS, min_missed=31, threshold=0.8),
     }
     posed = lost(three([[0.9, 1.5], [0.1, 0.9], [2.0, 0.7]]), [1, 31, 32])
     assert pairs(stages, posed) == [(0, 0), (2, 1)]
@@ -72,28 +72,28 @@ def test_the_cascade_serves_the_latest_seen_first() -> None:
 def test_the_weight_says_whether_place_or_looks_decide(weight: float, track: int) -> None:
     boxes = np.array([[0.0, 0, 40, 100], [20, 0, 60, 100]])
     posed = problem(boxes, Detections.of([[0, 0, 40, 100]]), np.array([[0.9], [0.2]]))
-    assert pairs({"both": StageConfig(cost="blend", weight=weight, limit=2.0)}, posed) == [(track, 0)]
+    assert pairs({"both": StageConfig(cost="blend", weight=weight, threshold=2.0)}, posed) == [(track, 0)]
 
 
 @given(SEEDS, st.sampled_from(["iou", "score_iou", "latent", "blend"]), st.booleans(), st.floats(0.1, 1.5))
-def test_pairs_are_one_to_one_and_within_the_limit(seed: int, cost: str, cascade: bool, limit: float) -> None:
+def test_pairs_are_one_to_one_and_within_the_limit(seed: int, cost: str, cascade: bool, threshold: float) -> None:
     posed = lost(some(seed, 5, 6), [1, 1, 2, 3, 40])
     stages = {
-        "first": StageConfig(cost=cost, limit=limit, cascade=cascade, max_missed=2, min_score=0.3),
-        "second": replace(LOOKS, limit=limit),
+        "first": StageConfig(cost=cost, threshold=threshold, cascade=cascade, max_missed=2, min_score=0.3),
+        "second": replace(LOOKS, threshold=threshold),
     }
     found, traces = associate(stages, posed)
     assert len(set(found.rows.tolist())) == len(set(found.cols.tolist())) == len(found)
     assert sorted([*found.rows.tolist(), *found.free_rows.tolist()]) == list(range(5))
     assert sorted([*found.cols.tolist(), *found.free_cols.tolist()]) == list(range(6))
     for trace in traces:
-        assert all(trace.cost[pair] <= limit for pair in trace.matches)
+        assert all(trace.cost[pair] <= threshold for pair in trace.matches)
 
 
 @given(SEEDS)
 def test_permuting_tracks_and_detections_permutes_the_pairs(seed: int) -> None:
     posed = lost(some(seed, 5, 6), [1, 1, 2, 3, 40])
-    stages = {"both": StageConfig(cost="blend", weight=0.4, limit=0.75, max_missed=30), "again": LOOKS}
+    stages = {"both": StageConfig(cost="blend", weight=0.4, threshold=0.75, max_missed=30), "again": LOOKS}
     generator = np.random.default_rng(seed)
     rows, cols = generator.permutation(5), generator.permutation(6)
     assert posed.latent_distance is not None
@@ -111,8 +111,11 @@ def test_permuting_tracks_and_detections_permutes_the_pairs(seed: int) -> None:
         ({"weight": np.nan}, "stage weight: expected a share from 0 to 1, got nan"),
         ({"min_missed": 9, "max_missed": 3}, "stage min_missed: expected at most max_missed 3, got 9"),
         ({"tracks": "lost"}, "stage tracks: expected one of all, confirmed, tentative, got 'lost'"),
-        ({"limit": np.inf}, "stage limit: expected a finite number, got inf"),
-        ({"compete": 0.5}, "stage compete: expected a finite number of at least limit 0.7, got 0.5"),
+        ({"threshold": np.inf}, "stage threshold: expected a finite number, got inf"),
+        (
+            {"assignment_threshold": 0.5},
+            "stage assignment_threshold: expected a finite number of at least threshold 0.7, got 0.5",
+        ),
     ],
 )
 def test_impossible_settings(settings: dict[str, object], sentence: str) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from flatsort.tracker.association.appearance_threshold import LatentConfig, LatentLimit
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig, AppearanceThreshold
 from flatsort.tracker.boxes import iou, valid
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import SequenceResult
@@ -50,7 +50,7 @@ class Closeness:
     distance : float or None
         Of their latents; None where one is not known.
     share : float or None
-        The distance in units of the limit; None where that is not known.
+        The distance in units of the threshold; None where that is not known.
     """
 
     iou: float
@@ -106,7 +106,7 @@ def find_switches(
 
 
 class _Looks:
-    """Latents of boxes, and their limit: that of 1 % of the pairs of different boxes of one frame."""
+    """Latents of boxes, and their threshold: that of 1 % of the pairs of different boxes of one frame."""
 
     def __init__(self, detections: Sequence[Detections], latents: Sequence[Float32] | None) -> None:
         self._detections, self._latents = detections, latents
@@ -124,9 +124,9 @@ class _Looks:
         return latents[best] if overlap[best] >= SAME else None
 
     @cached_property
-    def limit(self) -> float | None:
-        """The limit, None where no pair was seen."""
-        found = LatentLimit(LatentConfig())
+    def threshold(self) -> float | None:
+        """The threshold, None where no pair was seen."""
+        found = AppearanceThreshold(AppearanceConfig())
         for each, latents in zip(self._detections, self._latents or (), strict=False):
             if len(latents) == len(each):
                 found.see(Detections(each.boxes, each.scores, each.classes, latents))
@@ -141,7 +141,7 @@ class _Looks:
         distance = float(np.linalg.norm(a - b))
         if not math.isfinite(distance):
             return Closeness(overlap, None, None)
-        return Closeness(overlap, distance, None if self.limit is None else distance / self.limit)
+        return Closeness(overlap, distance, None if self.threshold is None else distance / self.threshold)
 
 
 class _Finder:

@@ -67,8 +67,8 @@ def test_distances_are_those_of_the_detections_under_the_boxes() -> None:
     assert to_earlier.distance == pytest.approx(float(np.linalg.norm(latents[4][1] - latents[2][0])))
     # every frame has one pair of boxes that do not overlap
     pairs = [float(np.linalg.norm(each[0] - each[1])) for each in latents if len(each) == 2]
-    limit = float(np.quantile(pairs, 0.01))
-    assert found[1].to_before.share == pytest.approx(expected / limit, rel=1e-3)
+    threshold = float(np.quantile(pairs, 0.01))
+    assert found[1].to_before.share == pytest.approx(expected / threshold, rel=1e-3)
 
 
 def test_no_distance_without_the_latent_of_a_box() -> None:
