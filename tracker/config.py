@@ -21,6 +21,8 @@ C = TypeVar("C")
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the YAML files that come with the project."""
+DEFERRED = "settings"
+"""Key of a part's config that takes the keys of another part, which is chosen later (`AutoDetectorConfig`)."""
 
 
 def part(registry: Registry[Any], default: PartConfig) -> Any:
@@ -172,12 +174,20 @@ def _set(values: DictConfig, key: str, value: Any) -> None:
 
 
 def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: DictConfig) -> None:
-    chosen = values.get(key)
+    chosen, current = values.get(key), config[key]
     if isinstance(chosen, str):  # "motion: xyah" is short for "motion: {name: xyah}"
         values[key] = chosen = OmegaConf.create({"name": chosen})
-    if isinstance(chosen, DictConfig) and chosen.get("name", config[key].name) != config[key].name:
+    if not isinstance(chosen, DictConfig):
+        return
+    if chosen.get("name", current.name) != current.name:
+        if DEFERRED in current:  # keys that were set before the part was named
+            values[key] = OmegaConf.merge(OmegaConf.create(dict(current[DEFERRED])), chosen)
         config[key] = OmegaConf.structured(registry.config(chosen.name)(name=chosen.name))
         OmegaConf.set_readonly(config[key], False)
+    elif DEFERRED in current:
+        own = {name: value for name, value in chosen.items() if name in current}
+        later = {name: value for name, value in chosen.items() if name not in current}
+        values[key] = OmegaConf.create({**own, DEFERRED: {**own.get(DEFERRED, {}), **later}})
 
 
 def _refuse_new(known: DictConfig, given: Any, where: str) -> None:
