@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flatsort.tools.cli import debug_option, progress, run
-from flatsort.tools.track import known_trackers, split_arguments
+from flatsort.tools.cli import config_names, debug_option, progress, run, split_arguments
 
 if TYPE_CHECKING:
     from flatsort.tools.experiments.results import Benchmark
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--systems",
     metavar="A,B,…",
-    shell_complete=lambda *_: known_trackers(),
+    shell_complete=lambda *_: config_names("track"),
     help="Systems of the config, or trackers: names under configs/track and FILE.yaml.",
 )
 @click.option(

@@ -1,11 +1,10 @@
-"""``flatsort check-embedder``: what an embedder promises and does not keep."""
+"""``flatsort check-embedder``: whether an embedder keeps the contract of all embedders."""
 
 from __future__ import annotations
 
 import click
 
-from flatsort.tools.cli import debug_option, run
-from flatsort.tools.embed import open_embedder
+from flatsort.tools.cli import debug_option, open_embedder, run
 
 BROKEN = 1
 

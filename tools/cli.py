@@ -1,21 +1,28 @@
-"""What every verb shares: errors in one line, progress bars, the ``--debug`` switch."""
+"""What the verbs share: errors in one line, progress bars, ``KEY=VALUE`` arguments, names for completion."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from flatsort.tracker.protocols import Embedder
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
 USER_ERROR = 2
 INTERRUPTED = 130
+OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
+"""Begin of an argument that is ``KEY=VALUE`` and no file."""
 
 
 def run(command: click.Command) -> NoReturn:
@@ -89,6 +96,40 @@ def progress(items: Iterable[T], total: int | None, label: str, unit: str = "fra
     from tqdm import tqdm
 
     yield from tqdm(items, total=total, desc=label, unit=unit, delay=1.0, disable=not sys.stderr.isatty(), leave=False)
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Sources and ``key=value`` overrides; a file that exists is a source whatever its name."""
+    overrides = [a for a in arguments if OVERRIDE.match(a) and not Path(a).exists()]
+    return [a for a in arguments if a not in overrides], overrides
+
+
+def unique_name(name: str, used: set[str]) -> str:
+    """``name``, or name-2, name-3, … when it is taken; remembered in ``used``."""
+    number, free = 1, name
+    while free in used:
+        number += 1
+        free = f"{name}-{number}"
+    used.add(free)
+    return free
+
+
+def config_names(kind: str) -> list[str]:
+    """Names under ``configs/KIND``, for the completion of the shell."""
+    from flatsort.tracker.config import names
+
+    return names(kind)
+
+
+def open_embedder(model: str, device: str, settings: Sequence[str]) -> Embedder:
+    """The embedder that a name or file means, with ``key=value`` settings."""
+    from flatsort.embedding import load
+    from flatsort.tracker import config
+
+    values = config.settings(settings)
+    if "device" in values:
+        raise click.UsageError("device=…: expected the option --device")
+    return load(model, device, **values)
 
 
 def _sentence(error: Exception) -> str:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flatsort.tools.cli import debug_option, run
-from flatsort.tools.track import SHORTCUTS, configured, split_arguments, unique
+from flatsort.tools.cli import debug_option, run, split_arguments, unique_name
 
 if TYPE_CHECKING:
     from flatsort.embedding.data.writer import SetWriter
-    from flatsort.tools.runs.crop_set import Tally
+    from flatsort.tools.runs.crop_set import CropCounts
 
 SKIPPED = "skipped.txt"
 TRACKER = "tracklets"
 """Name of the tracker, under configs/track, that links boxes."""
+CONFIG_OPTIONS = ("detections", "detector", "weights", "classes", "min_score")
+"""Options that change the config."""
 
 
 def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
@@ -34,9 +35,9 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option(
     "--size", callback=_size, default="64x128", show_default=True, help="Of the crops: width x height in pixels."
 )
-@click.option("--whole", is_flag=True, help="SOURCEs are folders of crops: each picture is one sample.")
+@click.option("--whole", is_flag=True, help="SOURCEs are folders of crops: each image is one sample.")
 @click.option(
-    "--layout", default="auto", show_default=True, help="What the names of --whole pictures say: cuhk03, none, ...."
+    "--layout", default="auto", show_default=True, help="What the names of --whole images say: cuhk03, none, ...."
 )
 @click.option(
     "--boxes",
@@ -89,26 +90,26 @@ def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **opti
     flatsort crop cuhk03/train cuhk01 --whole --size 32x64 --out crops
     """
     from flatsort.embedding.data.writer import SetWriter
-    from flatsort.tools.runs.crop_set import Tally
+    from flatsort.tools.runs.crop_set import CropCounts
     from flatsort.tracker.files import write_text
 
     sources, overrides = split_arguments(arguments)
     _check(sources, overrides, whole, options)
-    size, tally = options["size"], Tally()
+    size, counts = options["size"], CropCounts()
     with SetWriter(out) as writer:
         if whole:
-            _take_whole(sources, layout, options, writer, tally)
+            _take_whole(sources, layout, options, writer, counts)
         else:
-            _cut(sources, overrides, options, writer, tally)
+            _cut(sources, overrides, options, writer, counts)
         if not len(writer):
-            left_out = f" ({tally.sentence})" if tally.sentence else ""
+            left_out = f" ({counts.sentence})" if counts.sentence else ""
             raise ValueError(f"{', '.join(sources)}: expected crops for the set, got none{left_out}")
     (out / SKIPPED).unlink(missing_ok=True)
-    if tally.skipped:
-        write_text(out / SKIPPED, "".join(f"{sentence}\n" for sentence in tally.skipped))
+    if counts.skipped:
+        write_text(out / SKIPPED, "".join(f"{sentence}\n" for sentence in counts.skipped))
     many = f"{len(sources)} source" + "s" * (len(sources) > 1)
-    listed = f" (listed in {out / SKIPPED})" if tally.skipped else ""
-    left_out = f"; {tally.sentence}{listed}" if tally.sentence else ""
+    listed = f" (listed in {out / SKIPPED})" if counts.skipped else ""
+    left_out = f"; {counts.sentence}{listed}" if counts.sentence else ""
     click.echo(f"{out}: {len(writer)} crops of {size[0]}×{size[1]} pixels from {many}{left_out}")
 
 
@@ -122,7 +123,7 @@ def _check(sources: Sequence[str], overrides: Sequence[str], whole: bool, option
         of_boxes = sorted(given & set(options) - {"size", "min_height"})
         wrong = [f"--{name.replace('_', '-')}" for name in of_boxes] + list(overrides)
         if wrong:
-            raise click.UsageError(f"{wrong[0]}: --whole takes pictures as they are, without boxes")
+            raise click.UsageError(f"{wrong[0]}: --whole takes images as they are, without boxes")
     elif "layout" in given:
         raise click.UsageError("--layout: expected --whole with it")
     if options["boxes"] == "gt" and given & {"detections", "detector"}:
@@ -131,35 +132,37 @@ def _check(sources: Sequence[str], overrides: Sequence[str], whole: bool, option
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
 
 
-def _take_whole(sources: Sequence[str], layout: str, options: dict[str, Any], writer: SetWriter, tally: Tally) -> None:
+def _take_whole(
+    sources: Sequence[str], layout: str, options: dict[str, Any], writer: SetWriter, counts: CropCounts
+) -> None:
     from flatsort.embedding.data.image_folder import ImageFolder
 
     width, height = options["size"]
     folders = [ImageFolder(Path(source)) for source in sources]
     writer.note = "; ".join(folder.note for folder in folders)
     for folder in folders:
-        tally.skipped += folder.append(writer, (3, height, width), layout, options["min_height"])
+        counts.skipped += folder.append(writer, (3, height, width), layout, options["min_height"])
 
 
 def _cut(
-    sources: Sequence[str], overrides: Sequence[str], options: dict[str, Any], writer: SetWriter, tally: Tally
+    sources: Sequence[str], overrides: Sequence[str], options: dict[str, Any], writer: SetWriter, counts: CropCounts
 ) -> None:
-    from flatsort.tools.runs.crop_set import Wanted, crop_source
-    from flatsort.tools.runs.ground_truth import open_truth
-    from flatsort.tools.runs.track_run import prepare
+    from flatsort.tools.runs.crop_set import CropSelection, crop_source
+    from flatsort.tools.runs.ground_truth import open_ground_truth
+    from flatsort.tools.runs.open_run import open_run, track_config
 
-    gt = options.pop("boxes") == "gt"
-    config = configured(TRACKER, overrides, **{k: options.pop(k) for k in SHORTCUTS if k in options})
-    wanted = Wanted(tracklets=options.pop("views") == "tracklets", **options)
+    ground_truth = options.pop("boxes") == "gt"
+    config = track_config(TRACKER, overrides, **{key: options.pop(key) for key in CONFIG_OPTIONS})
+    selection = CropSelection(tracklets=options.pop("views") == "tracklets", **options)
     used: set[str] = set()
     notes = []
-    for text in sources:
-        job = open_truth(text, config) if gt else prepare(text, config, images=True)
-        if job.note:
-            click.echo(job.note, err=True)
-        name = unique(job.source.name, used)
-        crop_source(job, name, wanted, writer, tally)
-        notes.append(f"{name}: boxes of {'the ground truth' if gt else job.config.detector.name}")
+    for source in sources:
+        opened = open_ground_truth(source, config) if ground_truth else open_run(source, config, images=True)
+        for note in opened.notes:
+            click.echo(note, err=True)
+        name = unique_name(opened.source.name, used)
+        crop_source(opened, name, selection, writer, counts)
+        notes.append(f"{name}: boxes of {'the ground truth' if ground_truth else opened.config.detector.name}")
     writer.note = "; ".join(notes)
 
 

@@ -1,4 +1,4 @@
-"""``flatsort embed``: boxes of frames, or whole pictures → latents in a file."""
+"""``flatsort embed``: boxes of frames, or whole images → latents in a file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flatsort.tools.cli import debug_option, progress, run
-from flatsort.tools.track import split_arguments
+from flatsort.tools.cli import debug_option, open_embedder, progress, run, split_arguments
 
 if TYPE_CHECKING:
-    from flatsort.tools.runs.track_run import Job
-    from flatsort.tracker.protocols import Embedder
+    from flatsort.tools.runs.open_run import Run
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--min-score", type=float, help="Leave out detections below this score.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Frames embedded in one call.")
-@click.option("--whole", is_flag=True, help="SOURCE is a folder of crops: embed each picture as a whole.")
+@click.option("--whole", is_flag=True, help="SOURCE is a folder of crops: embed each image as a whole.")
 @click.option("--bits", is_flag=True, help="Pack codes of −1 and 1 (lbae) to bits, eight a byte.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:NUMBER.")
 @debug_option
@@ -56,7 +54,7 @@ def main(
     flatsort embed video.mp4 --detector onnx detector.weights=yolox_nano.onnx --model pixels --out latents.npz
     flatsort embed crops/ --whole --model osnet.onnx --out latents.npz size=[128,256]
     """
-    from flatsort.tools.runs import latent_file
+    from flatsort.tools.runs.latent_file import batches_of_images, batches_of_run, batches_of_set, write_latents
 
     sources, overrides = split_arguments(arguments)
     if len(sources) != 1:
@@ -68,48 +66,33 @@ def main(
         of_boxes = {"--detections": detections, "--detector": detector, "--min-score": min_score, "--frames": frames}
         wrong = [option for option, value in of_boxes.items() if value is not None] + of_detector
         if wrong:
-            raise click.UsageError(f"{wrong[0]}: --whole takes pictures as they are, without boxes")
+            raise click.UsageError(f"{wrong[0]}: --whole takes images as they are, without boxes")
     embedder = open_embedder(model, device, [o for o in overrides if o not in of_detector])
     source, left_out = Path(sources[0]), Counter[str]()
     if (source / "set.json").is_file():
-        pieces = latent_file.of_set(source, _bar(source.name))
+        batches = batches_of_set(source, _bar(source.name))
     elif whole:
-        pieces = latent_file.of_pictures(source, _bar(source.name), left_out)
+        batches = batches_of_images(source, _bar(source.name), left_out)
     else:
-        job = _open(sources[0], of_detector, detections, detector)
-        pieces = latent_file.of_frames(job, batch, _bar(job.source.name), left_out, min_score=min_score, frames=frames)
+        opened = _open(sources[0], of_detector, detections, detector)
+        bar = _bar(opened.source.name)
+        batches = batches_of_run(opened, batch, bar, left_out, min_score=min_score, frames=frames)
     start = time.perf_counter()
-    count = latent_file.write(out, embedder, pieces, model, bits)
+    count = write_latents(out, embedder, batches, model, bits)
     seconds = time.perf_counter() - start
     notes = "".join(f", {number} {what} left out" for what, number in left_out.items() if number)
     rate = count / max(seconds, 1e-9)
     click.echo(f"{out}: {count} latents of {embedder.dim} numbers{notes}, {seconds:.1f} s ({rate:,.0f} a second)")
 
 
-def open_embedder(model: str, device: str, settings: Sequence[str]) -> Embedder:
-    """The embedder that a name or file means, with ``key=value`` settings."""
-    from flatsort.embedding import load
-    from flatsort.tracker import config
+def _open(text: str, overrides: Sequence[str], detections: str | None, detector: str | None) -> Run:
+    """The source and its detector; what the user should know of the choice is told."""
+    from flatsort.tools.runs.open_run import open_run, track_config
 
-    values = config.settings(settings)
-    if "device" in values:
-        raise click.UsageError("device=…: expected the option --device")
-    return load(model, device, **values)
-
-
-def _open(text: str, overrides: Sequence[str], detections: str | None, detector: str | None) -> Job:
-    """The source and its detector; a choice that the user should know of is told."""
-    from flatsort.tools.runs.track_run import TrackConfig, prepare
-    from flatsort.tracker.config import load
-
-    if detections and detector not in (None, "mot"):
-        raise click.UsageError(f"expected --detections or --detector {detector}, got both")
-    chosen = {"detector": "mot" if detections else detector, "detector.path": detections}
-    config = load(TrackConfig, None, overrides, {key: value for key, value in chosen.items() if value})
-    job = prepare(text, config, images=True)
-    if job.note:
-        click.echo(job.note, err=True)
-    return job
+    opened = open_run(text, track_config("sort", overrides, detections=detections, detector=detector), images=True)
+    for note in opened.notes:
+        click.echo(note, err=True)
+    return opened
 
 
 def _bar(name: str) -> Any:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from flatsort.tools.cli import debug_option, run
+from flatsort.tools.cli import config_names, debug_option, run, split_arguments, unique_name
 
 if TYPE_CHECKING:
-    from flatsort.tools.runs.track_run import TrackConfig, Wanted
+    from flatsort.tools.runs.open_run import Run
+    from flatsort.tools.runs.track_run import TrackOutput
 
-OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 SMOOTHERS = ("rts", "gp")
 
 
@@ -37,8 +38,8 @@ class _Track(click.Command):
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="SOURCE... [KEY=VALUE]...")
 @click.option(
     "--tracker",
-    shell_complete=lambda *_: known_trackers(),
-    help="Name under configs/track, or FILE.yaml.  [default: flatsort; sort_long where there are no pictures]",
+    shell_complete=lambda *_: config_names("track"),
+    help="Name under configs/track, or FILE.yaml.  [default: flatsort; sort_long where there are no images]",
 )
 @click.option(
     "--detections",
@@ -57,7 +58,9 @@ class _Track(click.Command):
 @click.option("--min-score", type=float, help="Ignore detections below this score, in detector and tracker.")
 @click.option("--embedder", metavar="NAME|FILE", help="Appearance: flat_vhp_vae, pixels, FILE.safetensors, FILE.onnx.")
 @click.option(
-    "--embed-every", metavar="auto|N", help="Skip boxes that motion follows without doubt for up to N frames."
+    "--embed-every",
+    metavar="auto|N",
+    help="Reuse the latent of a box that follows another without doubt, for up to N frames.",
 )
 @click.option("--camera", type=click.Choice(["none", "ecc", "sparse_flow"]), help="Global motion of the camera.")
 @click.option("--fps", type=float, help="Frames per second, instead of what the source says.")
@@ -83,8 +86,8 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
 
     A SOURCE is a video, a folder or glob of images, a MOTChallenge sequence folder, a detection file, a camera's index,
     or an rtsp:// or http:// address. Without --detector or --detections a sequence's own det/det.txt is used, and
-    background subtraction (for fixed cameras) where there is none. Where nothing asks for pictures, none is read.
-    The default tracker looks at appearance and smooths the tracks of a file once all are known (see --no-smooth).
+    background subtraction (for fixed cameras) where there is none. Where nothing asks for images, none is read.
+    The default tracker compares appearance and smooths the tracks of a file once all are known (see --no-smooth).
 
     KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds.
 
@@ -97,19 +100,20 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     flatsort track MOT17/train/MOT17-02 --explain 57
     flatsort track video.mp4 --embedder osnet.onnx --embed-every auto --timing
     """
-    from flatsort.tools.runs.track_run import BLIND, Wanted
+    from flatsort.tools.runs.open_run import MOTION_TRACKER, open_run, track_config
+    from flatsort.tools.runs.track_run import TrackOutput
     from flatsort.tracker.config import dump
 
     sources, overrides = split_arguments(arguments)
-    fps = options.pop("fps")
+    fps, smooth = options.pop("fps"), options.pop("smooth")
     if options["detections"] and len(sources) > 1:
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
     if options["boxes"] == "detector":
-        if options["smooth"]:
+        if smooth:
             raise click.UsageError("expected --smooth or --boxes detector, got both")
-        options["smooth"] = False
-    given = {key: options.pop(key) for key in SHORTCUTS}
-    config = configured(tracker or "flatsort", overrides, **given)
+        smooth = False
+    given = {key: options.pop(key) for key in CONFIG_OPTIONS}
+    config = track_config(tracker or "flatsort", overrides, **given)
     if print_config:
         click.echo(dump(config), nl=False)
         return
@@ -121,106 +125,38 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
                 f"{source}: no such file, expected a video, images, a sequence, a camera or an address"
             )
     motion = {**given, "embedder": None, "embed_every": None}
-    blind = None if tracker or given["embedder"] else lambda: configured(BLIND, overrides, **motion)
-    _run_all(sources, config, fps, Wanted(**options), blind)
+    fallback = None if tracker or given["embedder"] else partial(track_config, MOTION_TRACKER, overrides, **motion)
+    output = TrackOutput(**options)
+    opened = partial(open_run, config=config, fps=fps, images=output.images, smooth=smooth, fallback=fallback)
+    _track_all(sources, opened, output)
 
 
-SHORTCUTS = ("detections", "detector", "weights", "classes", "min_score", "camera", "embedder", "embed_every")
+CONFIG_OPTIONS = ("detections", "detector", "weights", "classes", "min_score", "camera", "embedder", "embed_every")
+"""Options that change the config."""
 
 
-def known_trackers() -> list[str]:
-    """Names under ``configs/track``, for the completion of the shell."""
-    from flatsort.tracker.config import CONFIGS
-
-    return sorted(path.stem for path in (CONFIGS / "track").glob("*.yaml"))
-
-
-def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sources and ``key=value`` overrides; a file that exists is a source whatever its name."""
-    overrides = [a for a in arguments if OVERRIDE.match(a) and not Path(a).exists()]
-    return [a for a in arguments if a not in overrides], overrides
-
-
-def configured(
-    tracker: str,
-    overrides: Sequence[str],
-    *,
-    detections: str | None,
-    detector: str | None,
-    weights: str | None,
-    classes: str | None,
-    min_score: float | None,
-    camera: str | None = None,
-    embedder: str | None = None,
-    embed_every: str | None = None,
-) -> TrackConfig:
-    """The tracker's config with what the options say; KEY=VALUE goes before them."""
-    from dataclasses import replace
-
-    from flatsort.tools.runs.track_run import TrackConfig
-    from flatsort.tracker.config import find, load
-
-    if detections and detector not in (None, "mot"):
-        raise click.UsageError(f"expected --detections or --detector {detector}, got both")
-    chosen = detections or detector or any(o.startswith(("detector=", "detector.name=")) for o in overrides)
-    if (weights or classes) and not chosen:
-        raise click.UsageError("--weights and --classes: expected a --detector that takes them (onnx, torchvision)")
-    values = {
-        "detector": "mot" if detections else detector,
-        "detector.path": detections,
-        "detector.weights": weights,
-        "detector.classes": classes.split(",") if classes else None,
-        "min_score": min_score,
-        "camera.method": camera,
-        "embedder": embedder,
-        "embed.every": int(embed_every) if embed_every and embed_every.isdecimal() else embed_every,
-    }
-    given = {key: value for key, value in values.items() if value is not None}
-    config = load(TrackConfig, find("track", tracker), overrides, given)
-    own = any(o.startswith("detector.min_score=") for o in overrides)
-    if min_score is not None and not own and hasattr(config.detector, "min_score"):
-        config = replace(config, detector=replace(config.detector, min_score=min_score))  # type: ignore[call-arg]
-    return config
-
-
-def _run_all(
-    sources: Sequence[str],
-    config: TrackConfig,
-    fps: float | None,
-    wanted: Wanted,
-    blind: Callable[[], TrackConfig] | None,
-) -> None:
-    from flatsort.tools.runs.track_run import prepare, track_source
+def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: TrackOutput) -> None:
+    from flatsort.tools.runs.track_run import write_run
 
     done: list[Path] = []
     used: set[str] = set()
-    for text in sources:
-        job = prepare(text, config, fps=fps, images=wanted.images, blind=blind)
-        if job.note:
-            click.echo(job.note, err=True)
-        name = unique(job.source.name, used)
+    for source in sources:
+        run = opened(source)
+        for note in run.notes:
+            click.echo(note, err=True)
+        name = unique_name(run.source.name, used)
         try:
-            report = track_source(job, name, wanted)
+            report = write_run(run, name, output)
         except KeyboardInterrupt:
             kept = f"finished: {', '.join(map(str, done))}" if done else "no source was finished"
-            partial = wanted.out / f"{name}.partial.txt"
-            so_far = f"its frames so far are in {partial}" if partial.exists() else "none of its frames are kept"
-            click.echo(f"interrupted in {text}: {so_far}; {kept}", err=True)
+            partial_file = output.out / f"{name}.partial.txt"
+            there = partial_file.exists()
+            so_far = f"its frames so far are in {partial_file}" if there else "none of its frames are kept"
+            click.echo(f"interrupted in {source}: {so_far}; {kept}", err=True)
             raise
         done.append(report.path)
-        click.echo(report.sentence)
-        for text in filter(None, (report.timing, report.explanation)):
+        for text in filter(None, (report.sentence, report.timing, report.explanation)):
             click.echo(text)
-
-
-def unique(name: str, used: set[str]) -> str:
-    """``name``, or name-2, name-3, … when it is taken; remembered in ``used``."""
-    number, free = 1, name
-    while free in used:
-        number += 1
-        free = f"{name}-{number}"
-    used.add(free)
-    return free
 
 
 if __name__ == "__main__":

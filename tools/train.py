@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flatsort.tools.cli import debug_option, run
-from flatsort.tools.track import split_arguments
+from flatsort.tools.cli import debug_option, run, split_arguments
 
 if TYPE_CHECKING:
     from flatsort.embedding.training.callbacks import Callback

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flatsort.tools.cli import debug_option, progress, run
-from flatsort.tools.track import known_trackers, split_arguments
+from flatsort.tools.cli import config_names, debug_option, progress, run, split_arguments
 
 if TYPE_CHECKING:
     from flatsort.tools.experiments.result_cache import Cache
@@ -34,7 +33,7 @@ SHOWN = ("idf1", "hota", "assa", "mota", "ids")
 @click.option(
     "--tracker",
     required=True,
-    shell_complete=lambda *_: known_trackers(),
+    shell_complete=lambda *_: config_names("track"),
     help="Name under configs/track, or FILE.yaml.",
 )
 @click.option("--objective", type=click.Choice(["idf1", "hota", "mota"]), default="idf1", show_default=True)
@@ -92,8 +91,8 @@ def main(
     from flatsort.tools.experiments.sequences import read_inputs
     from flatsort.tools.experiments.tuning import STUDY, Job
     from flatsort.tools.experiments.tuning_record import check_not_reported, check_not_tuned_on
-    from flatsort.tools.runs.track_run import TrackConfig
     from flatsort.tracker.config import find, load
+    from flatsort.tracker.track_config import TrackConfig
 
     more, overrides = split_arguments(arguments)
     if leave_one_out and report:

@@ -30,6 +30,11 @@ def part(registry: Registry[Any], default: PartConfig) -> Any:
     return field(default=default, metadata={"registry": registry})
 
 
+def names(kind: str) -> list[str]:
+    """Names of the configs that come with the project under ``configs/<kind>/``, sorted."""
+    return sorted(path.stem for path in (CONFIGS / kind).glob("*.yaml"))
+
+
 def find(kind: str, name: str | Path) -> Path:
     """Path of the config that ``name`` means: a file of its own, or a name under ``configs/<kind>/``.
 

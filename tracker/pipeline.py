@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 
@@ -14,10 +13,8 @@ from flatsort.tracker.latent_reuse import LatentReuse
 from flatsort.tracker.motion.camera import CameraMotion
 from flatsort.tracker.protocols import Detector, Embedder
 from flatsort.tracker.smoothing import SmoothConfig, smooth
-from flatsort.tracker.sort import SortConfig, SortTracker
+from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
-
-C = TypeVar("C", bound=SortConfig)
 
 
 def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame, Detections]]:
@@ -77,12 +74,7 @@ def track(
         yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine, picture))
 
 
-def at_rate(config: C, fps: float) -> C:
-    """The config for a source of ``fps`` frames a second, unless it names its own rate."""
-    return config if config.frame_rate is not None else replace(config, frame_rate=fps)
-
-
-def smoothed(results: Sequence[FrameResult], config: SmoothConfig) -> list[FrameResult]:
+def smooth_results(results: Sequence[FrameResult], config: SmoothConfig) -> list[FrameResult]:
     """The results of a whole source with their tracks smoothed and gaps filled: one row an id and frame.
 
     The boxes of the matched detections are smoothed. A filled row takes score and class of the row before the gap.

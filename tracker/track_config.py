@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flatsort.tracker.association.costs import LATENT_COSTS
 from flatsort.tracker.config import find, load, part
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.latent_reuse import EmbedConfig
@@ -23,12 +22,12 @@ class AutoDetectorConfig(PartConfig):
     name: str = "auto"
     """auto: the detections that a source brings, else background subtraction."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Keys of the detector that will be chosen: ``detector.min_score=0.1`` and ``detector: {min_score: 0.1}`` come here."""
+    """Keys of the detector that will be chosen: those given as ``detector.min_score=0.1`` come here."""
 
 
 @dataclass(frozen=True)
 class TrackConfig(SortConfig):
-    """A tracker and what feeds it. The files of ``configs/track`` hold differences from these defaults, which are SORT's."""
+    """A tracker and what feeds it. Files of ``configs/track`` hold differences from these defaults, which are SORT's."""
 
     detector: PartConfig = part(DETECTORS, AutoDetectorConfig())
     """auto: the detections that a source brings, else background subtraction."""
@@ -44,7 +43,7 @@ class TrackConfig(SortConfig):
     @property
     def uses_appearance(self) -> bool:
         """Whether any stage of the association compares latents."""
-        return any(stage.cost in LATENT_COSTS for stage in self.stages.values())
+        return any(stage.uses_latents for stage in self.stages.values())
 
 
 def load_track_config(

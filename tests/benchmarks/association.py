@@ -22,10 +22,10 @@ import click
 import numpy as np
 from tabulate import tabulate
 
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import find, load
 from flatsort.tracker.io.mot import read_detections
 from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections
 
 BY_MOTION = ("sort", "sort_long", "bytetrack")

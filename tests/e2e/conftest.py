@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flatsort.scene import Scene, SceneConfig
+from flatsort.scene.sequence import write_sequence
 from flatsort.tools.__main__ import main
-from flatsort.tools.demo import write_sequence
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pytest
 
 from flatsort.embedding.data.sample_set import SampleSet, open_set
 from flatsort.scene import Scene
-from flatsort.tools.demo import write_sequence
+from flatsort.scene.sequence import write_sequence
 from flatsort.tools.runs import crop_set
-from flatsort.tools.runs.crop_set import Novelty, Tracklets, covered
+from flatsort.tools.runs.crop_set import DuplicateFilter, TrackletNumbers, largest_cover
 from flatsort.tracker.crops import crop
 from flatsort.tracker.io.mot import read_table
 from flatsort.tracker.types import Int
@@ -142,7 +142,7 @@ def test_folders_of_crops_are_taken_whole(flatsort: Flatsort, tmp_path: Path) ->
     out = tmp_path / "set"
     done = flatsort("crop", people, "--whole", "--size", "8x16", "--min-height", "30", "--out", out)
     assert done.code == 0, done.err
-    assert "2 crops of 8×16 pixels from 1 source; left out: 2 pictures that cannot be used" in done.out
+    assert "2 crops of 8×16 pixels from 1 source; left out: 2 images that cannot be used" in done.out
     lines = (out / "skipped.txt").read_text().splitlines()
     assert lines == [
         f"{people / '0002_01.png'}: 24 pixels high, expected at least 30",
@@ -199,7 +199,7 @@ def test_an_interrupted_run_leaves_the_older_set(
         (["{street}", "--out", "{out}", "--size", "64"], "expected width x height in pixels, like 64x128, got '64'"),
         (["{street}", "--out", "{out}", "--size", "0x9"], "expected width x height"),
         (["{street}", "--out", "{out}", "--min-height", "5000"], "expected crops for the set, got none (left out:"),
-        (["{street}", "--out", "{out}", "--whole", "--stride", "2"], "--stride: --whole takes pictures as they are"),
+        (["{street}", "--out", "{out}", "--whole", "--stride", "2"], "--stride: --whole takes images as they are"),
         (["{street}", "--out", "{out}", "--whole"], "a sequence of frames"),
         (["{street}", "--out", "{out}", "--layout", "none"], "--layout: expected --whole"),
         (["{street}", "--out", "{out}", "--boxes", "gt", "--detector", "onnx"], "expected --boxes gt, or"),
@@ -217,10 +217,10 @@ def test_errors_are_one_sentence_and_leave_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_how_much_of_a_box_is_covered() -> None:
+def test_how_much_of_a_box_is_largest_cover() -> None:
     boxes = np.array([[0.0, 0, 10, 10], [5, 0, 15, 10], [100, 100, 140, 140], [110, 110, 120, 120], [300, 0, 310, 10]])
-    np.testing.assert_allclose(covered(boxes), [0.5, 0.5, 1 / 16, 1, 0], atol=1e-12)
-    assert covered(np.empty((0, 4))).shape == (0,)
+    np.testing.assert_allclose(largest_cover(boxes), [0.5, 0.5, 1 / 16, 1, 0], atol=1e-12)
+    assert largest_cover(np.empty((0, 4))).shape == (0,)
 
 
 def test_novelty_compares_with_the_last_new_crop() -> None:
@@ -229,7 +229,7 @@ def test_novelty_compares_with_the_last_new_crop() -> None:
     def frame(level: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         return np.full((40, 40, 3), level, np.uint8)
 
-    novelty = Novelty(5)
+    novelty = DuplicateFilter(5)
     levels = (100, 103, 106, 109, 109, 112)
     assert [bool(novelty.new(frame(level), box, key)[0]) for level in levels] == [True, False, True, False, False, True]
     assert novelty.new(frame(112), box + 30, key).all()  # elsewhere
@@ -239,13 +239,13 @@ def test_novelty_compares_with_the_last_new_crop() -> None:
 @pytest.mark.parametrize(("before", "now", "new"), [(7, 7, False), (7, 8, True), (-1, 8, True), (7, -1, False)])
 def test_novelty_takes_the_word_of_tracks(before: int, now: int, new: bool) -> None:
     image, box = np.full((40, 40, 3), 50, np.uint8), np.array([[4.0, 4, 20, 36]])
-    novelty = Novelty(5)
+    novelty = DuplicateFilter(5)
     novelty.new(image, box, np.array([before]))
     assert novelty.new(image, box, np.array([now])).tolist() == [new]
 
 
 def test_a_track_that_was_hidden_goes_on_as_another_tracklet() -> None:
-    tracklets = Tracklets()
+    tracklets = TrackletNumbers()
 
     def of(ids: list[int], hidden: list[bool]) -> list[int]:
         numbers: Int = tracklets.of(np.array(ids), np.array(hidden))

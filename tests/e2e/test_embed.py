@@ -71,7 +71,7 @@ def test_a_folder_of_crops(flatsort: Flatsort, scene: Scene, tmp_path: Path) -> 
         cv2.imwrite(str(folder / name), scene.image(1)[20:90, 30:60, ::-1])
     (folder / "b" / "broken.png").write_bytes(b"no picture")
     done = flatsort("embed", folder, "--whole", "--model", "pixels", "--out", out)
-    assert "2 latents of 384 numbers, 1 pictures not readable left out" in done.out
+    assert "2 latents of 384 numbers, 1 images not readable left out" in done.out
     found = read(out)
     assert found["names"].tolist() == ["1.png", "b/2.png"]
     whole = [np.array([[0.0, 0, 30, 70]])]
@@ -110,7 +110,7 @@ def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, t
         (("SOURCE", "--model", "pixels", "--out", "l.npz", "device=cpu"), "expected the option --device"),
         (
             ("d", "--whole", "--model", "pixels", "--out", "l.npz", "--frames", "3"),
-            "--frames: --whole takes pictures as",
+            "--frames: --whole takes images as",
         ),
         (("absent", "--whole", "--model", "pixels", "--out", "l.npz"), "absent: no such folder"),
         (
@@ -125,14 +125,14 @@ def test_sentences(flatsort: Flatsort, video: Path, tmp_path: Path, arguments: t
     assert not (tmp_path / "l.npz").exists()
 
 
-def test_no_pictures_to_embed(flatsort: Flatsort, tmp_path: Path) -> None:
+def test_no_images_to_embed(flatsort: Flatsort, tmp_path: Path) -> None:
     (tmp_path / "crops").mkdir()
     done = flatsort("embed", tmp_path / "crops", "--whole", "--model", "pixels", "--out", tmp_path / "l.npz")
-    assert "expected pictures, got 0 files that can be read as none" in done.sentence
+    assert "expected images, got 0 files that can be read as none" in done.sentence
     vectors = SampleSet(np.zeros((3, 7), np.float32))
     sample_set.save(vectors, tmp_path / "set")
     done = flatsort("embed", tmp_path / "set", "--model", "pixels", "--out", tmp_path / "l.npz")
-    assert "expected a set of pictures, got one of vectors [7]" in done.sentence
+    assert "expected a set of images, got one of vectors [7]" in done.sentence
 
 
 def test_check_embedder_says_what_is_wrong(flatsort: Flatsort, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

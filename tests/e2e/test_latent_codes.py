@@ -17,9 +17,9 @@ from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.models.lbae import LBAEConfig
 from flatsort.embedding.nets import NetConfig
 from flatsort.embedding.random_generator import RandomGenerator
-from flatsort.tools.runs.appearance import open_embedder, with_prior
 from flatsort.tools.runs.latent_file import unpack
-from flatsort.tools.runs.track_run import TrackConfig
+from flatsort.tools.runs.open_run import open_embedder, with_calibration
+from flatsort.tracker.track_config import TrackConfig
 from tests.e2e.conftest import Flatsort
 
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
@@ -71,9 +71,9 @@ def test_codes_are_packed_and_come_back(flatsort: Flatsort, tmp_path: Path) -> N
     assert "--bits: expected a model whose latents are −1 or 1" in refused.sentence
     assert not (tmp_path / "no.npz").exists()
     config = TrackConfig(embedder=str(model))
-    assert with_prior(config, open_embedder(config)).appearance.bits
+    assert with_calibration(config, open_embedder(config))[0].appearance.bits
     config = TrackConfig(embedder=str(plain))
-    assert not with_prior(config, open_embedder(config)).appearance.bits
+    assert not with_calibration(config, open_embedder(config))[0].appearance.bits
 
 
 def test_moments_of_codes(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:

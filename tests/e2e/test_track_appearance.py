@@ -15,8 +15,8 @@ from flatsort import embedding
 from flatsort.embedding import checkpoint
 from flatsort.embedding.checkpoint import Card
 from flatsort.scene import Scene
-from flatsort.tools.demo import write_pictures, write_sequence
-from flatsort.tools.runs.open_run import BARE
+from flatsort.scene.sequence import write_images, write_sequence
+from flatsort.tools.runs.open_run import WITHOUT_LATENTS
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.images import read_image
 from flatsort.tracker.io.mot import read_detections
@@ -35,7 +35,7 @@ def pictured(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scene as a MOTChallenge sequence with pictures; the detector is blind for two frames."""
     folder = tmp_path_factory.mktemp("pictured") / "street"
     write_sequence(scene, folder)
-    write_pictures(scene, folder)
+    write_images(scene, folder)
     det = folder / "det" / "det.txt"
     det.write_text(
         "".join(f"{line}\n" for line in det.read_text().splitlines() if int(line.split(",")[0]) not in BLIND)
@@ -166,7 +166,7 @@ def test_where_most_pictures_are_absent_motion_alone_decides(
     few = thinned(pictured, tmp_path / "few", 2)
     done = flatsort("track", few, "--out", tmp_path / "default")
     assert done.code == 0
-    assert done.err == f"{few}: 58 of 60 frames have no picture, so tracked by motion alone (--tracker sort_long)\n"
+    assert done.err == f"{few}: 58 of 60 frames have no image, so tracked by motion alone (--tracker sort_long)\n"
     assert flatsort("track", few, "--tracker", "sort_long", "--out", tmp_path / "named").err == ""
     assert same(tmp_path / "default", tmp_path / "named")
     assert flatsort("track", few, "--crops", "--out", tmp_path / "crops").code == 0
@@ -174,7 +174,7 @@ def test_where_most_pictures_are_absent_motion_alone_decides(
     for options in (("--tracker", "flatsort"), ("--embedder", "pixels")):
         embedder = "pixels" if "pixels" in options else "flat_vhp_vae"
         sentence = flatsort("track", few, *options, "--out", tmp_path / "none").sentence
-        assert f"expected pictures for the embedder {embedder}, but 58 of 60 frames have no picture" in sentence
+        assert f"expected images for the embedder {embedder}, but 58 of 60 frames have no image" in sentence
     assert not (tmp_path / "none").exists()
 
 
@@ -191,13 +191,13 @@ def test_without_pictures_the_default_falls_back_and_a_named_tracker_does_not(
 ) -> None:
     done = flatsort("track", sequence, "lifecycle.max_age=9", "--embed-every", "auto", "--out", tmp_path / "default")
     assert done.code == 0
-    assert "no pictures that can be read, so tracked by motion alone (--tracker sort_long)" in done.err
+    assert "no images that can be read, so tracked by motion alone (--tracker sort_long)" in done.err
     flatsort("track", sequence, "--tracker", "sort_long", "lifecycle.max_age=9", "--out", tmp_path / "named")
     assert same(tmp_path / "default", tmp_path / "named")
     assert "expected images" in flatsort("track", sequence, "--tracker", "flatsort").sentence
     assert "expected images" in flatsort("track", sequence, "--embedder", "pixels").sentence
     sentence = flatsort("track", sequence, "stages.near.threshold=0.5").sentence
-    assert "no pictures that can be read, so tracked by motion alone" in sentence
+    assert "no images that can be read, so tracked by motion alone" in sentence
     assert "unknown key 'stages.near'" in sentence
 
 
@@ -210,12 +210,12 @@ def test_a_tracker_that_looks_needs_an_embedder_before_it_starts(
         assert f"{source}: expected an embedder or detections with features, got neither" in sentence
         assert "embedder=FILE.onnx" in sentence
     assert not (tmp_path / "out").exists()
-    assert set(BARE) < set(DETECTORS.names())
+    assert set(WITHOUT_LATENTS) < set(DETECTORS.names())
 
 
 def test_an_embedder_that_nobody_looks_at_is_left_out(flatsort: Flatsort, pictured: Path, tmp_path: Path) -> None:
     done = flatsort("track", pictured, "--tracker", "sort", "--embedder", "pixels", "--out", tmp_path / "left_out")
-    assert done.err == "the tracker does not look at appearance: pixels is left out\n"
+    assert done.err == "the tracker does not use appearance: pixels is left out\n"
     flatsort("track", pictured, "--tracker", "sort", "--out", tmp_path / "plain")
     assert same(tmp_path / "left_out", tmp_path / "plain")
 
@@ -228,8 +228,8 @@ def test_an_unknown_embedder_names_the_known_ones(flatsort: Flatsort, pictured: 
 def test_a_live_source_is_tracked_as_it_comes(
     flatsort: Flatsort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flatsort.tools.runs.track_run.open_source", lambda *_, **__: live(Device(10**9)))
-    monkeypatch.setattr("flatsort.tools.runs.track_run.smoothed", None)
+    monkeypatch.setattr("flatsort.tools.runs.open_run.open_source", lambda *_, **__: live(Device(10**9)))
+    monkeypatch.setattr("flatsort.tools.runs.open_run.smooth_results", None)
     command = ("track", "0", "--detector", "background", "--embedder", "pixels", "--frames", "3")
     done = flatsort(*command, "--out", tmp_path)
     assert (done.code, done.err) == (0, "")

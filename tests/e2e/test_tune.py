@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from flatsort.scene import Scene, SceneConfig
-from flatsort.tools.demo import write_sequence
-from flatsort.tools.runs.track_run import TrackConfig
+from flatsort.scene.sequence import write_sequence
 from flatsort.tracker.config import load
+from flatsort.tracker.track_config import TrackConfig
 from tests.e2e.conftest import Flatsort
 
 BAD = (

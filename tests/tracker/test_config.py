@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import CONFIGS, dump, find, load
 from flatsort.tracker.motion.xyah import XyahConfig
 from flatsort.tracker.motion.xysr import XysrConfig
 from flatsort.tracker.sort import SortConfig
+from flatsort.tracker.track_config import TrackConfig
 
 
 def config(tmp_path: Path, text: str = "", *overrides: str) -> SortConfig:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import find, load
 from flatsort.tracker.distances import pairwise
 from flatsort.tracker.gallery import Gallery, GalleryConfig
 from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections, Float32
 
 SEEDS = st.integers(0, 2**32 - 1)

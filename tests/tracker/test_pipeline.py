@@ -13,7 +13,7 @@ from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.gallery import GalleryConfig
 from flatsort.tracker.lifecycle import LifecycleConfig
-from flatsort.tracker.pipeline import at_rate, embed, track
+from flatsort.tracker.pipeline import embed, track
 from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Detections, Float, Float32, Frame, Image
 
@@ -168,8 +168,3 @@ def test_the_size_of_the_picture_reaches_the_gallery(with_image: bool) -> None:
     seen = [(Frame(i + 1, image, i / 25), Detections.of([box], latents=[[z]])) for i, (box, z) in enumerate(steps)]
     results = list(track(seen, SortTracker(config), (100, 100)))
     assert [r.tracks.ids.tolist() for r in results] == [[1], [1], [2]]
-
-
-def test_the_rate_of_the_source_is_taken_unless_the_config_has_one() -> None:
-    assert at_rate(SortConfig(), 12.5).frame_rate == 12.5
-    assert at_rate(SortConfig(frame_rate=30.0), 12.5).frame_rate == 30.0

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.config import find, load
 from flatsort.tracker.gallery import GalleryConfig
 from flatsort.tracker.lifecycle import LifecycleConfig
 from flatsort.tracker.sort import SortConfig, SortTracker
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections
 from tests.tracker.test_sort import rows_of
 

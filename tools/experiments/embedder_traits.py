@@ -12,8 +12,8 @@ import numpy as np
 
 from flatsort.tools.experiments import reid_data, result_cache
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.timing import one_thread
-from flatsort.tracker.gallery import MEANS, Gallery, GalleryConfig
+from flatsort.tools.runs.timing import one_thread
+from flatsort.tracker.gallery import Gallery, GalleryConfig
 from flatsort.tracker.images import images_of
 from flatsort.tracker.types import Float32
 
@@ -188,7 +188,7 @@ def _rate(embedder: Embedder, data: Labelled) -> float:
 
 def _remembered(config: GalleryConfig, latents: Float32, binary: bool) -> float:
     """Bytes of a track whose gallery is full; binary codes are kept as bits where the tracker keeps them so."""
-    gallery = Gallery(config, bits=binary and config.keep not in MEANS)
+    gallery = Gallery(config, bits=binary and config.supports_bits)
     one, score, clear = np.zeros(1, np.int64), np.ones(1), np.ones(1, np.bool_)
     gallery.start(latents[:1], score, clear)
     for k in range(config.size):

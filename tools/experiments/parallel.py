@@ -16,8 +16,8 @@ from flatsort.tools.experiments.results import Benchmark, Run, SequenceInput, Sy
 from flatsort.tools.experiments.runner import Task
 from flatsort.tools.experiments.sequences import check_pictures, read_inputs
 from flatsort.tools.experiments.systems import BenchmarkConfig, System, resolve
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.metrics import Evaluation, pool
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Float32
 
 T = TypeVar("T")

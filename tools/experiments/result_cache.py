@@ -26,7 +26,7 @@ Arrays = Mapping[str, NDArray[Any]]
 FORMAT = "1"
 """Of the entries; a new one makes older entries unread."""
 ROOT = CONFIGS.parent
-TRACKING = ("tracker", "tools/runs/appearance.py")
+TRACKING = ("tracker", "tools/runs/open_run.py")
 """Code that tracks depend on."""
 EMBEDDING = (
     *("embedding/embedders", "embedding/models", "embedding/checkpoint.py", "embedding/likelihood.py"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import pairwise
@@ -20,17 +21,16 @@ from flatsort.tools.experiments.finished_run import Finished, named, pack, unpac
 from flatsort.tools.experiments.result_cache import Cache
 from flatsort.tools.experiments.results import SequenceInput
 from flatsort.tools.experiments.sequences import pictures_of
-from flatsort.tools.experiments.timing import TimedEmbedder, TimedTracker, one_thread
-from flatsort.tools.runs import appearance
-from flatsort.tools.runs.track_run import AUTO, TrackConfig
+from flatsort.tools.runs.open_run import Run, require_latents, resolve
+from flatsort.tools.runs.timing import Stopwatch, one_thread
 from flatsort.tracker.config import to_mapping
 from flatsort.tracker.io.mot import read_table
 from flatsort.tracker.io.results import MotSink
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.latent_reuse import EmbedConfig
 from flatsort.tracker.metrics import evaluate_tables
-from flatsort.tracker.pipeline import at_rate, embed, smoothed, track
-from flatsort.tracker.protocols import Embedder
+from flatsort.tracker.protocols import Embedder, FrameSource
+from flatsort.tracker.track_config import AutoDetectorConfig, TrackConfig
 from flatsort.tracker.types import Detections, Float, Float32, Frame
 
 LATENTS, RUNS = "latents", "runs"
@@ -88,11 +88,11 @@ def plan(config: TrackConfig, sequence: SequenceInput) -> Task:
     found = result_cache.of_detections(sequence.detections)
     latents = _latents_key(config, sequence, found) if config.embedder else ""
     if any(len(row) and row.latents is None for row in sequence.detections):
-        appearance.require_latents(config, sequence.name)
-    moving = config.camera.method != "none"
+        require_latents(config, sequence.name)
+    moving, cut = config.camera.method != "none", EmbedConfig(components=config.embed.components)
     run = result_cache.digest(
         sequence.name,
-        to_mapping(replace(config, detector=AUTO, embedder="", embed=EmbedConfig(components=config.embed.components))),
+        to_mapping(replace(config, detector=AutoDetectorConfig(), embedder="", embed=cut)),
         latents,
         found,
         result_cache.of_files(pictures_of(sequence.source).files) if moving else None,
@@ -144,18 +144,18 @@ def run(task: Task, cache: Cache) -> Finished:
         return done
     sequence = task.sequence
     looks = see(task, cache) if task.latents else None
-    config = appearance.with_prior(task.config, _embedder(task.config.embedder) if looks else None)
-    tracker = TimedTracker(at_rate(config, sequence.fps))
-    size = looks.size if looks else sequence.picture
+    opened = _open(task, looks)
+    stopwatch = Stopwatch(time.thread_time)
     with one_thread(), TemporaryDirectory(prefix="flatsort-") as folder:
         with MotSink(Path(folder) / "tracks.txt") as sink:
-            results = list(track(_seen(task, looks), tracker, size))
-            for result in smoothed(results, config.smooth) if config.offline else results:
+            stream = stopwatch.watch(opened.detect(opened.frames()), "reading")
+            results = list(stopwatch.watch(opened.track(stream, opened.tracker()), "association"))
+            for result in opened.smooth(results) if opened.smooths else results:
                 sink.write(result)
         tracks = named(read_table(sink.path), sequence.name)
     done = Finished(
         tracks=tracks,
-        association=1e6 * tracker.seconds / max(len(results), 1),
+        association=1e6 * stopwatch.seconds["association"] / max(len(results), 1),
         embedding=looks.embedding if looks else 0.0,
         result=evaluate_tables(sequence.name, sequence.truth, tracks, None, sequence.length),
     )
@@ -188,13 +188,19 @@ def _embedder(name: str) -> Embedder:
 
 
 def _embedded(task: Task) -> dict[str, NDArray[Any]]:
-    sequence, chosen = task.sequence, task.config.embed
+    """Whole latents of all detections, computed with one thread; see `see`."""
+    sequence, config = task.sequence, task.config
     source = open_source(sequence.source, images=True, length=len(sequence.detections))
-    seen = ((frame, _detections(sequence, frame)) for frame in source)
-    embedder = TimedEmbedder(_embedder(task.config.embedder))
+    embedder = _embedder(config.embedder)
+    whole = replace(config, embed=replace(config.embed, components=0))
+    opened = resolve(source, _SequenceDetector(sequence), whole, embedder)
+    # images that are decoded beside do not count, where the embedder runs on the CPU; a GPU is waited for
+    device = getattr(embedder, "device", None)
+    stopwatch = Stopwatch(time.thread_time if getattr(device, "type", "cpu") == "cpu" else time.perf_counter)
     latents, times = [np.empty((0, embedder.dim), np.float32)], []
     with one_thread(torch=True):
-        for frame, each in embed(seen, embedder, batch=chosen.batch, longest=chosen.longest(sequence.fps)):
+        stream = stopwatch.watch(opened.detect(opened.frames()), "reading")
+        for frame, each in stopwatch.watch(opened.embed(stream), "embedding"):
             assert each.latents is not None
             latents.append(each.latents)
             times.append(frame.time)
@@ -203,30 +209,58 @@ def _embedded(task: Task) -> dict[str, NDArray[Any]]:
         "counts": np.array([len(each) for each in latents[1:]], np.int64),
         "times": np.array(times),
         "size": np.array(source.size or (0, 0)),
-        "embedding": np.array(1e6 * embedder.seconds / max(len(times), 1)),
+        "embedding": np.array(1e6 * stopwatch.seconds["embedding"] / max(len(times), 1)),
     }
 
 
-def _seen(task: Task, looks: Looks | None) -> Iterator[tuple[Frame, Detections]]:
-    """Each frame with its detections; pictures only where the camera's motion is asked for."""
-    sequence = task.sequence
-    images = task.config.camera.method != "none"
-    motion_only = not appearance.needs_latents(task.config)
-    if looks is not None and not images:
-        frames: Iterable[Frame] = (Frame(index, None, float(time)) for index, time in enumerate(looks.times, 1))
+def _open(task: Task, looks: Looks | None) -> Run:
+    """The run of a task, with the latents that are known; images only where the camera's motion is asked for."""
+    sequence, config = task.sequence, task.config
+    moving = config.camera.method != "none"
+    source: FrameSource
+    if looks is not None and not moving:
+        source = _TimedFrames(sequence.name, sequence.fps, looks.size, looks.times)
     else:
-        frames = open_source(sequence.source, images=images, length=len(sequence.detections))
-    for frame in frames:
-        found = _detections(sequence, frame)
-        if looks is not None:
-            latents = looks.latents[frame.index - 1]
-            latents = latents[:, : task.config.embed.dim(latents.shape[1])]
-            found = replace(found if len(latents) else Detections.empty(), latents=latents)
-        elif motion_only and found.latents is not None:  # the features of a file would only cost time
-            found = replace(found, latents=None)
-        yield frame, found
+        source = open_source(sequence.source, images=moving, length=len(sequence.detections))
+    detector = _SequenceDetector(sequence, config, looks)
+    return resolve(source, detector, config, _embedder(config.embedder) if looks else None)
 
 
-def _detections(sequence: SequenceInput, frame: Frame) -> Detections:
-    known = frame.index <= len(sequence.detections)
-    return sequence.detections[frame.index - 1] if known else Detections.empty()
+@dataclass(frozen=True, eq=False)
+class _TimedFrames:
+    """Frames without images, whose times are known."""
+
+    name: str
+    fps: float
+    size: tuple[int, int] | None
+    times: Float
+
+    @property
+    def length(self) -> int:
+        return len(self.times)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (Frame(index, None, float(time)) for index, time in enumerate(self.times, 1))
+
+
+class _SequenceDetector:
+    """The detections of a sequence, with the latents that are known: those of ``looks``, else their own if needed."""
+
+    class_names: Sequence[str] = ("object",)
+    needs_image = False
+
+    def __init__(self, sequence: SequenceInput, config: TrackConfig | None = None, looks: Looks | None = None) -> None:
+        self._sequence, self._config, self._looks = sequence, config, looks
+
+    def detect(self, frame: Frame) -> Detections:
+        known = frame.index <= len(self._sequence.detections)
+        detections = self._sequence.detections[frame.index - 1] if known else Detections.empty()
+        if self._config is None:
+            return detections
+        if self._looks is not None:
+            latents = self._looks.latents[frame.index - 1]
+            latents = latents[:, : self._config.embed.dim(latents.shape[1])]
+            return replace(detections if len(latents) else Detections.empty(), latents=latents)
+        if not self._config.uses_appearance and detections.latents is not None:
+            return replace(detections, latents=None)  # the features of a file would only cost time
+        return detections

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from flatsort.tools.runs.appearance import needs_latents
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.config import settings
+from flatsort.tracker.track_config import TrackConfig
 
 Value: TypeAlias = "float | int | str | bool | None"
 
@@ -127,7 +126,7 @@ def default_space(config: TrackConfig) -> Space:
     for key in NOISE.get(config.motion.name, ()):
         if (own := getattr(config.motion, key)) > 0:
             space[f"motion.{key}"] = Range(own / 5, own * 5, log=True)
-    if needs_latents(config) and config.appearance.threshold == "auto":
+    if config.uses_appearance and config.appearance.threshold == "auto":
         space["appearance.false_match_rate"] = _around(config.appearance.false_match_rate, 1e-3, 0.1, log=True)
     return space
 

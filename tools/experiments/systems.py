@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import find, load
 from flatsort.tracker.registry import suggest
+from flatsort.tracker.track_config import TrackConfig
 
 if TYPE_CHECKING:
     from flatsort.tools.experiments.embedder_traits import Contest

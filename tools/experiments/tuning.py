@@ -15,10 +15,10 @@ from flatsort.tools.experiments.runner import plan, run
 from flatsort.tools.experiments.search_space import Space, Value
 from flatsort.tools.experiments.study import Study, Trial
 from flatsort.tools.experiments.tuning_record import footage, tuned_on, write_tuned
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import load, to_mapping
 from flatsort.tracker.files import write_text
 from flatsort.tracker.metrics import Evaluation, pool
+from flatsort.tracker.track_config import TrackConfig
 
 STUDY, LEFT_OUT = "study.journal", "left_out.json"
 

@@ -13,7 +13,7 @@ import yaml
 from flatsort.tracker.files import write_text
 
 if TYPE_CHECKING:
-    from flatsort.tools.runs.track_run import TrackConfig
+    from flatsort.tracker.track_config import TrackConfig
 
 TUNED, TUNED_ON = "tuned.yaml", "tuned_on.json"
 REPORT = "table.json"
@@ -116,9 +116,9 @@ def check_not_reported(sequences: Iterable[str], report: Iterable[str], folder: 
 
 def differences(config: TrackConfig) -> dict[str, Any]:
     """The config as files under ``configs/track`` have it: what differs from the defaults; of stages all or none."""
-    from flatsort.tools.runs.track_run import TrackConfig
     from flatsort.tracker.association.stages import StageConfig
     from flatsort.tracker.config import to_mapping
+    from flatsort.tracker.track_config import TrackConfig
 
     found = _differences(to_mapping(config), to_mapping(TrackConfig()))
     for key, values in found.items():

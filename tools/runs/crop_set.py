@@ -1,4 +1,4 @@
-"""Crops of one source for ``flatsort crop``: which boxes are taken, and what became of the others."""
+"""The crops of a source for ``flatsort crop``: which boxes are taken, and why the others are left out."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 
 from flatsort.embedding.data.writer import SetWriter
 from flatsort.tools.cli import progress
-from flatsort.tools.runs.track_run import Job
-from flatsort.tools.runs.ground_truth import Truth
+from flatsort.tools.runs.ground_truth import GroundTruthDetector
+from flatsort.tools.runs.open_run import Run
 from flatsort.tracker.boxes import iou, valid
 from flatsort.tracker.crops import crop
 from flatsort.tracker.io.live import LiveSource
-from flatsort.tracker.pipeline import at_rate, detect, track
-from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.types import Bool, Detections, Float, Frame, Image, Int
 
 THUMBNAIL = (8, 16)
-"""Width and height in pixels of the grey pictures that near duplicates are told by."""
+"""Width and height in pixels of the grey images that near duplicates are told by."""
 SAME_PLACE = 0.5
 """IoU from which boxes of successive used frames are taken for one object where no track says so."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which crops a run shall take.
+class CropSelection:
+    """Which crops are taken.
 
     Attributes
     ----------
@@ -45,7 +42,7 @@ class Wanted:
         Largest share of a box that another box may cover.
     duplicates : float
         A crop that differs less from the last one taken of its object is a duplicate: mean absolute difference of
-        8×16 grey pictures, in levels of 255.
+        8×16 grey images, in levels of 255.
     tracklets : bool
         Whether boxes are linked by motion.
     """
@@ -60,15 +57,15 @@ class Wanted:
 
 
 @dataclass
-class Tally:
-    """What became of frames and boxes.
+class CropCounts:
+    """How many frames were used, and what was left out of them.
 
     Attributes
     ----------
     left_out : Counter
         Boxes that were not taken, by reason.
     skipped : list of str
-        One sentence for each picture that could not be used.
+        One sentence for each image that could not be used.
     """
 
     frames: int = 0
@@ -80,11 +77,11 @@ class Tally:
         """What was left out, and why; empty if nothing was."""
         parts = [f"{count} {reason}" for reason, count in self.left_out.items() if count]
         if self.skipped:
-            parts.append(f"{len(self.skipped)} pictures that cannot be used")
+            parts.append(f"{len(self.skipped)} images that cannot be used")
         return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def crop_source(job: Job, name: str, wanted: Wanted, writer: SetWriter, tally: Tally) -> None:
+def crop_source(run: Run, name: str, selection: CropSelection, writer: SetWriter, counts: CropCounts) -> None:
     """Add the crops of a source to a set.
 
     Raises
@@ -93,47 +90,44 @@ def crop_source(job: Job, name: str, wanted: Wanted, writer: SetWriter, tally: T
         If the source ends in an error.
     """
     writer.begin_source()
-    novelty = Novelty(wanted.duplicates)
+    duplicates = DuplicateFilter(selection.duplicates)
     with ExitStack() as stack:
-        if isinstance(job.source, LiveSource):
-            stack.enter_context(closing(job.source))
-        total = job.source.length
-        frames = progress(
-            islice(job.source, wanted.frames), min(total, wanted.frames or total) if total else None, name
-        )
-        for frame, found, tracks in _linked(frames, job, wanted):
-            if (frame.index - 1) % wanted.stride:
+        if isinstance(run.source, LiveSource):
+            stack.enter_context(closing(run.source))
+        frames = progress(run.frames(selection.frames), run.length(selection.frames), name)
+        for frame, detections, tracklets in _with_tracklets(frames, run, selection):
+            if (frame.index - 1) % selection.stride:
                 continue
-            tally.frames += 1
+            counts.frames += 1
             if frame.image is None:
-                tally.skipped.append(f"{name}, frame {frame.index}: cannot be read")
+                counts.skipped.append(f"{name}, frame {frame.index}: cannot be read")
                 continue
-            truth = job.detector
-            identities = truth.identities(frame) if isinstance(truth, Truth) else np.full(len(found), -1)
-            rows = _select(found, frame.image, wanted, job.config.min_score, tally)
-            keys = tracks if wanted.tracklets else identities
-            new = novelty.new(frame.image, found.boxes[rows], keys[rows])
-            tally.left_out["near duplicates"] += int((~new).sum())
+            detector, unknown = run.detector, np.full(len(detections), -1)
+            identities = detector.identities(frame) if isinstance(detector, GroundTruthDetector) else unknown
+            rows = _select(detections, frame.image, selection, run.config.min_score, counts)
+            keys = tracklets if selection.tracklets else identities
+            new = duplicates.new(frame.image, detections.boxes[rows], keys[rows])
+            counts.left_out["near duplicates"] += int((~new).sum())
             rows = rows[new]
             if len(rows):
-                crops = crop(frame.image, found.boxes[rows], wanted.size)
-                writer.add(crops, name, frame=frame.index, identity=identities[rows], track=tracks[rows])
+                crops = crop(frame.image, detections.boxes[rows], selection.size)
+                writer.add(crops, name, frame=frame.index, identity=identities[rows], track=tracklets[rows])
 
 
-class Novelty:
-    """Tells crops that show something new from near duplicates.
+class DuplicateFilter:
+    """Tells near duplicates from crops that show something new.
 
     A crop is compared with the last new one of its object. The object is the one that has the same key in the frame
     before, or without keys, the one whose box overlaps most.
 
     Parameters
     ----------
-    limit : float
-        Least mean absolute difference of small grey pictures, in levels of 255; 0: all is new.
+    threshold : float
+        Least mean absolute difference of small grey images, in levels of 255; 0: all is new.
     """
 
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
+    def __init__(self, threshold: float) -> None:
+        self._threshold = threshold
         self._boxes, self._keys = np.empty((0, 4)), np.empty(0, np.int64)
         self._shown = np.empty((0, THUMBNAIL[1], THUMBNAIL[0]))
 
@@ -148,35 +142,38 @@ class Novelty:
             Of the objects; −1 where unknown.
         """
         new = np.ones(len(boxes), bool)
-        if not self._limit:
+        if not self._threshold:
             return new
         shown = crop(image, boxes, THUMBNAIL).mean(axis=3)
         if len(boxes) and len(self._boxes):
             same = np.where(keys[:, None] >= 0, keys[:, None] == self._keys, iou(boxes, self._boxes))
             before = same.argmax(axis=1)
             change = np.abs(shown - self._shown[before]).mean(axis=(1, 2))
-            new = (same.max(axis=1) < SAME_PLACE) | (change >= self._limit)
+            new = (same.max(axis=1) < SAME_PLACE) | (change >= self._threshold)
             shown = np.where(new[:, None, None], shown, self._shown[before])
         self._boxes, self._keys, self._shown = boxes, keys, shown
         return new
 
 
-def _linked(frames: Iterable[Frame], job: Job, wanted: Wanted) -> Iterator[tuple[Frame, Detections, Int]]:
-    """Frames, what is detected in them, and the tracklet of each detection: −1 without one."""
-    seen = detect(frames, job.detector)
-    if not wanted.tracklets:
-        yield from ((frame, found, np.full(len(found), -1)) for frame, found in seen)
+def _with_tracklets(
+    frames: Iterable[Frame], run: Run, selection: CropSelection
+) -> Iterator[tuple[Frame, Detections, Int]]:
+    """Frames, their detections, and the tracklet of each detection: −1 without one."""
+    stream = run.detect(frames)
+    if not selection.tracklets:
+        yield from ((frame, detections, np.full(len(detections), -1)) for frame, detections in stream)
         return
-    numbers = Tracklets()
-    for result in track(seen, SortTracker(at_rate(job.config, job.source.fps))):
-        found = result.detections
-        ids = np.full(len(found), -1)
+    numbers = TrackletNumbers()
+    for result in run.track(stream, run.tracker()):
+        detections = result.detections
+        ids = np.full(len(detections), -1)
         matched = result.tracks[result.tracks.source >= 0]
         ids[matched.source] = matched.ids
-        yield result.frame, found, numbers.of(ids, hidden(found, wanted.max_overlap, job.config.min_score))
+        covered = hidden(detections, selection.max_overlap, run.config.min_score)
+        yield result.frame, detections, numbers.of(ids, covered)
 
 
-class Tracklets:
+class TrackletNumbers:
     """Numbers of tracklets: a track goes on as another one after it was hidden, when it may have become another object.
 
     That costs next to no views, and a fifth to a third of the wrong ones (public detections of MOT15 and MOT17).
@@ -203,39 +200,41 @@ class Tracklets:
         return numbers
 
 
-def _select(found: Detections, image: Image, wanted: Wanted, min_score: float | None, tally: Tally) -> Int:
+def _select(
+    detections: Detections, image: Image, selection: CropSelection, min_score: float | None, counts: CropCounts
+) -> Int:
     """Rows of the boxes to take; the others are counted by the first reason against them."""
-    boxes = found.boxes
-    usable = valid(boxes) & np.isfinite(found.scores)
+    boxes = detections.boxes
+    usable = valid(boxes) & np.isfinite(detections.scores)
     height, width = image.shape[:2]
     usable &= (boxes[:, 2] > 0) & (boxes[:, 3] > 0) & (boxes[:, 0] < width) & (boxes[:, 1] < height)
-    sure = usable & _sure(found, min_score)
-    tall = sure & (boxes[:, 3] - boxes[:, 1] >= wanted.min_height)
-    taken = tall & ~hidden(found, wanted.max_overlap, min_score)
+    confident = usable & _above(detections, min_score)
+    tall = confident & (boxes[:, 3] - boxes[:, 1] >= selection.min_height)
+    taken = tall & ~hidden(detections, selection.max_overlap, min_score)
     for reason, before, after in (
-        ("bad boxes", np.ones(len(found), bool), usable),
-        ("of low score", usable, sure),
-        ("too low", sure, tall),
+        ("bad boxes", np.ones(len(detections), bool), usable),
+        ("of low score", usable, confident),
+        ("too low", confident, tall),
         ("overlapping", tall, taken),
     ):
-        tally.left_out[reason] += int((before & ~after).sum())
+        counts.left_out[reason] += int((before & ~after).sum())
     return np.flatnonzero(taken)
 
 
-def hidden(found: Detections, max_overlap: float, min_score: float | None) -> Bool:
+def hidden(detections: Detections, max_overlap: float, min_score: float | None) -> Bool:
     """Which boxes are covered by another one of enough score beyond the largest share, [n]."""
-    rows = np.flatnonzero(valid(found.boxes) & _sure(found, min_score))
-    out = np.zeros(len(found), bool)
-    out[rows] = covered(found.boxes[rows]) > max_overlap
+    rows = np.flatnonzero(valid(detections.boxes) & _above(detections, min_score))
+    out = np.zeros(len(detections), bool)
+    out[rows] = largest_cover(detections.boxes[rows]) > max_overlap
     return out
 
 
-def _sure(found: Detections, min_score: float | None) -> Bool:
-    sure: Bool = found.scores >= (-np.inf if min_score is None else min_score)
-    return sure
+def _above(detections: Detections, min_score: float | None) -> Bool:
+    above: Bool = detections.scores >= (-np.inf if min_score is None else min_score)
+    return above
 
 
-def covered(boxes: Float) -> Float:
+def largest_cover(boxes: Float) -> Float:
     """Largest share of each box [n 4] that one of the others covers, [n] in 0..1."""
     overlap = iou(boxes, boxes)
     np.fill_diagonal(overlap, 0.0)

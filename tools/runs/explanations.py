@@ -1,4 +1,4 @@
-"""Why pairs were matched or not: gathered while a source is tracked, written and printed afterwards."""
+"""Why pairs of a track and a detection were matched or not: gathered while tracking, written and printed afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from flatsort.tracker.association.explain import Pair
+from flatsort.tracker.association.explain import ExplainedPair
 from flatsort.tracker.files import write_text
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.types import FrameResult
@@ -18,8 +18,8 @@ NEAREST = 3
 """Detections a track that are printed; the file has all."""
 
 
-class Explainer:
-    """Gathers the pairs of one frame, or of one track in all frames.
+class Explanations:
+    """The pairs of a track and a detection in one frame, or of one track in all frames, with the reasons.
 
     Parameters
     ----------
@@ -33,24 +33,24 @@ class Explainer:
     """
 
     def __init__(self, what: str | None) -> None:
-        self.wanted = what is not None
+        self.requested = what is not None
         kind, _, number = (what or "").rpartition(":")
-        if self.wanted and (kind not in ("", "frame", "id") or not number.isdecimal()):
+        if self.requested and (kind not in ("", "frame", "id") or not number.isdecimal()):
             raise ValueError(f"--explain: expected a frame (57) or a track (id:3), got {what!r}")
-        self._number = int(number) if self.wanted else 0
+        self._number = int(number) if self.requested else 0
         self._by_id = kind == "id"
-        self._pairs: list[Pair] = []
-        self._unconfirmed: dict[int, list[Pair]] = {}  # serial → pairs so far
+        self._pairs: list[ExplainedPair] = []
+        self._unconfirmed: dict[int, list[ExplainedPair]] = {}  # serial → pairs so far
 
-    def look(self, result: FrameResult, tracker: SortTracker) -> None:
-        """Take what is wanted of the frame that the tracker has just done."""
-        if not self.wanted:
+    def add(self, result: FrameResult, tracker: SortTracker) -> None:
+        """Take what was asked for of the frame that the tracker is at."""
+        if not self.requested:
             return
         if not self._by_id:
             if result.frame.index == self._number:
                 self._pairs += tracker.explain().pairs
             return
-        waiting: dict[int, list[Pair]] = {}
+        waiting: dict[int, list[ExplainedPair]] = {}
         for pair in tracker.explain().pairs:
             if pair.track == 0:  # it may become the track
                 waiting.setdefault(pair.serial, self._unconfirmed.pop(pair.serial, [])).append(pair)
@@ -60,9 +60,9 @@ class Explainer:
         self._unconfirmed = waiting
 
     def write(self, path: Path) -> None:
-        """Write all pairs as CSV; the columns are the fields of `Pair`, ``latent`` empty where there are no latents."""
+        """Write all pairs as CSV: the fields of `ExplainedPair`; ``latent`` is empty where there are no latents."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, [f.name for f in fields(Pair)], lineterminator="\n")
+        writer = csv.DictWriter(text, [f.name for f in fields(ExplainedPair)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(pair) for pair in self._pairs)
         write_text(path, text.getvalue())
@@ -72,30 +72,32 @@ class Explainer:
         what = f"track {self._number}" if self._by_id else f"frame {self._number}"
         if not self._pairs:
             return f"{what}: no pair of a track and a detection to explain"
-        by_track: dict[tuple[int, int], dict[int, list[Pair]]] = {}  # frame, serial → detection → pairs, stage by stage
+        # frame, serial → detection → pairs, stage by stage
+        by_track: dict[tuple[int, int], dict[int, list[ExplainedPair]]] = {}
         for pair in self._pairs:
             by_track.setdefault((pair.frame, pair.serial), {}).setdefault(pair.detection, []).append(pair)
-        shown: list[Pair] = []
+        shown: list[ExplainedPair] = []
         for detections in by_track.values():
             for pairs in sorted(detections.values(), key=lambda each: min(map(_distance, each)))[:NEAREST]:
                 shown += pairs
-        looks = any(p.latent is not None for p in self._pairs)
-        head = ("frame", "track", "detection", "stage", "iou", *["latent"] * looks, "cost", "threshold", "why")
+        appearance = any(p.latent is not None for p in self._pairs)
+        head = ("frame", "track", "detection", "stage", "iou", *["latent"] * appearance, "cost", "threshold", "why")
         rows = [
-            (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.iou, *[p.latent] * looks)
+            (p.frame, p.track or f"unconfirmed #{p.serial}", p.detection, p.stage, p.iou, *[p.latent] * appearance)
             + ((p.cost, p.threshold, p.reason) if p.stage else ("", "", p.reason))
             for p in shown
         ]
         rest = len(self._pairs) - len(shown)
         more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
         unit = (
-            "\nlatent: distance of looks, in units of the threshold found without labels; the stage has its own threshold of it"
-            if looks
+            "\nlatent: distance in units of the appearance threshold, which is found without labels; a stage's threshold of "
+            "it is in the same units"
+            if appearance
             else ""
         )
         return tabulate(rows, head, floatfmt=".3f") + unit + more
 
 
-def _distance(pair: Pair) -> tuple[bool, bool, float]:
+def _distance(pair: ExplainedPair) -> tuple[bool, bool, float]:
     """How far a pair is from being matched, to sort by."""
     return not pair.matched, pair.stage == "", pair.cost - pair.threshold

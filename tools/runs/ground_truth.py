@@ -1,4 +1,4 @@
-"""Ground truth of a sequence in the place of a detector."""
+"""The ground truth of a sequence in the place of a detector."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from flatsort.tools.runs.track_run import Job, TrackConfig
+from flatsort.tools.runs.open_run import Run, resolve
 from flatsort.tracker.io.mot import read_table
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.metrics.preprocessing import PEDESTRIAN, UNKNOWN
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections, Frame, Int
 
 
-class Truth:
+class GroundTruthDetector:
     """Boxes and identities that a sequence's ground truth holds, as a detector: those that MOTChallenge evaluates.
 
     Raises
@@ -46,7 +47,7 @@ class Truth:
         return self._rows.get(frame.index, np.empty(0, np.int64))
 
 
-def open_truth(text: str, config: TrackConfig) -> Job:
+def open_ground_truth(text: str, config: TrackConfig) -> Run:
     """A sequence folder with its ground truth in the place of a detector.
 
     Raises
@@ -59,6 +60,6 @@ def open_truth(text: str, config: TrackConfig) -> Job:
     folder = Path(text).parent if Path(text).name == "img1" else Path(text)
     path = folder / "gt" / "gt.txt"
     if not path.is_file():
-        raise FileNotFoundError(f"{text}: expected ground truth in {path} for --boxes gt, found no such file")
-    truth = Truth(path)
-    return Job(open_source(text, length=truth.length), truth, config)
+        raise FileNotFoundError(f"{text}: expected ground truth in {path} for --boxes gt, got no such file")
+    detector = GroundTruthDetector(path)
+    return resolve(open_source(text, length=detector.length), detector, config)

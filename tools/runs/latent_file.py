@@ -1,4 +1,4 @@
-"""What ``flatsort embed`` reads, piece by piece, and the file that it writes."""
+"""Latents in a file for ``flatsort embed``: what is embedded, a batch at a time, and what is written."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatsort.embedding.data import sample_set
-from flatsort.tools.runs.track_run import Job
+from flatsort.tools.runs.open_run import Run
 from flatsort.tracker.boxes import valid
 from flatsort.tracker.files import replacing
 from flatsort.tracker.images import images_of, read_image
-from flatsort.tracker.pipeline import detect
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.types import Float, Float32, Image
 
 T = TypeVar("T")
-Shown = Callable[[Iterable[Any], "int | None"], Iterator[Any]]
-"""Passes items on and shows how far they are, given how many there are."""
+Progress = Callable[[Iterable[Any], "int | None"], Iterator[Any]]
+"""Passes items on and shows how far they are, given their number."""
 
-PICTURES = 128
-"""Whole pictures in a call of the embedder."""
+IMAGES = 128
+"""Whole images in a call of the embedder."""
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """What goes into one call of the embedder.
+class EmbedBatch:
+    """Images and boxes of one call of the embedder.
 
     Attributes
     ----------
@@ -47,13 +46,12 @@ class Piece:
     columns: dict[str, NDArray[Any]]
 
 
-def of_frames(
-    job: Job, batch: int, shown: Shown, left_out: Counter[str], *, min_score: float | None, frames: int | None
-) -> Iterator[Piece]:
-    """The detections of a source, ``batch`` frames a piece; what is left out is counted by reason."""
-    total = job.source.length if frames is None else min(frames, job.source.length or frames)
+def batches_of_run(
+    run: Run, batch: int, progress: Progress, left_out: Counter[str], *, min_score: float | None, frames: int | None
+) -> Iterator[EmbedBatch]:
+    """The detections of a source, ``batch`` frames at a time; what is left out is counted by reason."""
     least = -np.inf if min_score is None else min_score
-    stream = detect(shown(islice(job.source, frames), total), job.detector)
+    stream = run.detect(progress(run.frames(frames), run.length(frames)))
     while some := list(islice(stream, batch)):
         read = [(frame.index, frame.image, each) for frame, each in some if frame.image is not None]
         left_out["frames not readable"] += len(some) - len(read)
@@ -64,10 +62,10 @@ def of_frames(
             "boxes": np.concatenate([np.empty((0, 4)), *(k.boxes for k in kept)]),
             "score": np.concatenate([np.empty(0), *(k.scores for k in kept)]),
         }
-        yield Piece([image for _, image, _ in read], [k.boxes for k in kept], columns)
+        yield EmbedBatch([image for _, image, _ in read], [k.boxes for k in kept], columns)
 
 
-def of_pictures(folder: Path, shown: Shown, left_out: Counter[str]) -> Iterator[Piece]:
+def batches_of_images(folder: Path, progress: Progress, left_out: Counter[str]) -> Iterator[EmbedBatch]:
     """Each image below a folder as a whole.
 
     Raises
@@ -78,22 +76,22 @@ def of_pictures(folder: Path, shown: Shown, left_out: Counter[str]) -> Iterator[
         If no image in it can be read.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder, --whole expects a folder of pictures")
+        raise FileNotFoundError(f"{folder}: no such folder, --whole expects a folder of images")
     paths = images_of(folder.rglob("*"))
     good = 0
-    stream = shown(paths, len(paths))
-    while some := list(islice(stream, PICTURES)):
+    stream = progress(paths, len(paths))
+    while some := list(islice(stream, IMAGES)):
         read = [(path, image) for path in some if (image := read_image(path)) is not None]
-        left_out["pictures not readable"] += len(some) - len(read)
+        left_out["images not readable"] += len(some) - len(read)
         good += len(read)
         names = np.array([path.relative_to(folder).as_posix() for path, _ in read], np.str_)
         yield _whole([image for _, image in read], {"names": names})
     if not good:
-        raise ValueError(f"{folder}: expected pictures, got {len(paths)} files that can be read as none")
+        raise ValueError(f"{folder}: expected images, got {len(paths)} files that can be read as none")
 
 
-def of_set(folder: Path, shown: Shown) -> Iterator[Piece]:
-    """Each sample of a set of pictures as a whole, with the set's columns.
+def batches_of_set(folder: Path, progress: Progress) -> Iterator[EmbedBatch]:
+    """Each sample of a set of images as a whole, with the set's columns.
 
     Raises
     ------
@@ -102,26 +100,26 @@ def of_set(folder: Path, shown: Shown) -> Iterator[Piece]:
     """
     data = sample_set.open_set(folder)
     if data.samples.ndim != 4:
-        raise ValueError(f"{folder}: expected a set of pictures, got one of vectors {data.shape}")
-    for start in shown(range(0, len(data), PICTURES), -(-len(data) // PICTURES)):
-        rows = slice(start, start + PICTURES)
+        raise ValueError(f"{folder}: expected a set of images, got one of vectors {data.shape}")
+    for start in progress(range(0, len(data), IMAGES), -(-len(data) // IMAGES)):
+        rows = slice(start, start + IMAGES)
         samples = np.array(data.samples[rows])
         colour = samples if samples.shape[3] == 3 else samples.repeat(3, axis=3)
         yield _whole(list(colour), {name: column[rows] for name, column in data.columns.items()})
 
 
-def _whole(images: list[Image], columns: dict[str, NDArray[Any]]) -> Piece:
-    return Piece(images, [np.array([[0.0, 0, i.shape[1], i.shape[0]]]) for i in images], columns)
+def _whole(images: list[Image], columns: dict[str, NDArray[Any]]) -> EmbedBatch:
+    return EmbedBatch(images, [np.array([[0.0, 0, i.shape[1], i.shape[0]]]) for i in images], columns)
 
 
-def write(path: Path, embedder: Embedder, pieces: Iterable[Piece], model: str, bits: bool = False) -> int:
-    """Embed the pieces and write latents, columns and the model's name to an npz file, whole or not at all.
+def write_latents(path: Path, embedder: Embedder, batches: Iterable[EmbedBatch], model: str, bits: bool = False) -> int:
+    """Embed the batches and write latents, columns and the model's name to an npz file, whole or not at all.
 
     Parameters
     ----------
     path : Path
     embedder : Embedder
-    pieces : iterable of Piece
+    batches : iterable of EmbedBatch
     model : str
     bits : bool
         Write codes of −1 and 1 as bits, uint8 [n ⌈d/8⌉], and their number ``bits``; see `unpack`.
@@ -140,12 +138,12 @@ def write(path: Path, embedder: Embedder, pieces: Iterable[Piece], model: str, b
         raise ValueError(
             f"--bits: expected a model whose latents are −1 or 1, such as an lbae; those of {model} are not"
         )
-    found: dict[str, list[NDArray[Any]]] = {"latents": [np.empty((0, embedder.dim), np.float32)]}
-    for piece in pieces:
-        found["latents"] += embedder.embed(piece.images, piece.boxes)
-        for name, column in piece.columns.items():
-            found.setdefault(name, []).append(column)
-    arrays = {name: np.concatenate(parts) for name, parts in found.items()}
+    parts: dict[str, list[NDArray[Any]]] = {"latents": [np.empty((0, embedder.dim), np.float32)]}
+    for batch in batches:
+        parts["latents"] += embedder.embed(batch.images, batch.boxes)
+        for name, column in batch.columns.items():
+            parts.setdefault(name, []).append(column)
+    arrays = {name: np.concatenate(each) for name, each in parts.items()}
     if bits:
         arrays["latents"] = np.packbits(arrays["latents"] > 0, axis=1)
         arrays["bits"] = np.array(embedder.dim)
@@ -155,6 +153,6 @@ def write(path: Path, embedder: Embedder, pieces: Iterable[Piece], model: str, b
 
 
 def unpack(packed: NDArray[np.uint8], bits: int) -> Float32:
-    """Codes −1 and 1 [n bits] of rows [n ⌈bits/8⌉] that `write` packed."""
+    """Codes −1 and 1 [n bits] of rows [n ⌈bits/8⌉] that `write_latents` packed."""
     codes: Float32 = np.unpackbits(packed, axis=1, count=bits).astype(np.float32) * 2 - 1
     return codes

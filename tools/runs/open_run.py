@@ -1,48 +1,263 @@
-"""Which detector a source gets, and what stands against its tracker before the first frame."""
+"""One source with everything that it passes through: opened and resolved once, for every verb and for Python."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from flatsort.tracker.detectors.background import BackgroundConfig
+from flatsort.tracker.config import restore_part
+from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
-from flatsort.tracker.io.video import TABLES, FileSource
-from flatsort.tracker.types import Frame
+from flatsort.tracker.io.live import LiveSource
+from flatsort.tracker.io.video import TABLES, FileSource, open_source
+from flatsort.tracker.pipeline import detect, embed, smooth_results, track
+from flatsort.tracker.protocols import Detector, Embedder, FrameSource
+from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.track_config import AutoDetectorConfig, TrackConfig, load_track_config
+from flatsort.tracker.types import Detections, Frame, FrameResult
 
-if TYPE_CHECKING:
-    from flatsort.tools.runs.track_run import TrackConfig
-    from flatsort.tracker.protocols import Detector, FrameSource
-    from flatsort.tracker.registry import PartConfig
+Stream = Iterator[tuple[Frame, Detections]]
 
-AUTO = "auto"
-"""Name of no detector: choose one."""
-BARE = ("background", "onnx", "torchvision")
-"""Detectors whose detections never bring latents."""
+MOTION_TRACKER = "sort_long"
+"""Tracker of sources without images, where none is named."""
+WITHOUT_LATENTS = ("background", "onnx", "torchvision")
+"""Detectors whose detections never come with latents."""
 
 
-def choose_detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
-    """The detector for a source, and what the user should know of the choice.
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A source and the parts that its frames pass through. Nothing of it is chosen or changed afterwards.
+
+    Attributes
+    ----------
+    source : FrameSource
+    detector : Detector
+    config : TrackConfig
+        Resolved: with the detector that was chosen, the source's frame rate and the embedder's threshold.
+    embedder : Embedder or None
+    notes : tuple of str
+        Choices that the user should know of, a sentence each.
+    """
+
+    source: FrameSource
+    detector: Detector
+    config: TrackConfig
+    embedder: Embedder | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come from a camera or stream, which has no end."""
+        return isinstance(self.source, LiveSource)
+
+    @property
+    def smooths(self) -> bool:
+        """Whether tracks are smoothed once all are known."""
+        return self.config.offline and not self.live
+
+    def length(self, most: int | None = None) -> int | None:
+        """Number of frames, ``most`` at the highest; None where the source does not tell."""
+        total = self.source.length
+        return total if most is None else min(most, total or most)
+
+    def frames(self, most: int | None = None) -> Iterator[Frame]:
+        """The frames of the source from its first one, ``most`` at the highest."""
+        return islice(iter(self.source), most)
+
+    def detect(self, frames: Iterable[Frame]) -> Stream:
+        """Each frame with its detections."""
+        return detect(frames, self.detector)
+
+    def embed(self, stream: Iterable[tuple[Frame, Detections]]) -> Stream:
+        """Each frame with its detections and their latents, where the run has an embedder."""
+        if self.embedder is None:
+            return iter(stream)
+        settings = self.config.embed
+        return embed(
+            stream,
+            self.embedder,
+            batch=1 if self.live else settings.batch,
+            longest=settings.longest(self.source.fps),
+            dim=settings.dim(self.embedder.dim),
+        )
+
+    def tracker(self) -> SortTracker:
+        """A new tracker of this config."""
+        return SortTracker(self.config)
+
+    def track(self, stream: Iterable[tuple[Frame, Detections]], tracker: SortTracker) -> Iterator[FrameResult]:
+        """Each frame with its detections and tracks."""
+        return track(stream, tracker, self.source.size)
+
+    def smooth(self, results: Sequence[FrameResult]) -> list[FrameResult]:
+        """All results of a source with their tracks smoothed and gaps filled."""
+        return smooth_results(results, self.config.smooth)
+
+
+def open_run(
+    text: str,
+    config: TrackConfig,
+    *,
+    fps: float | None = None,
+    images: bool = False,
+    smooth: bool | None = None,
+    detector: Detector | None = None,
+    embedder: Embedder | None = None,
+    fallback: Callable[[], TrackConfig] | None = None,
+) -> Run:
+    """Open a source and whatever its frames pass through.
+
+    Where the config names no detector, that is the detections which the source brings, or background subtraction.
+
+    Parameters
+    ----------
+    text : str
+        What `tracker.io.video.open_source` opens.
+    config : TrackConfig
+    fps : float, optional
+        Frames per second, instead of what the source says.
+    images : bool
+        Whether images are needed even where neither detector nor embedder asks for them.
+    smooth : bool, optional
+        In place of ``config.offline``.
+    detector, embedder : Detector, Embedder, optional
+        Objects in place of those that the config names.
+    fallback : callable, optional
+        Gives the config for a source without images, where the tracker compares appearance. None: that is refused.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the source, its detections or the weights cannot be used, or a live source shall be smoothed.
+    """
+    notes = []
+    if detector is None:
+        chosen, note = choose_detector(text, config.detector, config.min_score)
+        config, detector = replace(config, detector=chosen), DETECTORS.build(chosen)
+        notes.append(note)
+    if config.embedder and not config.uses_appearance:
+        notes.append(f"the tracker does not use appearance: {config.embedder} is left out")
+        config = replace(config, embedder="")
+    notes.append(_note_on_threshold(config))
+    images = images or detector.needs_image or config.camera.method != "none"
+    needs_embedder = bool(config.embedder) or embedder is not None
+    source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None)
+    if smooth and isinstance(source, LiveSource):
+        raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
+    if lack and needs_embedder:
+        if fallback is None:
+            raise ValueError(f"{text}: expected images for the embedder {config.embedder}, but {lack}")
+        notes.append(f"{text}: {lack}, so tracked by motion alone (--tracker {MOTION_TRACKER})")
+        try:
+            config, embedder = replace(fallback(), detector=config.detector), None
+        except ValueError as error:  # keys of the other tracker
+            raise ValueError(f"{notes[-1]}, but {error}") from error
+    if embedder is None and not brings_latents(detector, config.detector):
+        require_latents(config, text)
+    notes.append(_note_on_scores(config))
+    if smooth is not None:
+        config = replace(config, offline=smooth)
+    return resolve(source, detector, config, embedder, notes)
+
+
+def resolve(
+    source: FrameSource,
+    detector: Detector,
+    config: TrackConfig,
+    embedder: Embedder | None = None,
+    notes: Iterable[str] = (),
+) -> Run:
+    """A run of parts that are open already; the embedder is opened where the config names one."""
+    notes = list(notes)
+    if embedder is None:
+        embedder = open_embedder(config)
+    config, note = with_calibration(config, embedder)
+    if config.frame_rate is None:
+        config = replace(config, frame_rate=source.fps)
+    return Run(source, detector, config, embedder, tuple(filter(None, (*notes, note))))
+
+
+def track_config(
+    tracker: str = "flatsort",
+    overrides: Sequence[str] = (),
+    *,
+    detections: str | None = None,
+    detector: str | None = None,
+    weights: str | None = None,
+    classes: str | Sequence[str] | None = None,
+    min_score: float | None = None,
+    camera: str | None = None,
+    embedder: str | None = None,
+    embed_every: str | int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> TrackConfig:
+    """The config of a tracker with what the options of ``flatsort track`` say; ``overrides`` go before them.
 
     Raises
     ------
     ValueError
-        If the detector is ``mot`` and the source brings no detections.
+        If there is no such tracker, options contradict each other, or a key or value does not fit.
+    """
+    if detections and detector not in (None, "mot"):
+        raise ValueError(f"expected --detections or --detector {detector}, got both")
+    named = detections or detector or any(o.startswith(("detector=", "detector.name=")) for o in overrides)
+    if (weights or classes) and not named:
+        raise ValueError("--weights and --classes: expected a --detector that takes them (onnx, torchvision)")
+    options = {
+        "detector": "mot" if detections else detector,
+        "detector.path": detections,
+        "detector.weights": weights,
+        "detector.classes": (classes.split(",") if isinstance(classes, str) else list(classes)) if classes else None,
+        "min_score": min_score,
+        "camera.method": camera,
+        "embedder": embedder,
+        "embed.every": int(embed_every) if isinstance(embed_every, str) and embed_every.isdecimal() else embed_every,
+    }
+    given = {**(values or {}), **{key: value for key, value in options.items() if value is not None}}
+    config = load_track_config(tracker, overrides, given)
+    if min_score is None or any(o.startswith("detector.min_score=") for o in overrides):
+        return config
+    part = config.detector
+    if hasattr(part, "min_score"):
+        return replace(config, detector=replace(part, min_score=min_score))  # type: ignore[call-arg]
+    return config
+
+
+def choose_detector(text: str, config: PartConfig, min_score: float | None = None) -> tuple[PartConfig, str]:
+    """The detector of a source, and what the user should know of the choice.
+
+    ``min_score`` is the tracker's: a detector that is chosen here need not find what the tracker ignores, and must not
+    drop what it uses.
+
+    Raises
+    ------
+    ValueError
+        If the detector is ``mot`` and the source brings no detections, or a setting is none of the chosen detector's.
     """
     path = Path(text)
     folder = path.parent if path.name == "img1" else path
     own = folder / "det" / "det.txt" if path.is_dir() else path
-    found = own.is_file() and own.suffix.lower() in TABLES
-    if config.name == AUTO and found:
-        return MotFileConfig(path=str(own)), ""
-    if config.name == AUTO:
-        return BackgroundConfig(), (
+    exists = own.is_file() and own.suffix.lower() in TABLES
+    if isinstance(config, AutoDetectorConfig):
+        least = {} if exists or min_score is None else {"min_score": min_score}
+        name = "mot" if exists else "background"
+        note = (
             f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
             "before a fixed camera (others: --detector onnx or torchvision)"
         )
+        try:
+            config = restore_part(DETECTORS, {"name": name, **least, **config.settings})
+        except ValueError as error:
+            raise ValueError(f"{text}: the detector is {name}, {error}") from error
+        if not isinstance(config, MotFileConfig):
+            return config, note
     if isinstance(config, MotFileConfig) and not config.path:
-        if not found:
+        if not exists:
             raise ValueError(f"{text}: expected detections in {own} for the detector mot, found no such file")
         config = replace(config, path=str(own))
     return config, ""
@@ -51,24 +266,89 @@ def choose_detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
 def brings_latents(detector: Detector, config: PartConfig) -> bool:
     """Whether the detections may have latents of their own: those of a file do or do not, an unknown detector may."""
     if not isinstance(detector, MotFileDetector):
-        return config.name not in BARE
+        return config.name not in WITHOUT_LATENTS
     frames = (Frame(index, None, 0.0) for index in range(1, (detector.length or 0) + 1))
-    return all(found.latents is not None for found in map(detector.detect, frames) if len(found))
+    return all(each.latents is not None for each in map(detector.detect, frames) if len(each))
 
 
-def lacking_pictures(source: FrameSource) -> str:
-    """What is to be said of a source that comes without most of its pictures; else nothing."""
+def require_latents(config: TrackConfig, where: str) -> None:
+    """Refuse a tracker that compares appearance where neither an embedder nor the detections of ``where`` give latents.
+
+    Raises
+    ------
+    ValueError
+        If it does. The detections are taken to have none: ask only where that is so.
+    """
+    if config.uses_appearance and not config.embedder:
+        raise ValueError(
+            f"{where}: expected an embedder or detections with features, got neither; "
+            "name one, such as embedder=flat_vhp_vae or embedder=FILE.onnx"
+        )
+
+
+def open_embedder(config: TrackConfig) -> Embedder | None:
+    """The embedder that ``config.embedder`` names; None where it names none. Raises as `embedding.load`."""
+    if not config.embedder:
+        return None
+    from flatsort import embedding
+
+    return embedding.load(config.embedder)
+
+
+def with_calibration(config: TrackConfig, embedder: Embedder | None) -> tuple[TrackConfig, str]:
+    """The config with what is known of the embedder's latents, where it does not say so itself, and a note.
+
+    That is the threshold to begin with, from the distances that the checkpoint holds: they were measured without
+    labels on what the model was trained on, with whole latents. And it is whether latents are codes of −1 and 1, which
+    are then kept as bits, unless the gallery keeps a mean of them.
+    """
+    appearance, note = config.appearance, ""
+    if getattr(embedder, "binary", False) and config.gallery.supports_bits:
+        appearance = replace(appearance, bits=True)
+    card = getattr(embedder, "card", None)
+    cut = embedder is not None and config.embed.dim(embedder.dim) < embedder.dim
+    if card is not None and not cut and appearance.prior is None and appearance.threshold == "auto":
+        appearance = replace(
+            appearance, prior=card.calibration.get(f"limit_fmr_{appearance.false_match_rate:g}") or None
+        )
+    return (config if appearance == config.appearance else replace(config, appearance=appearance)), note
+
+
+def _open(
+    text: str, detector: Detector, fps: float | None, images: bool, needs_embedder: bool, may_lack: bool
+) -> tuple[FrameSource, str]:
+    """The source, and what it lacks of the images that only an embedder needs."""
+    length = detector.length if isinstance(detector, MotFileDetector) else None
+    opened = partial(open_source, text, fps=fps, length=length)
+    try:
+        source = opened(images=images or needs_embedder)
+    except ValueError:
+        if images or not (needs_embedder and may_lack):
+            raise
+        return opened(images=False), "no images that can be read"
     if not isinstance(source, FileSource) or 2 * source.absent <= (source.length or 0):
+        return source, ""
+    lack = f"{source.absent} of {source.length} frames have no image"
+    return (source if images or not (needs_embedder and may_lack) else source.without_images()), lack
+
+
+def _note_on_threshold(config: TrackConfig) -> str:
+    """A note where a fixed threshold meets an embedder whose distances it cannot know."""
+    fixed = config.appearance.threshold
+    if not config.embedder or isinstance(fixed, str) or Path(config.embedder).suffix == ".onnx":
         return ""
-    return f"{source.absent} of {source.length} frames have no picture"
+    return (
+        f"appearance.threshold={fixed:g} is fixed: for the distances of {config.embedder} try appearance.threshold=auto"
+    )
 
 
-def note_on_scores(config: TrackConfig) -> str:
-    """A word where the detector holds back scores that a stage of the tracker waits for."""
+def _note_on_scores(config: TrackConfig) -> str:
+    """A note where the detector drops scores that a stage of the tracker waits for."""
     least = getattr(config.detector, "min_score", None)
     low = min((s.min_score for s in config.stages.values() if s.min_score is not None), default=None)
     if least is None or low is None or least <= low:
         return ""
     return (
-        f"the detector drops scores below {least:g}, the tracker looks from {low:g} on: try detector.min_score={low:g}"
+        f"the detector drops scores below {least:g}, the tracker uses those from {low:g} on: "
+        f"try detector.min_score={low:g}"
     )

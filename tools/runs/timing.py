@@ -1,4 +1,4 @@
-"""Where the time of a run goes: the parts of its chain of generators, each without what runs inside of it."""
+"""Where the time of a run goes, part by part of its chain of generators; computing with one thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import cv2
 from tabulate import tabulate
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 
@@ -88,3 +90,27 @@ class Stopwatch:
 
 
 _ALIGNED = ("left", "right", "right", "right")
+
+
+@contextmanager
+def one_thread(*, torch: bool = False) -> Iterator[None]:
+    """Compute with one thread for the time of the block; ``torch``: there too."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    restore = _torch_threads(1) if torch else None
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(before)
+        if restore is not None:
+            _torch_threads(restore)
+
+
+def _torch_threads(count: int) -> int:
+    """Set the number of threads of torch and give the one before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    return before

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -54,6 +54,10 @@ class FileSource:
         if self.pictures is None:
             return (Frame(index, None, (index - 1) / self.fps) for index in range(1, (self.length or 0) + 1))
         return prefetch(self._frames(self.pictures()), READ_AHEAD)
+
+    def without_images(self) -> FileSource:
+        """The same frames, none of which is read."""
+        return replace(self, pictures=None, absent=0)
 
     def _frames(self, pictures: Generator[Picture]) -> Generator[Frame]:
         """Count the pictures and say at the end what was missing."""

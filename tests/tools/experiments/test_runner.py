@@ -19,9 +19,11 @@ from flatsort.tools.experiments.results import SequenceInput
 from flatsort.tools.experiments.runner import plan, run, see
 from flatsort.tools.experiments.sequences import read_inputs
 from flatsort.tools.experiments.systems import BenchmarkConfig, SystemConfig
-from flatsort.tools.runs.track_run import TrackConfig, Wanted, prepare, track_source
+from flatsort.tools.runs.open_run import open_run
+from flatsort.tools.runs.track_run import TrackOutput, write_run
 from flatsort.tracker.config import find, load
 from flatsort.tracker.metrics import evaluate
+from flatsort.tracker.track_config import TrackConfig
 from tests.embedding import tiny_models
 from tests.tools.experiments import street_sequences
 
@@ -69,8 +71,8 @@ def test_the_same_as_track_and_evaluate(
 ) -> None:
     folder: Path = request.getfixturevalue(source)
     chosen = config(tracker, *(each.replace("WEIGHTS", str(weights)) for each in overrides))
-    job = prepare(str(folder), replace(chosen, detector=load(TrackConfig, None, ["detector=mot"]).detector))
-    report = track_source(job, source, Wanted(out=tmp_path))
+    opened = open_run(str(folder), replace(chosen, detector=load(TrackConfig, None, ["detector=mot"]).detector))
+    report = write_run(opened, source, TrackOutput(tmp_path))
     found = run(plan(chosen, sequence(folder)), Cache(tmp_path / "cache"))
     text = "".join(
         f"{f},{i},{x:.2f},{y:.2f},{r - x:.2f},{b - y:.2f},{s:.4f},-1,-1,-1\n"
@@ -115,7 +117,7 @@ def test_the_cache_spares_the_work(
         assert other.latents == task.latents
         assert other.run != task.run
         run(other, cache)
-    monkeypatch.setattr(runner, "track", None)
+    monkeypatch.setattr("flatsort.tools.runs.open_run.track", None)
     np.testing.assert_array_equal(run(task, cache).tracks.boxes, first.tracks.boxes)
 
 

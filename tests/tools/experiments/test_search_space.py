@@ -6,8 +6,8 @@ import pytest
 
 from flatsort.tools.experiments.search_space import Choice, Range, default_space, parse_search
 from flatsort.tools.experiments.tuning import Job, own_values
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import CONFIGS, find, load
+from flatsort.tracker.track_config import TrackConfig
 
 
 def test_texts_of_ranges_and_choices() -> None:

@@ -16,8 +16,8 @@ from flatsort.tools.experiments.tuning_record import (
     tuned_on,
     write_tuned,
 )
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import CONFIGS, find, load
+from flatsort.tracker.track_config import TrackConfig
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (CONFIGS / "track").glob("*.yaml")])

@@ -129,7 +129,7 @@ class _Looks:
         found = AppearanceThreshold(AppearanceConfig())
         for each, latents in zip(self._detections, self._latents or (), strict=False):
             if len(latents) == len(each):
-                found.see(Detections(each.boxes, each.scores, each.classes, latents))
+                found.update(Detections(each.boxes, each.scores, each.classes, latents))
         return found.value if math.isfinite(found.value) else None
 
     def compare(self, one: Sight, other: Sight) -> Closeness:

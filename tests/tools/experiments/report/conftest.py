@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from flatsort.scene import Scene, SceneConfig
-from flatsort.tools.demo import write_sequence
+from flatsort.scene.sequence import write_sequence
 from flatsort.tools.experiments.published import PublishedRow
 from flatsort.tools.experiments.report import write
 from flatsort.tools.experiments.results import Benchmark, Run, SequenceInput, SystemResult
 from flatsort.tools.experiments.sequences import read_inputs
-from flatsort.tools.runs.track_run import TrackConfig
 from flatsort.tracker.config import find, load
 from flatsort.tracker.crops import crop
 from flatsort.tracker.io.mot import MotTable, read_table
@@ -23,6 +22,7 @@ from flatsort.tracker.io.results import MotSink
 from flatsort.tracker.metrics import evaluate_tables, pool
 from flatsort.tracker.pipeline import track
 from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Float32, Frame
 
 EVIL = '</script><b>street & "co'

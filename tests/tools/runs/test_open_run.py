@@ -1,0 +1,197 @@
+"""Opening a run: which detector, embedder and thresholds a source gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from flatsort.tools.runs.open_run import (
+    Run,
+    open_embedder,
+    open_run,
+    require_latents,
+    resolve,
+    track_config,
+    with_calibration,
+)
+from flatsort.tracker.association.appearance_threshold import AppearanceConfig
+from flatsort.tracker.detectors.background import BackgroundConfig
+from flatsort.tracker.io.video import FileSource
+from flatsort.tracker.latent_reuse import EmbedConfig
+from flatsort.tracker.protocols import Embedder
+from flatsort.tracker.track_config import TrackConfig, load_track_config
+
+BY_APPEARANCE = ("deep_sort", "vhp_vae_sort", "flat_vhp_vae_sort", "flatsort")
+
+
+@dataclass
+class Card:
+    calibration: dict[str, float] = field(default_factory=dict)
+
+
+class Calibrated:
+    """An embedder of which only the card of its checkpoint matters."""
+
+    def __init__(self, **calibration: float) -> None:
+        self.card = Card(calibration)
+
+    dim = 1
+    embed = None
+
+
+def prior(config: AppearanceConfig, **calibration: float) -> float | None:
+    embedder: Embedder = Calibrated(**calibration)  # type: ignore[assignment]
+    before = TrackConfig(appearance=config)
+    after, _ = with_calibration(before, embedder)
+    assert replace(after, appearance=config) == before  # nothing else changes
+    return after.appearance.prior
+
+
+def test_the_limit_of_the_checkpoint_is_the_one_to_begin_with() -> None:
+    thresholds = {"limit_fmr_0.01": 2.0, "limit_fmr_0.001": 1.0, "limit_equal_error": 3.0}
+    assert prior(AppearanceConfig(), **thresholds) == 2.0
+    assert prior(AppearanceConfig(false_match_rate=0.001), **thresholds) == 1.0
+    assert prior(AppearanceConfig(false_match_rate=0.05), **thresholds) is None  # not measured
+
+
+@pytest.mark.parametrize("thresholds", [{}, {"limit_equal_error": 3.0}, {"limit_fmr_0.01": 0.0}])
+def test_a_checkpoint_without_a_limit_gives_none(thresholds: dict[str, float]) -> None:
+    assert prior(AppearanceConfig(), **thresholds) is None
+
+
+def test_what_the_config_names_comes_first() -> None:
+    assert prior(AppearanceConfig(prior=7.0), **{"limit_fmr_0.01": 2.0}) == 7.0
+    assert prior(AppearanceConfig(threshold=0.5), **{"limit_fmr_0.01": 2.0}) is None
+
+
+def test_a_limit_of_whole_latents_is_none_of_cut_ones() -> None:
+    embedder: Embedder = Calibrated(**{"limit_fmr_0.01": 2.0})  # type: ignore[assignment]
+    embedder.dim = 4
+    priors = [
+        with_calibration(TrackConfig(embed=EmbedConfig(components=n)), embedder)[0].appearance.prior
+        for n in (0, 1, 3, 4)
+    ]
+    assert priors == [2.0, None, None, 2.0]
+    with pytest.raises(ValueError, match="expected at most the embedder's 4, got 5"):
+        with_calibration(TrackConfig(embed=EmbedConfig(components=5)), embedder)
+
+
+def test_embedders_without_a_card_and_no_embedder() -> None:
+    config = TrackConfig()
+    assert with_calibration(config, None)[0] is config
+    assert open_embedder(config) is None
+    pixels = open_embedder(replace(config, embedder="pixels"))
+    assert pixels is not None
+    assert with_calibration(config, pixels)[0] is config
+    with pytest.raises((ValueError, FileNotFoundError), match="pixel"):
+        open_embedder(replace(config, embedder="pixel"))
+
+
+@pytest.mark.parametrize("name", ["flat_vhp_vae", "vhp_vae"])
+def test_shipped_weights_bring_their_limit(name: str) -> None:
+    config, _ = with_calibration(TrackConfig(embedder=name), open_embedder(TrackConfig(embedder=name)))
+    assert config.appearance.prior is not None
+    assert config.appearance.prior > 0
+
+
+@pytest.mark.parametrize("name", BY_APPEARANCE)
+def test_trackers_by_appearance_need_latents(name: str) -> None:
+    config = load_track_config(name)
+    assert config.uses_appearance
+    require_latents(replace(config, embedder="pixels"), "street.avi")
+    with pytest.raises(ValueError, match=r"street\.avi: expected an embedder or detections with features, got neither"):
+        require_latents(replace(config, embedder=""), "street.avi")
+
+
+@pytest.mark.parametrize("name", ["sort", "sort_long", "bytetrack"])
+def test_trackers_by_motion_need_none(name: str) -> None:
+    config = load_track_config(name)
+    assert not config.uses_appearance
+    require_latents(config, "street.avi")
+
+
+@pytest.mark.parametrize("name", ["vhp_vae_sort", "flat_vhp_vae_sort"])
+def test_trackers_of_the_paper_differ_from_deep_sort_in_the_embedder_and_its_limit_only(name: str) -> None:
+    deep, other = (load_track_config(each) for each in ("deep_sort", name))
+    assert replace(other, embedder=deep.embedder, appearance=deep.appearance) == deep
+
+
+DETECTIONS = "1,-1,10,20,30,60,0.9\n2,-1,11,20,30,60,0.2\n"
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> str:
+    """A detection file, which is a source of two frames."""
+    path = tmp_path / "street.txt"
+    path.write_text(DETECTIONS)
+    return str(path)
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> str:
+    """A folder of two images without detections."""
+    folder = tmp_path / "street"
+    folder.mkdir()
+    for number in (1, 2):
+        assert cv2.imwrite(str(folder / f"{number}.png"), np.zeros((32, 32, 3), np.uint8))
+    return str(folder)
+
+
+def scores_of(run: Run) -> list[float]:
+    return [score for _, each in run.detect(run.frames()) for score in each.scores.tolist()]
+
+
+def test_keys_of_the_detector_that_a_source_brings(sequence: str) -> None:
+    assert scores_of(open_run(sequence, track_config("sort"))) == [0.9, 0.2]
+    run = open_run(sequence, track_config("sort", ["detector.min_score=0.5"]))
+    assert scores_of(run) == [0.9]
+    assert run.config.detector.name == "mot"
+
+
+def test_keys_of_the_detector_that_is_chosen_where_a_source_brings_none(street: str) -> None:
+    assert open_run(street, track_config("sort")).config.detector == BackgroundConfig()
+    run = open_run(street, track_config("bytetrack", ["detector.min_score=0.1", "detector.min_height=0.2"]))
+    assert run.config.detector == BackgroundConfig(min_score=0.1, min_height=0.2)
+    assert not any("min_score" in note for note in run.notes)
+
+
+def test_the_advice_on_scores_can_be_followed(street: str) -> None:
+    notes = open_run(street, track_config("bytetrack")).notes
+    (advice,) = [note.rpartition(" ")[2] for note in notes if "try detector.min_score" in note]
+    assert open_run(street, track_config("bytetrack", [advice])).notes == notes[:1]
+
+
+def test_a_file_sets_keys_of_a_detector_that_is_named_later(street: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("detector: {min_score: 0.2}\n")
+    named = track_config(str(path), detector="background")
+    assert named.detector == BackgroundConfig(min_score=0.2)
+    assert open_run(street, track_config(str(path))).config.detector == named.detector
+
+
+def test_the_least_score_of_the_tracker_is_that_of_the_detector_chosen_for_it(street: str) -> None:
+    assert open_run(street, track_config("sort", min_score=0.1)).config.detector == BackgroundConfig(min_score=0.1)
+    own = track_config("sort", ["detector.min_score=0.3"], min_score=0.1)
+    assert open_run(street, own).config.detector == BackgroundConfig(min_score=0.3)
+
+
+def test_a_key_that_the_chosen_detector_does_not_have(street: str) -> None:
+    with pytest.raises(ValueError, match=r"street: the detector is background, unknown key 'min_scor'.*min_score"):
+        open_run(street, track_config("sort", ["detector.min_scor=0.1"]))
+
+
+def test_the_rate_of_the_source_is_taken_unless_the_config_has_one(sequence: str) -> None:
+    source = FileSource("street", 12.5, None, 2)
+    detector = open_run(sequence, track_config("sort")).detector
+    assert resolve(source, detector, TrackConfig()).config.frame_rate == 12.5
+    assert resolve(source, detector, TrackConfig(frame_rate=30.0)).config.frame_rate == 30.0
+
+
+def test_a_run_smooths_as_asked(sequence: str) -> None:
+    assert not open_run(sequence, track_config("sort")).smooths
+    assert open_run(sequence, track_config("sort"), smooth=True).smooths
+    assert not open_run(sequence, track_config("sort", ["offline=true"]), smooth=False).smooths
