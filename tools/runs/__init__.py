@@ -1,0 +1,1 @@
+"""One source from opening to written results: open a run, track it, crop it, embed it."""
