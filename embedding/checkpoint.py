@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +11,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.model import MODELS, LatentModel, ModelConfig, build
 from flatsort.tracker import config as configs
 from flatsort.tracker.files import replacing
 
-FORMAT = 1
+FORMAT = 2
+"""Calibrations of format 1 held no distribution: a checkpoint of it is read as one without."""
 SUFFIX = ".safetensors"
 KEY = "flatsort"
 
@@ -29,14 +31,14 @@ class Card:
     data : str
         What the model was trained on, and the terms of that.
     training : dict
-        Seed, steps, seconds, machine, held-out score: what a reader needs to judge or repeat it. JSON values only.
-    calibration : dict
-        Limits of the latent distance, by name; see `embedding.retrieval`.
+        Seed, steps, seconds, machine, held-out score: what a reader needs to assess or repeat it. JSON values only.
+    calibration : DistanceCalibration or None
+        Distances of different and of same objects; None where none were measured.
     """
 
     data: str = ""
     training: dict[str, Any] = field(default_factory=dict)
-    calibration: dict[str, float] = field(default_factory=dict)
+    calibration: DistanceCalibration | None = None
 
 
 def save(path: str | Path, model: LatentModel, card: Card, weights: dict[str, torch.Tensor] | None = None) -> None:
@@ -50,7 +52,13 @@ def save(path: str | Path, model: LatentModel, card: Card, weights: dict[str, to
     weights : dict of Tensor, optional
         Written instead of the model's own state: a moving average of it.
     """
-    header = {"format": FORMAT, "config": configs.to_mapping(model.config), **asdict(card)}
+    header = {
+        "format": FORMAT,
+        "config": configs.to_mapping(model.config),
+        "data": card.data,
+        "training": card.training,
+        "calibration": card.calibration and card.calibration.to_mapping(),
+    }
     tensors = {name: t.detach().cpu().contiguous() for name, t in (weights or model.state_dict()).items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
@@ -83,6 +91,18 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> tuple[LatentMo
     return model.to(device).eval(), card
 
 
+def write_calibration(path: str | Path, calibration: DistanceCalibration) -> None:
+    """Write a calibration into the header of a checkpoint, in place of the one that it has; whole or not at all.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `load`.
+    """
+    model, card = load(path)
+    save(path, model, replace(card, calibration=calibration))
+
+
 def read_header(path: str | Path) -> tuple[ModelConfig, Card]:
     """Config and card of a checkpoint, without its weights; raises as `load` does."""
     if not Path(path).is_file():
@@ -98,8 +118,16 @@ def read_header(path: str | Path) -> tuple[ModelConfig, Card]:
         header = json.loads(text)
         if header["format"] > FORMAT:
             raise ValueError(f"{path}: format {header['format']}, this version reads up to {FORMAT}")
-        card = Card(**{f.name: header[f.name] for f in fields(Card)})
+        calibration = header["calibration"] if header["format"] == FORMAT else None
+        card = Card(header["data"], header["training"], _read_calibration(path, calibration))
         config = configs.restore_part(MODELS, header["config"])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: damaged header ({type(error).__name__}: {error})") from error
     return cast("ModelConfig", config), card
+
+
+def _read_calibration(path: str | Path, values: dict[str, Any] | None) -> DistanceCalibration | None:
+    try:
+        return None if values is None else DistanceCalibration.from_mapping(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: damaged calibration ({type(error).__name__}: {error})") from error

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 @click.option("--min-height", type=click.FloatRange(0), default=50.0, show_default=True, help="Of boxes, pixels.")
 @click.option("--layout", default="auto", show_default=True, help="Of pictures' names: cuhk03, market1501, folders, …")
 @click.option("--group", is_flag=True, help="Checkpoints of one model and the same settings are seeds of one row.")
-@click.option("--calibrate", is_flag=True, help="Measure limits without labels and write them into the checkpoints.")
+@click.option(
+    "--calibrate", is_flag=True, help="Measure thresholds without labels and write them into the checkpoints."
+)
 @click.option("--figures/--no-figures", default=True, show_default=True, help="ROC curves and distance histograms.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda.")
 @debug_option
@@ -71,15 +73,15 @@ def main(
     sources = [reid_data.open_labelled(d, stride=stride, min_height=min_height, layout=layout) for d in data]
     embedded = [reid_data.embed(source, embedders, _shown) for source in _distinct(sources)]
     rows = reid_tables.compare(models_found, embedded)
-    limits = reid_tables.limits(models_found, embedded) if calibrate else {}
-    write_text(out / "retrieval.json", reid_tables.to_json(rows, limits))
+    calibrations = reid_tables.calibrations(models_found, embedded) if calibrate else {}
+    write_text(out / "retrieval.json", reid_tables.to_json(rows, calibrations))
     write_text(out / "retrieval.md", reid_tables.table(rows, "pipe") + "\n")
     if figures:
         reid_tables.draw(rows, out)
     click.echo(reid_tables.table(rows))
     if calibrate:
-        reid_tables.write_limits(limits)
-        click.echo(f"\n{reid_tables.limits_table(limits)}")
+        reid_tables.write_calibrations(calibrations)
+        click.echo(f"\n{reid_tables.calibration_table(calibrations)}")
 
 
 def _shown(source: Labelled) -> Iterable[Piece]:

@@ -97,7 +97,6 @@ def known_recipes() -> list[str]:
 
 def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, overwrite: bool, device: str) -> None:
     from flatsort.embedding.data.sources import gather
-    from flatsort.embedding.retrieval.unlabelled import calibrate_model
     from flatsort.embedding.training import distributed, run_folder
     from flatsort.embedding.training.loop import train
     from flatsort.tracker.files import write_text
@@ -116,16 +115,7 @@ def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, ove
                 f"{config.steps} steps of {config.batch}"
             )
         shown = _bar(config.steps) if sys.stderr.isatty() else _lines()
-        path = train(
-            config,
-            gathered.data,
-            out,
-            resume=resume,
-            overwrite=overwrite,
-            device=device,
-            callbacks=[shown],
-            calibrate=calibrate_model,
-        )
+        path = train(config, gathered.data, out, resume=resume, overwrite=overwrite, device=device, callbacks=[shown])
     if group.main:
         from flatsort.embedding.checkpoint import read_header
 

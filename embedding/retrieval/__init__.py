@@ -1,10 +1,10 @@
-"""How well distances between latents tell one object from others: ranks, mAP, ROC, limits for a tracker.
+"""How well distances between latents tell one object from others: ranks, mAP, ROC, thresholds for a tracker.
 
 >>> from flatsort.embedding.retrieval import Labels, rank
 >>> rank(latents, Labels.of(len(latents), identity=identity, frame=frame, sequence=sequence), "frames").rank(1)
 """
 
-from flatsort.embedding.retrieval.calibration import calibrate, pairs_from_boxes, pairs_from_tracks
+from flatsort.embedding.retrieval.calibration import calibrate_model, pairs_from_boxes, pairs_from_tracks
 from flatsort.embedding.retrieval.ranking import PROTOCOLS, Labels, Ranking, protocols_for, rank
 from flatsort.embedding.retrieval.separation import Separation, between_frames
 
@@ -14,7 +14,7 @@ __all__ = [
     "Ranking",
     "Separation",
     "between_frames",
-    "calibrate",
+    "calibrate_model",
     "pairs_from_boxes",
     "pairs_from_tracks",
     "protocols_for",

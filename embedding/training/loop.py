@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flatsort.embedding import checkpoint
 from flatsort.embedding.data.sample_set import SampleSet
-from flatsort.embedding.model import LatentModel
+from flatsort.embedding.retrieval import calibrate_model
 from flatsort.embedding.training import distributed, run_folder, training_state
 from flatsort.embedding.training.callbacks import Callback, MetricsFile, Run, TensorBoard
 from flatsort.embedding.training.config import TrainConfig
@@ -29,8 +29,6 @@ from flatsort.tracker.types import Int
 MOST_SHOWN = 4096
 """Samples that a model sees before the first step."""
 
-Calibrate = Callable[[LatentModel, SampleSet], dict[str, float]]
-
 
 def train(
     config: TrainConfig,
@@ -41,7 +39,6 @@ def train(
     overwrite: bool = False,
     device: str = "auto",
     callbacks: Sequence[Callback] = (),
-    calibrate: Calibrate | None = None,
 ) -> Path:
     """Train a model and give back the path of its checkpoint, ``out/model.safetensors``.
 
@@ -63,8 +60,6 @@ def train(
         ``auto``, ``cpu``, ``cuda`` or ``cuda:NUMBER``.
     callbacks : sequence of Callback
         Beside those that write metrics and pictures.
-    calibrate : callable, optional
-        Gives limits of the latent distance for the checkpoint's card.
 
     Raises
     ------
@@ -89,7 +84,7 @@ def train(
         trainer.run(callbacks)
         path = out / run_folder.CHECKPOINT
         if group.main:
-            trainer.conclude(path, calibrate)
+            trainer.conclude(path)
             trainer.end(path)
         group.wait()
         return path
@@ -143,14 +138,13 @@ class _Trainer:
         for callback in self.callbacks:
             callback.on_end(self.progress.step, path)
 
-    def conclude(self, path: Path, calibrate: Calibrate | None) -> None:
-        """Let the checkpoint's model take what is only known after training, and write it with its limits."""
+    def conclude(self, path: Path) -> None:
+        """Let the checkpoint's model take what is only known after training, and write it with a calibration."""
         model, card = checkpoint.load(path, self.group.device)
         with torch.no_grad():
             model.conclude(self._batches_of(self.rows))
-        limits = calibrate(model, self.data) if calibrate is not None else card.calibration
         with training_state.writing(path):
-            checkpoint.save(path, model, replace(card, calibration=limits))
+            checkpoint.save(path, model, replace(card, calibration=calibrate_model(model, self.data)))
 
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0 or self.progress.step == self.config.steps

@@ -10,6 +10,7 @@ import pytest
 
 from flatsort.embedding import checkpoint
 from flatsort.embedding.data import sample_set
+from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.model import build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig
@@ -154,7 +155,7 @@ def test_seeds(flatsort: Flatsort, street: Path, models: list[Path], tmp_path: P
     assert named[0]["deviation"]["rank-1"] == pytest.approx(abs(first - second) / 2**0.5)
 
 
-def test_limits_are_written_into_the_checkpoint(
+def test_calibrations_are_written_into_the_checkpoint(
     flatsort: Flatsort, street: Path, models: list[Path], tmp_path: Path
 ) -> None:
     mine = tmp_path / "mine.safetensors"
@@ -162,11 +163,12 @@ def test_limits_are_written_into_the_checkpoint(
     options = ["--model", "pixels", "--model", mine, "--data", street, "--out", tmp_path / "out", "--calibrate", PLAIN]
     done = flatsort("retrieval", *options, "--min-height", 30)
     assert done.code == 0, done.err
-    assert "limit_fmr_0.01" in done.out
-    limits = json.loads((tmp_path / "out" / "retrieval.json").read_text())["limits"]
-    assert checkpoint.read_header(mine)[1].calibration == limits[str(mine)]
-    assert limits["pixels"]["limit_fmr_0.001"] > 0
-    assert checkpoint.read_header(models[0])[1].calibration == {}
+    assert "threshold_fmr_0.01" in done.out
+    written = json.loads((tmp_path / "out" / "retrieval.json").read_text())["calibrations"]
+    calibrations = {name: DistanceCalibration.from_mapping(values) for name, values in written.items()}
+    assert checkpoint.read_header(mine)[1].calibration == calibrations[str(mine)]
+    assert calibrations["pixels"].threshold(0.001) > 0
+    assert checkpoint.read_header(models[0])[1].calibration is None
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_bad_input(
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_pairs_for_limits(flatsort: Flatsort, crops: Path, tmp_path: Path) -> None:
+def test_too_few_pairs_for_a_calibration(flatsort: Flatsort, crops: Path, tmp_path: Path) -> None:
     done = flatsort("retrieval", "--model", "pixels", "--data", crops, "--out", tmp_path / "out", "--calibrate")
     assert "--calibrate: expected sequences with boxes that follow each other" in done.sentence
     assert not (tmp_path / "out").exists()

@@ -47,7 +47,7 @@ def pictured(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def embedders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """An untrained checkpoint, a training's folder, and a network in ONNX."""
     folder = tmp_path_factory.mktemp("embedders")
-    card = Card(calibration={"limit_fmr_0.01": 0.5})
+    card = Card(calibration=tiny_models.calibration(0.5))
     checkpoint.save(folder / "one.safetensors", tiny_models.model(), card)
     checkpoint.save(folder / "run" / "model.safetensors", tiny_models.model(seed=1), card)
     tiny_osnet(folder / "osnet.onnx")

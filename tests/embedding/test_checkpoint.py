@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from flatsort.embedding import checkpoint
 from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.model import LatentModel, build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig
+from flatsort.tracker.config import to_mapping
+from tests.embedding import tiny_models
 
 TINY = AEConfig(shape=[3, 16, 8], dim=4, net=NetConfig(width=8, decoder_width=8, halvings=1))
 
@@ -25,7 +29,7 @@ def model() -> LatentModel:
 
 @pytest.fixture
 def path(model: LatentModel, tmp_path: Path) -> Path:
-    checkpoint.save(tmp_path / "m.safetensors", model, Card("rendered", {"steps": 5}, {"limit": 0.5}))
+    checkpoint.save(tmp_path / "m.safetensors", model, Card("rendered", {"steps": 5}, tiny_models.calibration(0.5)))
     return tmp_path / "m.safetensors"
 
 
@@ -35,7 +39,7 @@ def test_what_was_saved_comes_back(model: LatentModel, path: Path) -> None:
     assert torch.equal(again.embed(x), model.eval().embed(x))
     assert not again.training
     assert again.config == TINY
-    assert card == Card("rendered", {"steps": 5}, {"limit": 0.5})
+    assert card == Card("rendered", {"steps": 5}, tiny_models.calibration(0.5))
     assert checkpoint.read_header(path) == (TINY, card)
 
 
@@ -47,7 +51,7 @@ def test_other_weights_of_the_same_model_can_be_written(model: LatentModel, path
 
 
 def rewrite(path: Path, model: LatentModel, **changes: object) -> None:
-    header = {"format": 1, "config": {"name": "ae"}, "data": "", "training": {}, "calibration": {}} | changes
+    header = {"format": 2, "config": {"name": "ae"}, "data": "", "training": {}, "calibration": None} | changes
     save_file(model.state_dict(), path, metadata={"flatsort": json.dumps(header)})
 
 
@@ -58,7 +62,7 @@ def test_files_that_are_no_checkpoints(model: LatentModel, path: Path) -> None:
     with pytest.raises(ValueError, match="no flatsort checkpoint"):
         checkpoint.load(path)
     rewrite(path, model, format=99)
-    with pytest.raises(ValueError, match="format 99, this version reads up to 1"):
+    with pytest.raises(ValueError, match="format 99, this version reads up to 2"):
         checkpoint.load(path)
     rewrite(path, model, config={"name": "vaee"})
     with pytest.raises(ValueError, match="unknown model 'vaee'; did you mean 'vae'"):
@@ -66,9 +70,34 @@ def test_files_that_are_no_checkpoints(model: LatentModel, path: Path) -> None:
     rewrite(path, model, config={"name": "ae", "dim": 4, "colour": 1})
     with pytest.raises(ValueError, match="unknown key 'colour'"):
         checkpoint.load(path)
+    rewrite(path, model, calibration={"rates": [0.1]})
+    with pytest.raises(ValueError, match=r"damaged calibration \(KeyError: 'pairs_same'\)"):
+        checkpoint.load(path)
+    rewrite(path, model, calibration=tiny_models.calibration(2.0).to_mapping() | {"different": [1.0]})
+    with pytest.raises(
+        ValueError, match=r"damaged calibration \(ValueError: calibration: expected \d+ different, got 1"
+    ):
+        checkpoint.load(path)
     path.write_bytes(b"not at all")
     with pytest.raises(ValueError, match="not a safetensors file"):
         checkpoint.load(path)
+
+
+def test_a_calibration_comes_back(model: LatentModel, path: Path) -> None:
+    calibration = DistanceCalibration.from_distances([0.25, 0.5], np.random.default_rng(0).uniform(1, 2, 300))
+    checkpoint.save(path, model, Card("rendered", {"seed": 3}, tiny_models.calibration(1.0)))
+    checkpoint.write_calibration(path, calibration)
+    again, card = checkpoint.load(path)
+    assert card == Card("rendered", {"seed": 3}, calibration)
+    assert again.config == model.config
+    assert all(torch.equal(again.state_dict()[name], tensor) for name, tensor in model.state_dict().items())
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        checkpoint.write_calibration(path.with_name("none"), calibration)
+
+
+def test_a_calibration_of_format_1_is_none(model: LatentModel, path: Path) -> None:
+    rewrite(path, model, format=1, calibration={"limit_fmr_0.01": 2.0}, config=to_mapping(model.config))
+    assert checkpoint.load(path)[1].calibration is None
 
 
 def test_weights_that_do_not_fit_are_named(model: LatentModel, path: Path) -> None:

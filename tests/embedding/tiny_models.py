@@ -7,6 +7,7 @@ from typing import cast
 import cv2
 import numpy as np
 
+from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.model import MODELS, LatentModel, ModelConfig, build
 from flatsort.embedding.nets import NetConfig
 from flatsort.tracker.types import Float, Image
@@ -18,6 +19,11 @@ def model(name: str = "ae", shape: tuple[int, ...] = (3, 16, 8), seed: int = 0) 
     """An untrained model."""
     config = cast("type[ModelConfig]", MODELS.config(name))
     return build(config(shape=list(shape), dim=4, net=NET), seed)
+
+
+def calibration(threshold: float) -> DistanceCalibration:
+    """One that gives about this threshold at every false-match rate that a thousand pairs tell."""
+    return DistanceCalibration.from_distances([threshold / 2], np.full(1000, threshold))
 
 
 def pictures() -> tuple[list[Image], list[Float]]:

@@ -1,4 +1,4 @@
-"""Models beside each other: seeds of one model in one row, tables, JSON, figures, limits."""
+"""Models beside each other: seeds of one model in one row, tables, JSON, figures, calibrations."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from tabulate import tabulate
 
 from flatsort.embedding import checkpoint, registry
+from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.loading import find, load
-from flatsort.embedding.retrieval import PROTOCOLS, Ranking, Separation, calibrate, plots
-from flatsort.embedding.retrieval.unlabelled import with_calibration
+from flatsort.embedding.retrieval import PROTOCOLS, Ranking, Separation, plots
 from flatsort.tools.experiments.reid_data import MEASURES, Embedded, compare_one, measures, spread, unlabelled_pairs
 from flatsort.tracker import config as configs
 from flatsort.tracker.protocols import Embedder
 
-Limits = dict[str, dict[str, float]]
-"""What `calibrate` gave, by the model as the user named it."""
+Calibrations = dict[str, DistanceCalibration]
+"""Calibrations by the model as the user named it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def table(rows: Sequence[Row], style: Literal["simple", "pipe"] = "simple") -> s
     return tabulate(body, head, tablefmt=style, disable_numparse=True)
 
 
-def to_json(rows: Sequence[Row], limits: Limits) -> str:
+def to_json(rows: Sequence[Row], calibrations: Calibrations) -> str:
     """Everything that was measured."""
     results = [
         {"data": row.data, "protocol": row.protocol, "model": row.model, "runs": _runs(row)}
@@ -117,7 +117,8 @@ def to_json(rows: Sequence[Row], limits: Limits) -> str:
         | {"deviation": {k: v and v[1] for k, v in spread(row.runs()).items()}}
         for row in rows
     ]
-    return json.dumps({"results": results, "limits": limits}, indent=2, allow_nan=False) + "\n"
+    measured = {name: calibration.to_mapping() for name, calibration in calibrations.items()}
+    return json.dumps({"results": results, "calibrations": measured}, indent=2, allow_nan=False) + "\n"
 
 
 def draw(rows: Sequence[Row], folder: Path) -> None:
@@ -134,40 +135,41 @@ def draw(rows: Sequence[Row], folder: Path) -> None:
         plots.save(plots.distance_histograms(separations, title), folder / f"distances-{stem}.png")
 
 
-def limits(models: Sequence[Contender], data: Sequence[Embedded]) -> Limits:
-    """Limits of each model's distance from the pairs of all data, without labels.
+def calibrations(models: Sequence[Contender], data: Sequence[Embedded]) -> Calibrations:
+    """Calibrate each model's distance on the pairs of all data, without labels.
 
     Raises
     ------
     ValueError
         If the data give no pairs of a kind.
     """
-    found: Limits = {}
+    measured: Calibrations = {}
     files = [file for model in models for file in model.files]
     for index, file in enumerate(files):
         pairs = [unlabelled_pairs(one, index) for one in data]
-        positive, negative = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-        if not len(positive) or not len(negative):
+        same, different = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        if not len(same) or not len(different):
             raise ValueError(
                 "--calibrate: expected sequences with boxes that follow each other, or sets with tracks; "
-                f"the data give {len(positive)} pairs of one object and {len(negative)} of two"
+                f"the data give {len(same)} pairs of one object and {len(different)} of two"
             )
-        found[file] = calibrate(positive, negative)
-    return found
+        measured[file] = DistanceCalibration.from_distances(same, different)
+    return measured
 
 
-def write_limits(found: Limits) -> None:
-    """Write limits into the headers of those models that are the user's own checkpoints, not shipped ones."""
-    for text, values in found.items():
+def write_calibrations(calibrations: Calibrations) -> None:
+    """Write calibrations into the headers of those models that are the user's own checkpoints, not shipped ones."""
+    for text, calibration in calibrations.items():
         path = _checkpoint(text)
         if path is not None and text not in registry.shipped():
-            with_calibration(path, values)
+            checkpoint.write_calibration(path, calibration)
 
 
-def limits_table(found: Limits) -> str:
-    """The limits as text."""
-    names = list(next(iter(found.values())))
-    body = [[file, *(f"{values[name]:.4g}" for name in names)] for file, values in found.items()]
+def calibration_table(calibrations: Calibrations) -> str:
+    """The calibrations' summaries as text."""
+    summaries = {file: calibration.summary() for file, calibration in calibrations.items()}
+    names = list(next(iter(summaries.values())))
+    body = [[file, *(f"{values[name]:.4g}" for name in names)] for file, values in summaries.items()]
     return tabulate(body, ["model", *names], disable_numparse=True)
 
 

@@ -306,11 +306,19 @@ def with_calibration(config: TrackConfig, embedder: Embedder | None) -> tuple[Tr
     if getattr(embedder, "binary", False) and config.gallery.supports_bits:
         appearance = replace(appearance, bits=True)
     card = getattr(embedder, "card", None)
-    cut = embedder is not None and config.embed.dim(embedder.dim) < embedder.dim
-    if card is not None and not cut and appearance.prior is None and appearance.threshold == "auto":
-        appearance = replace(
-            appearance, prior=card.calibration.get(f"limit_fmr_{appearance.false_match_rate:g}") or None
-        )
+    automatic = appearance.prior is None and appearance.threshold == "auto"
+    if card is not None and embedder is not None and automatic:
+        kept = config.embed.dim(embedder.dim)
+        threshold = 0.0
+        if kept < embedder.dim:
+            note = f"embed.components={kept}: the checkpoint's calibration is of {embedder.dim} numbers and is not used"
+        elif card.calibration is None:
+            note = f"{config.embedder or 'the embedder'}: the checkpoint has no calibration of its distances"
+        else:
+            threshold = card.calibration.threshold(appearance.false_match_rate)
+            note = "" if threshold else "the checkpoint's calibration gives a threshold of 0, which is not used"
+        note = note and f"{note}; the appearance threshold starts with the first frame's pairs"
+        appearance = replace(appearance, prior=threshold or None)
     return (config if appearance == config.appearance else replace(config, appearance=appearance)), note
 
 

@@ -1,70 +1,95 @@
+"""Pairs of same and of different objects without labels, and what a model's calibration rests on."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import ArrayLike
+import torch
 
-from flatsort.embedding.retrieval import calibrate, pairs_from_boxes, pairs_from_tracks
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.model import LatentModel, build
+from flatsort.embedding.models.ae import AEConfig
+from flatsort.embedding.nets import NetConfig
+from flatsort.embedding.random_generator import RandomGenerator
+from flatsort.embedding.retrieval import calibrate_model, pairs_from_boxes, pairs_from_tracks
+from flatsort.embedding.retrieval.calibration import calibrate_on_crops
 
-distances = st.lists(st.integers(0, 40).map(lambda x: x / 4), min_size=1, max_size=60)
-
-
-@given(distances, distances, st.floats(0.001, 0.999))
-def test_no_more_than_the_rate_passes(positive: list[float], negative: list[float], rate: float) -> None:
-    found = calibrate(positive, negative, (rate,))
-    limit = found[f"limit_fmr_{rate:g}"]
-    if 0 not in negative:  # no limit keeps out a negative at distance 0
-        assert np.mean(np.array(negative) <= limit) <= rate
-    assert found[f"match_rate_fmr_{rate:g}"] == np.mean(np.array(positive) <= limit)
-    # the next negative would be one too many
-    nearest = min((d for d in negative if d > limit), default=np.inf)
-    assert np.mean(np.array(negative) <= nearest) > rate
+SHAPE = [3, 16, 8]
 
 
-@given(distances, distances)
-def test_equal_error_is_the_best_balance(positive: list[float], negative: list[float]) -> None:
-    found = calibrate(positive, negative)
-
-    def errors(limit: float) -> tuple[float, float]:
-        return float(np.mean(np.array(negative) <= limit)), float(np.mean(np.array(positive) > limit))
-
-    false, missed = errors(found["limit_equal_error"])
-    assert found["equal_error_rate"] == pytest.approx((false + missed) / 2)
-    every = [errors(d) for d in positive + negative]
-    assert abs(false - missed) == pytest.approx(min(abs(f - m) for f, m in every))
+@pytest.fixture
+def model() -> LatentModel:
+    return build(AEConfig(shape=SHAPE, dim=16, net=NetConfig(width=8, halvings=0)))
 
 
-def test_two_bells() -> None:
+def crops(n: int, **columns: np.ndarray[tuple[int], np.dtype[np.int64]]) -> SampleSet:
+    """Smooth images, all different."""
     rng = np.random.default_rng(0)
-    found = calibrate(rng.normal(10, 1, 50_000), rng.normal(14, 1, 50_000))
-    assert found["limit_equal_error"] == pytest.approx(12, abs=0.05)
-    assert found["equal_error_rate"] == pytest.approx(0.0228, abs=0.002)
-    assert found["limit_fmr_0.01"] == pytest.approx(14 - 2.326, abs=0.05)
-    assert found["limit_fmr_0.001"] == pytest.approx(14 - 3.09, abs=0.1)
-    assert (found["pairs_positive"], found["pairs_negative"]) == (50_000, 50_000)
+    coarse = rng.integers(0, 256, (n, 4, 2, 3), np.uint8)
+    return SampleSet(coarse.repeat(4, axis=1).repeat(4, axis=2), dict(columns))
 
 
-@pytest.mark.parametrize(
-    ("positive", "negative", "sentence"),
-    [
-        ([], [1.0], "expected pairs of both kinds, got 0 positive and 1 negative"),
-        ([1.0], [], "expected pairs of both kinds, got 1 positive and 0 negative"),
-        ([1.0, np.nan], [1.0], "expected finite distances"),
-        ([1.0], [-1.0], "expected finite distances ≥ 0, got -1"),
-    ],
-)
-def test_bad_distances(positive: ArrayLike, negative: ArrayLike, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        calibrate(positive, negative)
+def tracked(n: int) -> SampleSet:
+    """Five still objects, one image in each of n frames."""
+    track, frame = np.divmod(np.arange(5 * n), n)
+    still = crops(5).samples[track]
+    return SampleSet(still, {"track": track, "frame": frame + 1, "sequence": np.zeros(5 * n, np.int64)})
+
+
+def test_views_are_nearer_than_other_crops(model: LatentModel) -> None:
+    calibration = calibrate_on_crops(model, crops(200), RandomGenerator(0))
+    assert calibration.equal_error_rate < 0.2
+    assert calibration.match_rate(0.01) > 0.5
+    assert calibration.threshold(0.01) > 0
+    assert calibration.least_rate == 0.005
+    assert (calibration.pairs_same, calibration.pairs_different) == (200, 8 * 200)
+
+
+def test_tracks_are_used_where_there_are_enough(model: LatentModel) -> None:
+    calibration = calibrate_model(model, tracked(30))
+    assert calibration is not None
+    assert (calibration.pairs_same, calibration.pairs_different) == (5 * 29, 30 * 10)
+    assert calibration.threshold(0.001) > 0
+    assert calibration.equal_error_rate == 0
+    few = calibrate_model(model, tracked(3))
+    assert few is not None
+    assert few.pairs_different == 8 * 15  # random pairs of the crops
+
+
+def test_tracks_without_frames_are_too_few(model: LatentModel) -> None:
+    calibration = calibrate_model(model, crops(20, track=np.arange(20) // 4))
+    assert calibration is not None
+    assert calibration.pairs_same == 20  # views of the crops
+
+
+def test_identities_are_not_read(model: LatentModel) -> None:
+    a = calibrate_model(model, crops(50))
+    b = calibrate_model(model, crops(50, identity=np.arange(50) % 3))
+    assert a == b
+    assert a != calibrate_model(model, crops(50), seed=1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_model_stays_as_it_is(model: LatentModel, training: bool) -> None:
+    model.train(training)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    calibrate_model(model, crops(10))
+    assert model.training is training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_too_few_samples(model: LatentModel) -> None:
+    assert calibrate_model(model, crops(1)) is None
+    assert calibrate_model(build(AEConfig(shape=[6], dim=2)), SampleSet(np.zeros((9, 6), np.float32))) is None
+    with pytest.raises(ValueError, match="expected at least two samples, got 1"):
+        calibrate_on_crops(model, crops(1), RandomGenerator(0))
 
 
 def box(x: float, width: float = 10) -> list[float]:
     return [x, 0, x + width, 20]
 
 
-def test_pairs_that_boxes_tell() -> None:
+def test_pairs_from_boxes() -> None:
     rows = [
         (1, box(0), 0.0),
         (1, box(100), 20.0),
@@ -78,18 +103,18 @@ def test_pairs_that_boxes_tell() -> None:
     frames, latents = np.array([r[0] for r in rows]), np.array([[r[2]] for r in rows])
     boxes = np.array([r[1] for r in rows], np.float64)
     order = np.random.default_rng(0).permutation(len(rows))
-    positive, negative = pairs_from_boxes(frames[order], boxes[order], latents[order])
-    assert positive.tolist() == [1.0]
-    assert sorted(negative.tolist()) == sorted([20, 40, 41, 20, 21, 1, 24, 42, 18])
+    same, different = pairs_from_boxes(frames[order], boxes[order], latents[order])
+    assert same.tolist() == [1.0]
+    assert sorted(different.tolist()) == sorted([20, 40, 41, 20, 21, 1, 24, 42, 18])
 
 
-def test_a_second_box_of_one_object_is_no_negative() -> None:
+def test_a_second_box_of_one_object_is_no_different_pair() -> None:
     boxes = np.array([box(0), box(2), box(100)])
-    positive, negative = pairs_from_boxes(np.ones(3, np.int64), boxes, np.array([[0.0], [1.0], [9.0]]))
-    assert (positive.tolist(), sorted(negative.tolist())) == ([], [8.0, 9.0])
+    same, different = pairs_from_boxes(np.ones(3, np.int64), boxes, np.array([[0.0], [1.0], [9.0]]))
+    assert (same.tolist(), sorted(different.tolist())) == ([], [8.0, 9.0])
 
 
-def test_pairs_that_tracks_tell() -> None:
+def test_pairs_from_tracks() -> None:
     #               sequence, frame, track, latent
     rows = np.array([
         (0, 1, 5, 0), (0, 1, 6, 10), (0, 1, -1, 30),
@@ -97,12 +122,12 @@ def test_pairs_that_tracks_tell() -> None:
         (1, 1, 7, 50), (-1, -1, 7, 90),
     ])  # fmt: skip
     rows = rows[np.random.default_rng(3).permutation(len(rows))]
-    positive, negative = pairs_from_tracks(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3:].astype(float))
-    assert sorted(positive.tolist()) == [1, 2]
-    assert sorted(negative.tolist()) == [10, 20, 30]
+    same, different = pairs_from_tracks(rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3:].astype(float))
+    assert sorted(same.tolist()) == [1, 2]
+    assert sorted(different.tolist()) == [10, 20, 30]
 
 
-def test_nothing_to_pair() -> None:
+def test_no_boxes_give_no_pairs() -> None:
     none = np.empty(0, np.int64)
     for pairs in (
         pairs_from_boxes(none, np.empty((0, 4)), np.empty((0, 2))),

@@ -41,7 +41,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "ae.safetensors"
-    checkpoint.save(path, tiny_models.model(), Card(calibration={"limit_fmr_0.01": 0.4}))
+    checkpoint.save(path, tiny_models.model(), Card(calibration=tiny_models.calibration(0.4)))
     return path
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from flatsort.embedding.checkpoint import Card
+from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.tools.runs.open_run import (
     Run,
     open_embedder,
@@ -28,54 +30,68 @@ from flatsort.tracker.track_config import TrackConfig, load_track_config
 BY_APPEARANCE = ("deep_sort", "vhp_vae_sort", "flat_vhp_vae_sort", "flatsort")
 
 
-@dataclass
-class Card:
-    calibration: dict[str, float] = field(default_factory=dict)
-
-
-class Calibrated:
+class CardEmbedder:
     """An embedder of which only the card of its checkpoint matters."""
 
-    def __init__(self, **calibration: float) -> None:
-        self.card = Card(calibration)
+    def __init__(self, calibration: DistanceCalibration | None) -> None:
+        self.card = Card(calibration=calibration)
 
     dim = 1
     embed = None
 
 
-def prior(config: AppearanceConfig, **calibration: float) -> float | None:
-    embedder: Embedder = Calibrated(**calibration)  # type: ignore[assignment]
+# different objects at distances 1, 2, … 1000: the threshold at 1 % is just below 11, at 0.1 % just below 2
+CALIBRATION = DistanceCalibration.from_distances([0.5], np.arange(1, 1001))
+
+
+def prior_and_note(
+    config: AppearanceConfig, calibration: DistanceCalibration | None = CALIBRATION
+) -> tuple[float | None, str]:
+    embedder: Embedder = CardEmbedder(calibration)  # type: ignore[assignment]
     before = TrackConfig(appearance=config)
-    after, _ = with_calibration(before, embedder)
+    after, note = with_calibration(before, embedder)
     assert replace(after, appearance=config) == before  # nothing else changes
-    return after.appearance.prior
+    return after.appearance.prior, note
 
 
-def test_the_limit_of_the_checkpoint_is_the_one_to_begin_with() -> None:
-    thresholds = {"limit_fmr_0.01": 2.0, "limit_fmr_0.001": 1.0, "limit_equal_error": 3.0}
-    assert prior(AppearanceConfig(), **thresholds) == 2.0
-    assert prior(AppearanceConfig(false_match_rate=0.001), **thresholds) == 1.0
-    assert prior(AppearanceConfig(false_match_rate=0.05), **thresholds) is None  # not measured
+@pytest.mark.parametrize(("rate", "threshold"), [(0.01, 11), (0.001, 2), (0.05, 51), (0.0123, 13.3), (0.2, 201)])
+def test_the_threshold_of_the_checkpoint_is_the_first_at_any_rate(rate: float, threshold: float) -> None:
+    assert prior_and_note(AppearanceConfig(false_match_rate=rate)) == (pytest.approx(threshold), "")
 
 
-@pytest.mark.parametrize("thresholds", [{}, {"limit_equal_error": 3.0}, {"limit_fmr_0.01": 0.0}])
-def test_a_checkpoint_without_a_limit_gives_none(thresholds: dict[str, float]) -> None:
-    assert prior(AppearanceConfig(), **thresholds) is None
+def test_a_rate_below_what_the_pairs_tell_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert prior_and_note(AppearanceConfig(false_match_rate=0.0005)) == (pytest.approx(1), "")
+    assert [r.getMessage() for r in caplog.records] == [
+        "a false-match rate of 0.0005 cannot be told from 1000 pairs of different objects, "
+        "taking the threshold 1, the lowest that was measured (for rates below 0.001)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("calibration", "sentence"),
+    [
+        (None, "the checkpoint has no calibration of its distances; the appearance threshold starts with the first"),
+        (DistanceCalibration.from_distances([0.0], np.zeros(200)), "the checkpoint's calibration gives a threshold of"),
+    ],
+)
+def test_a_checkpoint_without_a_threshold_is_said(calibration: DistanceCalibration | None, sentence: str) -> None:
+    prior, note = prior_and_note(AppearanceConfig(), calibration)
+    assert prior is None
+    assert sentence in note
 
 
 def test_what_the_config_names_comes_first() -> None:
-    assert prior(AppearanceConfig(prior=7.0), **{"limit_fmr_0.01": 2.0}) == 7.0
-    assert prior(AppearanceConfig(threshold=0.5), **{"limit_fmr_0.01": 2.0}) is None
+    assert prior_and_note(AppearanceConfig(prior=7.0)) == (7.0, "")
+    assert prior_and_note(AppearanceConfig(threshold=0.5)) == (None, "")
 
 
-def test_a_limit_of_whole_latents_is_none_of_cut_ones() -> None:
-    embedder: Embedder = Calibrated(**{"limit_fmr_0.01": 2.0})  # type: ignore[assignment]
+def test_a_threshold_of_whole_latents_is_none_of_cut_ones() -> None:
+    embedder: Embedder = CardEmbedder(CALIBRATION)  # type: ignore[assignment]
     embedder.dim = 4
-    priors = [
-        with_calibration(TrackConfig(embed=EmbedConfig(components=n)), embedder)[0].appearance.prior
-        for n in (0, 1, 3, 4)
-    ]
-    assert priors == [2.0, None, None, 2.0]
+    resolved = [with_calibration(TrackConfig(embed=EmbedConfig(components=n)), embedder) for n in (0, 1, 3, 4)]
+    assert [config.appearance.prior for config, _ in resolved] == [pytest.approx(11), None, None, pytest.approx(11)]
+    assert [bool(note) for _, note in resolved] == [False, True, True, False]
+    assert "embed.components=1: the checkpoint's calibration is of 4 numbers and is not used" in resolved[1][1]
     with pytest.raises(ValueError, match="expected at most the embedder's 4, got 5"):
         with_calibration(TrackConfig(embed=EmbedConfig(components=5)), embedder)
 
@@ -92,7 +108,7 @@ def test_embedders_without_a_card_and_no_embedder() -> None:
 
 
 @pytest.mark.parametrize("name", ["flat_vhp_vae", "vhp_vae"])
-def test_shipped_weights_bring_their_limit(name: str) -> None:
+def test_shipped_weights_bring_their_threshold(name: str) -> None:
     config, _ = with_calibration(TrackConfig(embedder=name), open_embedder(TrackConfig(embedder=name)))
     assert config.appearance.prior is not None
     assert config.appearance.prior > 0
