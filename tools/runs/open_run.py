@@ -104,7 +104,7 @@ def open_run(
     config: TrackConfig,
     *,
     fps: float | None = None,
-    images: bool = False,
+    images: bool | None = False,
     smooth: bool | None = None,
     detector: Detector | None = None,
     embedder: Embedder | None = None,
@@ -122,7 +122,7 @@ def open_run(
     fps : float, optional
         Frames per second, instead of what the source says.
     images : bool
-        Whether images are needed even where neither detector nor embedder asks for them.
+        Whether images are needed even where neither detector nor embedder asks for them; None: where there are any.
     smooth : bool, optional
         In place of ``config.offline``.
     detector, embedder : Detector, Embedder, optional
@@ -144,7 +144,7 @@ def open_run(
         notes.append(f"the tracker does not use appearance: {config.embedder} is left out")
         config = replace(config, embedder="")
     notes.append(_note_on_threshold(config))
-    images = images or detector.needs_image or config.camera.method != "none"
+    images = True if detector.needs_image or config.camera.method != "none" else images
     needs_embedder = bool(config.embedder) or embedder is not None
     source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None)
     if smooth and isinstance(source, LiveSource):
@@ -323,15 +323,15 @@ def with_calibration(config: TrackConfig, embedder: Embedder | None) -> tuple[Tr
 
 
 def _open(
-    text: str, detector: Detector, fps: float | None, images: bool, needs_embedder: bool, may_lack: bool
+    text: str, detector: Detector, fps: float | None, images: bool | None, needs_embedder: bool, may_lack: bool
 ) -> tuple[FrameSource, str]:
     """The source, and what it lacks of the images that only an embedder needs."""
     length = detector.length if isinstance(detector, MotFileDetector) else None
     opened = partial(open_source, text, fps=fps, length=length)
     try:
-        source = opened(images=images or needs_embedder)
+        source = opened(images=images or images is None or needs_embedder)
     except ValueError:
-        if images or not (needs_embedder and may_lack):
+        if images or (needs_embedder and not may_lack) or not (needs_embedder or images is None):
             raise
         return opened(images=False), "no images that can be read"
     if not isinstance(source, FileSource) or 2 * source.absent <= (source.length or 0):
