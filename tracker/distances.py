@@ -1,7 +1,7 @@
-"""How latents are kept and compared: numbers by Euclid, codes of −1 and 1 as bits, with the same distances.
+"""Euclidean distances of latents, stored as floating-point numbers or, where they are codes of −1 and 1, as bits.
 
-Two codes that differ in h places are 2·√h apart. Both ways come to it without rounding, so that packing changes no
-track.
+Two codes with Hamming distance h have the Euclidean distance 2·√h. Both forms of storage give exactly this number, so
+that storing bits changes no track.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 
 from flatsort.tracker.types import Float, Float32
 
-SAME = 1e-6
-"""Distance, as a share of the latent's length, below which two latents differ by rounding alone."""
+ROUNDING = 1e-6
+"""Distance, as a share of the latent's length, below which two latents differ by rounding errors only."""
 WORD = 64
-"""Bits that are compared at once."""
+"""Bits in a machine word; a word is compared at once."""
 ABSENT = 2**15
-"""What stands for the distance to a code that is not there: more than any number of bits."""
+"""Hamming distance to an empty place of a gallery: more than any number of bits."""
 ROWS = 8
-"""Codes that are compared with all others at a time: intermediate results stay in the processor's cache."""
+"""Codes that are compared with all others at a time, so that intermediate results stay in the processor's cache."""
 
 
-class Form(ABC):
-    """A way to keep latents and to compare them.
+class LatentStorage(ABC):
+    """A form in which latents are stored and compared.
 
     Attributes
     ----------
     dtype : dtype
-        Of what is kept.
+        Of a stored latent.
     absent : float
-        Offset of a place where no latent is kept.
+        Offset of a place where no latent is stored.
     offset_dtype : dtype
         Of the offsets.
     """
@@ -42,35 +42,35 @@ class Form(ABC):
     offset_dtype: np.dtype[Any]
 
     @abstractmethod
-    def keep(self, latents: Float32 | Float) -> NDArray[Any]:
-        """What is kept of latents [n d], [n w].
+    def encode(self, latents: Float32 | Float) -> NDArray[Any]:
+        """Latents [n d] in the form in which they are stored, [n w].
 
         Raises
         ------
         ValueError
-            If they cannot be kept in this form.
+            If they cannot be stored in this form.
         """
 
     @abstractmethod
     def offsets(self, kept: NDArray[Any]) -> NDArray[Any]:
-        """Part of the distance that belongs to each of the kept latents [n w] alone, [n]."""
+        """The part of the comparison [n] that depends on the stored latents [n w] alone."""
 
     @abstractmethod
     def compare(self, new: NDArray[Any], kept: NDArray[Any], offsets: NDArray[Any]) -> NDArray[Any]:
-        """Numbers [n m] that rise with the distances of new latents [n w] to kept ones [m w] with offsets [m]."""
+        """Numbers [n m] that increase with the distance of new latents [n w] to stored ones [m w] with offsets [m]."""
 
     @abstractmethod
     def distances(self, new: NDArray[Any], compared: NDArray[Any]) -> Float:
-        """Euclidean distances [n m] of new latents [n w] from what `compare` gave, or from its least ones."""
+        """Euclidean distances [n m] of new latents [n w], from the results of `compare` or the smallest of them."""
 
 
-class Vectors(Form):
-    """Latents as they are, in double precision. Distances below `SAME` of the new latent's length are 0."""
+class FloatLatents(LatentStorage):
+    """Latents in double precision. Distances below `ROUNDING` of the new latent's length are 0."""
 
     dtype, absent, offset_dtype = np.dtype(np.float64), np.inf, np.dtype(np.float64)
 
-    def keep(self, latents: Float32 | Float) -> Float:
-        """The latents."""
+    def encode(self, latents: Float32 | Float) -> Float:
+        """The latents as float64."""
         return latents.astype(np.float64)
 
     def offsets(self, kept: Float) -> Float:
@@ -79,27 +79,27 @@ class Vectors(Form):
         return squares
 
     def compare(self, new: Float, kept: Float, offsets: Float) -> Float:
-        """Squared distances but for the new latent's squared length."""
+        """Squared distances without the squared length of the new latent."""
         # |a − b|² = |a|² − 2ab + |b|²: float64, as the difference of large numbers
         product: Float = (-2.0 * new) @ kept.T
         product += offsets
         return product
 
     def distances(self, new: Float, compared: Float) -> Float:
-        """Square roots."""
+        """Square roots of the squared distances."""
         lengths = self.offsets(new)[:, None]
         squared = compared + lengths
-        squared[squared <= SAME**2 * lengths] = 0.0
+        squared[squared <= ROUNDING**2 * lengths] = 0.0
         return np.sqrt(squared, out=squared)
 
 
-class Codes(Form):
-    """Codes of −1 and 1, a bit each: a 64th of the memory of `Vectors`; compared by exclusive or and counting."""
+class BinaryCodes(LatentStorage):
+    """Codes of −1 and 1, one bit a number: a 64th of the memory of `FloatLatents`; compared by XOR and counting."""
 
     dtype, absent, offset_dtype = np.dtype(np.uint64), ABSENT, np.dtype(np.uint16)
 
-    def keep(self, latents: Float32 | Float) -> NDArray[np.uint64]:
-        """The bits, padded with zeros to whole words of 64."""
+    def encode(self, latents: Float32 | Float) -> NDArray[np.uint64]:
+        """The bits, padded with zeros to whole words of 64 bits."""
         if latents.shape[1] >= ABSENT:
             raise ValueError(f"latents: expected codes of fewer than {ABSENT} bits, got {latents.shape[1]}")
         wrong = latents[np.abs(latents) != 1]
@@ -111,45 +111,45 @@ class Codes(Form):
         return codes
 
     def offsets(self, kept: NDArray[np.uint64]) -> NDArray[np.uint16]:
-        """Zeros."""
+        """Zeros: a code alone adds nothing."""
         return np.zeros(len(kept), np.uint16)
 
     def compare(
         self, new: NDArray[np.uint64], kept: NDArray[np.uint64], offsets: NDArray[np.uint16]
     ) -> NDArray[np.uint16]:
         """Hamming distances."""
-        found = np.empty((len(new), len(kept)), np.uint16)
+        hamming = np.empty((len(new), len(kept)), np.uint16)
         words = np.ascontiguousarray(kept.T)
         for start in range(0, len(new), ROWS):
             rows = slice(start, start + ROWS)
-            found[rows] = offsets
+            hamming[rows] = offsets
             for word, own in zip(words, new[rows].T, strict=True):
-                found[rows] += np.bitwise_count(own[:, None] ^ word)
-        return found
+                hamming[rows] += np.bitwise_count(own[:, None] ^ word)
+        return hamming
 
     def distances(self, new: NDArray[np.uint64], compared: NDArray[np.uint16]) -> Float:  # noqa: ARG002
-        """2·√h."""
+        """2·√h of the Hamming distances h."""
         squared: Float = 4.0 * compared.astype(np.float64)
         return np.sqrt(squared, out=squared)
 
 
-def form_of(bits: bool) -> Form:
-    """Codes as bits, or latents as they are."""
-    return Codes() if bits else Vectors()
+def storage_for(bits: bool) -> LatentStorage:
+    """Storage of codes of −1 and 1 as ``bits``, or of any latents as numbers."""
+    return BinaryCodes() if bits else FloatLatents()
 
 
 def pairwise(latents: Float32, bits: bool) -> Float:
-    """Euclidean distances [n n] between latents [n d]; of codes of −1 and 1 (``bits``) through their bits.
+    """Euclidean distances [n n] between latents [n d]; ``bits``: they are codes of −1 and 1 and are compared as bits.
 
     Raises
     ------
     ValueError
-        If the latents are no such codes, though ``bits`` says so.
+        If ``bits`` is set and the latents are no codes of −1 and 1.
     """
     if not bits:
         from scipy.spatial.distance import cdist
 
         return cdist(latents, latents)
-    form = Codes()
-    codes = form.keep(latents)
-    return form.distances(codes, form.compare(codes, codes, form.offsets(codes)))
+    storage = BinaryCodes()
+    codes = storage.encode(latents)
+    return storage.distances(codes, storage.compare(codes, codes, storage.offsets(codes)))

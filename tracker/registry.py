@@ -1,11 +1,11 @@
-"""Name → (config dataclass, factory). A new part registers itself in its own file."""
+"""Registries: the replaceable parts of a kind by name. A new part registers itself in its own file."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -33,50 +33,77 @@ def require(config: PartConfig, where: str, *rules: tuple[str, bool, str]) -> No
     ----------
     config : PartConfig
     where : str
-        Key that holds the config, for the message: "detector".
+        Key that holds the config, for the error message: "detector".
     rules : tuple of str, bool, str
-        Name of a setting, whether it is fine, and what was expected of it.
+        Name of a setting, whether its value is valid, and what was expected.
 
     Raises
     ------
     ValueError
-        At the first setting that is not fine.
+        At the first setting that is not valid.
     """
     for name, ok, expected in rules:
         if not ok:
             raise ValueError(f"{where}.{name}: expected {expected}, got {getattr(config, name)!r}")
 
 
+@dataclass(frozen=True)
+class _Entry(Generic[T]):
+    config: type[PartConfig]
+    factory: Callable[..., T]
+    tags: Collection[str]
+
+
 class Registry(Generic[T]):
-    """The known parts of one kind.
+    """The known parts of one kind: factories of objects, or functions that give a result of type ``T``.
 
     Parameters
     ----------
     kind : str
-        What is registered, for messages: "motion model", "detector".
-    package : str
-        Package whose modules register parts; imported on first use, so that a new part is one new file.
+        What is registered, for error messages: "motion model", "detector".
+    module : str
+        Module that registers parts, imported on first use. If it is a package, all of its modules are imported, so that
+        a new part is one new file.
+
+    Examples
+    --------
+    >>> @DETECTORS.register("mine", MyConfig)
+    ... class MyDetector: ...
+    >>> @COSTS.register("centre_distance")
+    ... def centre_distance(problem, weight): ...
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, module: str) -> None:
         self.kind = kind
-        self.package = package
-        self._parts: dict[str, tuple[type[PartConfig], Callable[..., T]]] = {}
+        self.module = module
+        self._parts: dict[str, _Entry[T]] = {}
         self._loaded = False
 
-    def register(self, name: str, config: type[PartConfig]) -> Callable[[F], F]:
-        """Decorator that makes a class or function known as ``name``, called with an instance of ``config``."""
+    def register(
+        self, name: str, config: type[PartConfig] = PartConfig, *, tags: Collection[str] = ()
+    ) -> Callable[[F], F]:
+        """Decorator that registers a class or function as ``name``.
+
+        Parameters
+        ----------
+        name : str
+        config : type
+            Config dataclass: `build` calls the class or function with an instance of it. Parts that are taken with
+            `get` need none.
+        tags : collection of str
+            Properties of the part that others ask for with `names`.
+        """
 
         def add(factory: F) -> F:
-            self._parts[name] = (config, factory)
+            self._parts[name] = _Entry(config, factory, tags)
             return factory
 
         return add
 
-    def names(self) -> list[str]:
-        """The known names, sorted."""
+    def names(self, tag: str | None = None) -> list[str]:
+        """The known names, sorted; with a ``tag``, those of the parts that have it."""
         self._load()
-        return sorted(self._parts)
+        return sorted(name for name, entry in self._parts.items() if tag is None or tag in entry.tags)
 
     def config(self, name: str) -> type[PartConfig]:
         """The config dataclass of a part.
@@ -84,30 +111,35 @@ class Registry(Generic[T]):
         Raises
         ------
         ValueError
-            If the name is unknown; the sentence lists the known ones.
+            If the name is unknown; the message lists the known ones.
         """
-        return self._find(name)[0]
+        return self._find(name).config
+
+    def get(self, name: str) -> Callable[..., T]:
+        """The class or function that is registered as ``name``; raises as `config`."""
+        return self._find(name).factory
 
     def build(self, config: PartConfig) -> T:
-        """The part that ``config.name`` names, built from ``config``."""
-        return self._find(config.name)[1](config)
+        """The part that ``config.name`` names, built from ``config``; raises as `config`."""
+        return self._find(config.name).factory(config)
 
-    def _find(self, name: str) -> tuple[type[PartConfig], Callable[..., T]]:
-        self._load()
+    def _find(self, name: str) -> _Entry[T]:
+        if name not in self._parts:
+            self._load()
         if name not in self._parts:
             raise ValueError(f"unknown {self.kind} {name!r}{suggest(name, self._parts)}")
         return self._parts[name]
 
     def _load(self) -> None:
         if not self._loaded:
-            package = importlib.import_module(self.package)
-            for module in pkgutil.iter_modules(package.__path__):
-                importlib.import_module(f"{self.package}.{module.name}")
+            module = importlib.import_module(self.module)
+            for child in pkgutil.iter_modules(getattr(module, "__path__", ())):
+                importlib.import_module(f"{self.module}.{child.name}")
             self._loaded = True
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """End of a sentence about an unknown word: the nearest known one and the list of all."""
+    """End of an error message about an unknown word: the nearest known word and the list of all."""
     choices = sorted(known)
     near = difflib.get_close_matches(word, choices, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -1,43 +1,48 @@
-"""Offline smoothing and gap filling of finished tracks: Rauch–Tung–Striebel through filterpy, or a Gaussian process.
+"""Offline smoothing and gap filling of finished tracks: Rauch–Tung–Striebel (filterpy) or Gaussian processes (sklearn).
 
 References
 ----------
 Rauch, Tung, Striebel: Maximum likelihood estimates of linear dynamic systems, AIAA Journal 1965.
+Rasmussen, Williams: Gaussian processes for machine learning, 2006, equations 2.23 and 5.8.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from flatsort.tracker.boxes import valid
-from flatsort.tracker.gaussian_process import smooth_boxes
 from flatsort.tracker.types import Bool, Float, Int
 
 METHODS = ("rts", "gp")
 _DIFFUSE = 10.0
-"""Standard deviation of the first state in body heights: so wide that the measurements alone decide."""
+"""Standard deviation of the first state in box heights, so large that the measurements alone decide."""
+_SIGNAL, _LENGTH, _NOISE = (0.1, (1e-4, 1e2)), (20.0, (2.0, 2000.0)), (0.0025, (1e-6, 0.1))
+"""Start value and bounds of a Gaussian process's parameters: variances in squared box heights, length in frames."""
+_KERNEL_COLUMNS = (slice(0, 2), slice(2, 4))
+"""Columns that share a kernel: the centre, the size."""
 
 
 @dataclass(frozen=True)
 class SmoothConfig:
-    """How to smooth, the constant-velocity model's noise as shares of the box's height, and the longest gap.
+    """The smoothing method, its noise as shares of the box height, and the longest gap that is filled.
 
     Attributes
     ----------
     method : str
-        ``rts``: the filter's Rauch–Tung–Striebel smoother, with the noise below. ``gp``: a Gaussian process whose
-        signal, length and noise are fitted to each track.
+        ``rts``: Rauch–Tung–Striebel smoother of a constant-velocity Kalman filter with the noise below. ``gp``: a
+        Gaussian process whose signal variance, length scale and noise are fitted to each track.
     points : int
-        Measured boxes that a Gaussian process is fitted to at a time: the effort grows with its square.
+        Measured boxes that a Gaussian process is fitted to at a time; the computing time grows with its square.
     measured : float
         Standard deviation of a measured coordinate.
     position, velocity : float
-        Standard deviation that a frame adds to each coordinate and to its change per frame.
+        Standard deviation of the process noise of each coordinate and of its velocity, per frame.
     max_gap : int or None
-        Missing frames inside a track that are filled at most; at a longer gap the track is smoothed in two pieces.
-        None: every gap is filled.
+        Longest gap in a track, in frames, that is filled; at a longer one the track is smoothed in two pieces. None:
+        every gap is filled.
     """
 
     method: str = "rts"
@@ -67,7 +72,7 @@ class SmoothTracks:
     ----------
     frames, ids : int64 [m]
     boxes : float64 [m 4]
-        xyxy, pixels; finite, with a width and height between the least and the most measured ones.
+        xyxy, pixels; finite, with width and height between the smallest and the largest measured ones.
     source : int64 [m]
         Row of the input; −1 where a gap was filled.
     """
@@ -89,16 +94,16 @@ class SmoothTracks:
 def smooth(
     frames: Int, ids: Int, boxes: Float, measured: Bool | None = None, config: SmoothConfig | None = None
 ) -> SmoothTracks:
-    """Tracks whose boxes know the future too, with short gaps filled.
+    """Smooth tracks by the measurements before and after each frame, and fill short gaps.
 
     Parameters
     ----------
     frames, ids : [n]
-        In any order; the frame's number is the time.
+        In any order; the frame number is the time.
     boxes : [n 4]
         xyxy, pixels.
     measured : [n], optional
-        False where the box was only predicted: the row stays and its box is estimated from the measured ones.
+        False where a box was only predicted: it is replaced by an estimate from the measured boxes.
     config : SmoothConfig, optional
 
     Raises
@@ -117,7 +122,7 @@ def smooth(
         raise ValueError(f"smooth: expected one box an id and frame, got two of id {ids[row]} in frame {frames[row]}")
     cuts = ~same if config.max_gap is None else ~same | (step - 1 > config.max_gap)
     groups = [rows for rows in np.split(order, np.flatnonzero(cuts) + 1) if len(rows)]
-    pieces = [_piece(frames[rows], rows, ids, boxes[rows], measured[rows], config) for rows in groups]
+    pieces = [_smooth_piece(frames[rows], rows, ids, boxes[rows], measured[rows], config) for rows in groups]
     if not pieces:
         none = np.empty(0, np.int64)
         return SmoothTracks(none, none, np.empty((0, 4)), none)
@@ -136,10 +141,10 @@ def _check(frames: Int, ids: Int, boxes: Float, measured: Bool) -> None:
         raise ValueError(f"smooth: expected finite boxes of positive size, got {boxes[row].tolist()} in row {row}")
 
 
-def _piece(
+def _smooth_piece(
     frames: Int, rows: Int, ids: Int, boxes: Float, measured: Bool, config: SmoothConfig
 ) -> tuple[Int, Int, Float, Int]:
-    """Frames, ids, boxes and source rows of one track without a long gap, every frame of it."""
+    """Frames, ids, boxes and source rows of every frame of one track without a long gap."""
     grid = np.arange(frames[0], frames[-1] + 1)
     place = frames - frames[0]
     source = np.full(len(grid), -1)
@@ -148,31 +153,31 @@ def _piece(
     if len(rows) == 1 or np.count_nonzero(measured) < 2:
         known = source >= 0
         return grid[known], identity[known], boxes, source[known]
-    seen = place[measured]
+    at = place[measured]
     size = boxes[measured, 2:] - boxes[measured, :2]
     values = np.concatenate([boxes[measured, :2] + 0.5 * size, size], axis=1)
     if config.method == "gp":
-        smoothed = smooth_boxes(len(grid), seen, values, config.points)
+        smoothed = regress_boxes(len(grid), at, values, config.points)
     else:
-        smoothed = _filter(len(grid), seen, values, config)
+        smoothed = _rauch_tung_striebel(len(grid), at, values, config)
     half = 0.5 * np.clip(smoothed[:, 2:], size.min(axis=0), size.max(axis=0))
     return grid, identity, np.concatenate([smoothed[:, :2] - half, smoothed[:, :2] + half], axis=1), source
 
 
-def _filter(length: int, seen: Int, values: Float, config: SmoothConfig) -> Float:
-    """Smoothed centre x, centre y, width and height [length 4] from ``values`` [k 4] measured at ``seen`` [k]."""
+def _rauch_tung_striebel(length: int, at: Int, values: Float, config: SmoothConfig) -> Float:
+    """Smoothed centre x, centre y, width and height [length 4] from ``values`` [k 4] measured at frames ``at`` [k]."""
     from filterpy.kalman import KalmanFilter
 
     eye = np.eye(4)
     kalman = KalmanFilter(dim_x=8, dim_z=4)
     kalman.F = np.block([[eye, eye], [0 * eye, eye]])
     kalman.H = np.eye(4, 8)
-    pace = (values[1] - values[0]) / (seen[1] - seen[0])
-    kalman.x = np.concatenate([values[0] - pace * (seen[0] + 1), pace])
-    tall = np.interp(np.arange(length), seen, values[:, 3])
+    velocity = (values[1] - values[0]) / (at[1] - at[0])
+    kalman.x = np.concatenate([values[0] - velocity * (at[0] + 1), velocity])
+    tall = np.interp(np.arange(length), at, values[:, 3])
     kalman.P = np.eye(8) * (_DIFFUSE * tall[0]) ** 2
     noise = np.diag(np.repeat([config.position, config.velocity], 4) ** 2)
-    known = dict(zip(seen.tolist(), values, strict=True))
+    known = dict(zip(at.tolist(), values, strict=True))
     steps = [noise * h * h for h in tall.tolist()]
     means, covariances = np.empty((length, 8)), np.empty((length, 8, 8))
     for row in range(length):  # not batch_filter, whose older versions fail on missing measurements with numpy 2
@@ -182,3 +187,62 @@ def _filter(length: int, seen: Int, values: Float, config: SmoothConfig) -> Floa
         means[row], covariances[row] = kalman.x, kalman.P
     smoothed: Float = kalman.rts_smoother(means, covariances, Qs=steps)[0]
     return smoothed[:, :4]
+
+
+def regress_boxes(length: int, at: Int, values: Float, points: int) -> Float:
+    """Smoothed centre x, centre y, width and height at every frame by Gaussian-process regression over time.
+
+    The model is a straight line plus a Gaussian process with a squared-exponential kernel. Its signal variance, length
+    scale and noise are fitted by marginal likelihood, once for the centre and once for the size. Long tracks are
+    regressed in windows that overlap by a third and are blended there.
+
+    Parameters
+    ----------
+    length : int
+        Number of frames.
+    at : int64 [k]
+        Frames 0 to ``length`` − 1 with a measurement, ascending; at least 2.
+    values : float64 [k 4]
+        Centre x, centre y, width, height, pixels.
+    points : int
+        Maximum number of measurements in a window.
+
+    Returns
+    -------
+    float64 [length 4]
+    """
+    total, smoothed = np.zeros((length, 1)), np.zeros((length, 4))
+    step = max(points - points // 3, 1)
+    starts = np.arange(0, max(len(at) - points // 3, 1), step)
+    for start in starts.tolist():
+        rows = slice(start, start + points)
+        first = 0 if start == 0 else int(at[start])
+        last = length - 1 if start == starts[-1] else int(at[rows][-1])
+        grid = np.arange(first, last + 1)
+        window = np.concatenate(
+            [_regress(at[rows], values[rows, pair], values[rows, 3], grid) for pair in _KERNEL_COLUMNS], axis=1
+        )
+        weight = np.minimum(grid - first + 1, last + 1 - grid).astype(np.float64)[:, None]
+        smoothed[grid] += weight * window
+        total[grid] += weight
+    return smoothed / total
+
+
+def _regress(at: Int, values: Float, height: Float, grid: Int) -> Float:
+    """Expected values [n 2] at the frames ``grid`` [n]."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+    scale = float(height.mean())
+    lines = np.polynomial.polynomial.polyfit(at - grid[0], values / scale, 1)
+    straight = np.polynomial.polynomial.polyval(at - grid[0], lines).T
+    kernel = ConstantKernel(*_SIGNAL) * RBF(*_LENGTH) + WhiteKernel(*_NOISE)
+    process = GaussianProcessRegressor(kernel, alpha=1e-10)
+    with warnings.catch_warnings():
+        # the fit of a straight path, which has no signal, ends at a bound
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit(at[:, None], values / scale - straight)
+    along = np.polynomial.polynomial.polyval(grid - grid[0], lines).T
+    expected: Float = scale * (along + process.predict(grid[:, None]))
+    return expected

@@ -11,19 +11,18 @@ from numpy.typing import ArrayLike
 
 from flatsort.tracker import boxes as geometry
 from flatsort.tracker.association.appearance_threshold import AppearanceConfig, AppearanceThreshold
-from flatsort.tracker.association.costs import LATENT_COSTS
 from flatsort.tracker.association.explain import Explanation, explain
-from flatsort.tracker.association.problem import Problem
-from flatsort.tracker.association.stages import StageConfig, Trace, associate
+from flatsort.tracker.association.problem import AssociationProblem
+from flatsort.tracker.association.stages import StageConfig, StageTrace, associate
 from flatsort.tracker.config import part
 from flatsort.tracker.gallery import Gallery, GalleryConfig
 from flatsort.tracker.lifecycle import Lifecycle, LifecycleConfig
 from flatsort.tracker.motion import MOTION
-from flatsort.tracker.motion.camera import CameraConfig
+from flatsort.tracker.motion.camera import CameraConfig, CameraMotion
 from flatsort.tracker.motion.xysr import XysrConfig
-from flatsort.tracker.protocols import State
+from flatsort.tracker.protocols import Embedder, State
 from flatsort.tracker.registry import PartConfig
-from flatsort.tracker.types import Bool, Detections, Float, Int, Matches, Tracks
+from flatsort.tracker.types import Bool, Detections, Float, Image, Int, Matches, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +68,8 @@ class SortTracker:
     ----------
     config : SortConfig, optional
         SORT by default; `flatsort.load_tracker` reads those of ``configs/track``.
+    embedder : Embedder, optional
+        Gives the latents of boxes where `update` gets an image.
 
     Attributes
     ----------
@@ -81,13 +82,14 @@ class SortTracker:
     with a deep association metric", ICIP 2017.
     """
 
-    def __init__(self, config: SortConfig | None = None) -> None:
+    def __init__(self, config: SortConfig | None = None, embedder: Embedder | None = None) -> None:
         self.config = config or SortConfig()
+        self._embedder = embedder
         self._motion = MOTION.build(self.config.motion)
         self._frame_rate = self.config.frame_rate or 30.0
         gates = ("same_class",) if self.config.per_class else ()
         self._stages = {name: replace(s, gates=(*s.gates, *gates)) for name, s in self.config.stages.items()}
-        self._looks = any(stage.cost in LATENT_COSTS for stage in self._stages.values())
+        self._uses_latents = any(stage.uses_latents for stage in self._stages.values())
         self.reset()
 
     def reset(self) -> None:
@@ -96,10 +98,11 @@ class SortTracker:
         self._time, self._state = -1.0 / self._frame_rate, np.empty((5, 4, 0))
         self._life = Lifecycle(self.config.lifecycle)
         self._gallery = Gallery(self.config.gallery, self.config.appearance.bits)
-        self._limit = AppearanceThreshold(self.config.appearance)
-        self._problem: Problem | None = None
-        self._traces: list[Trace] = []
+        self._threshold = AppearanceThreshold(self.config.appearance)
+        self._problem: AssociationProblem | None = None
+        self._traces: list[StageTrace] = []
         self._serials, self._rows = np.empty(0, np.int64), np.empty(0, np.int64)
+        self._camera = CameraMotion(self.config.camera)
 
     def step(
         self,
@@ -155,7 +158,7 @@ class SortTracker:
             self._bury()
         if len(matches.free_cols):
             self._start(matches.free_cols, problem, rows, clear)
-        self._limit.see(detections)
+        self._threshold.update(detections)
         return self._report()
 
     def update(
@@ -165,6 +168,7 @@ class SortTracker:
         classes: ArrayLike | None = None,
         latents: ArrayLike | None = None,
         time: float | None = None,
+        image: Image | None = None,
     ) -> Int:
         """One id per input row, in input order; −1 where there is none (yet): unconfirmed, ignored or bad.
 
@@ -178,14 +182,27 @@ class SortTracker:
         scores, classes, latents : [n], [n], [n d], optional
         time : float, optional
             See `step`.
+        image : uint8 [h w 3], optional
+            RGB. From it come the latents, where none are given and the tracker has an embedder, and the camera's motion,
+            where the config asks for it.
 
         Raises
         ------
         ValueError
-            If a shape does not fit or ``time`` does not advance.
+            If a shape does not fit, ``time`` does not advance, or latents are missing.
         """
         detections = Detections.of(boxes, scores, classes, latents)
-        tracks = self.step(detections, time)
+        camera = size = None
+        if image is not None:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(f"image: expected uint8 [h w 3] (RGB), got {image.dtype} {list(image.shape)}")
+            if self._embedder is not None and detections.latents is None:
+                detections = replace(detections, latents=self._embedder.embed([image], [detections.boxes])[0])
+            if self.config.camera.method != "none":
+                self._clock(time)  # a frame that is refused must not reach the camera
+                camera = self._camera.estimate(image, detections.boxes)
+            size = (image.shape[1], image.shape[0])
+        tracks = self.step(detections, time, camera, size)
         ids = np.full(len(detections), -1)
         seen = tracks.source >= 0
         ids[tracks.source[seen]] = tracks.ids[seen]
@@ -211,10 +228,10 @@ class SortTracker:
         return time, 1.0 if abs(dt - 1.0) < 0.01 else dt
 
     def _usable(self, detections: Detections) -> tuple[Int, Detections]:
-        if not self._looks:
+        if not self._uses_latents:
             detections = replace(detections, latents=None)
         elif detections.latents is None and len(detections):
-            raise ValueError("latents: expected some, as a stage of the tracker looks at them, got none")
+            raise ValueError("latents: expected some, or an image for the embedder, as a stage compares them; got none")
         scores, latents = detections.scores, detections.latents
         finite = math.isfinite(sum(scores.tolist())) and (latents is None or np.isfinite(latents).all())
         if finite and geometry.all_valid(detections.boxes) and self.config.min_score is None:
@@ -235,11 +252,11 @@ class SortTracker:
         rows = ok.nonzero()[0]
         return rows, detections[rows]
 
-    def _pose(self, state: State, detections: Detections) -> Problem:
+    def _pose(self, state: State, detections: Detections) -> AssociationProblem:
         motion, life, distance = self._motion, self._life, None
         if detections.latents is not None and len(detections):
-            distance = self._limit.units(self._gallery.distance(detections.latents, self._life.frame + 1))
-        return Problem(
+            distance = self._threshold.units(self._gallery.distance(detections.latents))
+        return AssociationProblem(
             detections=detections,
             motion=motion,
             state=state,
@@ -252,7 +269,7 @@ class SortTracker:
             latent_distance=distance,
         )
 
-    def _correct(self, matches: Matches, problem: Problem, inputs: Int, clear: Bool) -> None:
+    def _correct(self, matches: Matches, problem: AssociationProblem, inputs: Int, clear: Bool) -> None:
         rows, cols, detections = matches.rows, matches.cols, problem.detections
         measured = problem.measured.take(cols, axis=1)
         if len(matches.free_rows):
@@ -263,7 +280,7 @@ class SortTracker:
             self._state = self._motion.correct(self._state, measured)
         self._life.match(rows, inputs[cols], detections.scores[cols], detections.classes[cols])
         if detections.latents is not None:
-            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], clear[cols], self._life.frame)
+            self._gallery.add(rows, detections.latents[cols], detections.scores[cols], clear[cols])
 
     def _bury(self) -> None:
         """Drop the tracks that have outlived their time."""
@@ -271,10 +288,10 @@ class SortTracker:
         if len(alive) < len(self._life):
             self._state = self._state.take(alive, axis=2)
             self._life.keep(alive)
-            if self._looks:
+            if self._uses_latents:
                 self._gallery.keep(alive)
 
-    def _start(self, free: Int, problem: Problem, inputs: Int, clear: Bool) -> None:
+    def _start(self, free: Int, problem: AssociationProblem, inputs: Int, clear: Bool) -> None:
         """Start tracks at those of the ``free`` detections that are sure enough."""
         detections, least = problem.detections, self.config.lifecycle.birth_score
         free = free if least is None else free[detections.scores[free] >= least]
@@ -284,7 +301,7 @@ class SortTracker:
         self._state = np.concatenate([self._state, born], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])
         if detections.latents is not None:
-            self._gallery.start(detections.latents[free], detections.scores[free], clear[free], self._life.frame)
+            self._gallery.start(detections.latents[free], detections.scores[free], clear[free])
 
     def _report(self) -> Tracks:
         life = self._life

@@ -61,4 +61,4 @@ def test_a_file_without_features(flatsort: Flatsort, file: Path, tmp_path: Path)
 
 def test_a_file_of_something_else(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
     file.write_text("1,-1,3,4,5,6,1\n")
-    assert "swap.npy: expected a whole .npy file" in flatsort("track", file, "--out", tmp_path).sentence
+    assert "swap.npy: expected a complete .npy file" in flatsort("track", file, "--out", tmp_path).sentence

@@ -19,7 +19,7 @@ from flatsort.tracker.boxes import iou
 from flatsort.tracker.io.mot import format_rows, read_detections, read_seqinfo
 from flatsort.tracker.metrics import SequenceResult, evaluate, evaluate_pair, pool
 from flatsort.tracker.metrics.preprocessing import Benchmark
-from flatsort.tracker.metrics.sequence_files import Pair
+from flatsort.tracker.metrics.sequence_files import FilePair
 from flatsort.tracker.types import Float, Int, Tracks
 
 MOT17 = [f"MOT17/MOT17-{number}-FRCNN" for number in ("02", "04", "05", "09", "10", "11", "13")]
@@ -115,7 +115,7 @@ def test_real_sequences(data: Path, sequence: str, tmp_path: Path) -> None:
     pred.write_text(linked(folder / "det" / "det.txt"))
     info = read_seqinfo(folder)
     assert info is not None
-    result = evaluate_pair(Pair(sequence, folder / "gt" / "gt.txt", pred, info))
+    result = evaluate_pair(FilePair(sequence, folder / "gt" / "gt.txt", pred, info))
     benchmark = "mot17" if sequence in MOT17 else "mot15"
     compare(result, *theirs(folder / "gt" / "gt.txt", pred, benchmark, info.length, tmp_path))
     assert result.counts.ids > 20
@@ -177,6 +177,6 @@ def test_random_scenes(
         tracks.write_text(
             "".join(f"{t},{i},{x + i / 3},{y + t / 7},30,30,1,-1,-1,-1\n" for (t, i), (x, y) in pred.items())
         )
-        result = evaluate_pair(Pair("seq", truth, tracks), benchmark)
+        result = evaluate_pair(FilePair("seq", truth, tracks), benchmark)
         compare(result, *theirs(truth, tracks, benchmark, LENGTH, folder))
         assert pool([result]).overall.hota == pytest.approx(result.scores.hota)

@@ -1,4 +1,4 @@
-"""Codes as bits: the same distances and the same tracks as of numbers."""
+"""Codes stored as bits: the same distances and the same tracks as with numbers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_distances_of_bits_are_those_of_numbers(seed: int, n: int, d: int) -> No
 
 
 @settings(max_examples=20, deadline=None)
-@given(SEEDS, st.sampled_from(["newest", "surest"]), st.integers(1, 7), st.sampled_from([5, 64, 130]))
+@given(SEEDS, st.sampled_from(["newest", "most_confident"]), st.integers(1, 7), st.sampled_from([5, 64, 130]))
 def test_galleries_of_bits_and_of_numbers_agree(seed: int, keep: str, size: int, d: int) -> None:
     generator = np.random.default_rng(seed)
     both = [Gallery(GalleryConfig(keep=keep, size=size), bits) for bits in (True, False)]
@@ -98,6 +98,6 @@ def test_what_is_no_code_is_refused_and_changes_nothing() -> None:
         tracker.step(Detections.of(box, latents=[[1.0, -1, 1, 1]]))
 
 
-def test_a_mean_of_bits_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"gallery\.keep: average is a mean"):
+def test_an_average_of_bits_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"gallery\.keep: latents stored as bits cannot be averaged"):
         Gallery(GalleryConfig(keep="average"), bits=True)

@@ -1,4 +1,4 @@
-"""Offline smoothing against closed forms, the truth, and filterpy run by hand."""
+"""Offline smoothing against closed forms, the exact path, and filterpy called directly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from filterpy.kalman import KalmanFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatsort.tracker.smoothing import SmoothConfig, smooth
+from flatsort.tracker.smoothing import SmoothConfig, regress_boxes, smooth
 from flatsort.tracker.types import Float, Int
 
 
@@ -32,42 +32,42 @@ PACE = np.array([2.0, -0.5, 2.1, -0.3])
     pace=st.tuples(st.floats(-9, 9), st.floats(-9, 9)),
     missing=st.sets(st.integers(1, 22), max_size=12),
 )
-def test_a_straight_way_is_reproduced(
+def test_a_straight_path_is_reproduced(
     start: tuple[float, float, float, float], pace: tuple[float, float], missing: set[int]
 ) -> None:
     left, top, width, height = start
     frames = np.arange(7, 31)
-    truth = line(frames, np.array([left, top, left + width, top + height]), np.array([*pace, *pace]))
+    exact = line(frames, np.array([left, top, left + width, top + height]), np.array([*pace, *pace]))
     kept = np.array([k for k in range(24) if k not in missing])
-    result = smooth(frames[kept], np.full(len(kept), 3), truth[kept])
+    result = smooth(frames[kept], np.full(len(kept), 3), exact[kept])
     np.testing.assert_array_equal(result.frames, frames)
-    np.testing.assert_allclose(result.boxes, truth, atol=1e-6)
+    np.testing.assert_allclose(result.boxes, exact, atol=1e-6)
     assert np.count_nonzero(result.filled) == len(missing)
 
 
 def test_a_growing_box_is_reproduced() -> None:
     frames = np.arange(1, 40)
-    truth = line(frames, START, PACE)
-    np.testing.assert_allclose(smooth(frames, np.ones(39, np.int64), truth).boxes, truth, atol=1e-6)
+    exact = line(frames, START, PACE)
+    np.testing.assert_allclose(smooth(frames, np.ones(39, np.int64), exact).boxes, exact, atol=1e-6)
 
 
 @pytest.mark.parametrize("noise", [1.0, 3.0, 6.0])
 def test_noise_shrinks(noise: float) -> None:
     frames = np.arange(1, 201)
-    truth = line(frames, START, np.array([1.5, 0.2, 1.5, 0.2]))
-    raw = truth + noise * np.random.default_rng(1).standard_normal(truth.shape)
+    exact = line(frames, START, np.array([1.5, 0.2, 1.5, 0.2]))
+    raw = exact + noise * np.random.default_rng(1).standard_normal(exact.shape)
     result = smooth(frames, np.ones(200, np.int64), raw)
-    assert rms(result.boxes, truth) < 0.65 * rms(raw, truth)
+    assert rms(result.boxes, exact) < 0.65 * rms(raw, exact)
 
 
-def test_a_gap_is_bridged_near_the_truth() -> None:
+def test_a_gap_is_bridged_near_the_exact_path() -> None:
     frames = np.arange(1, 81)
-    truth = line(frames, START, np.array([3.0, 0.5, 3.0, 0.5]))
-    raw = truth + 1.5 * np.random.default_rng(2).standard_normal(truth.shape)
+    exact = line(frames, START, np.array([3.0, 0.5, 3.0, 0.5]))
+    raw = exact + 1.5 * np.random.default_rng(2).standard_normal(exact.shape)
     kept = (frames < 30) | (frames >= 45)
     result = smooth(frames[kept], np.ones(65, np.int64), raw[kept])
     np.testing.assert_array_equal(result.frames[result.filled], np.arange(30, 45))
-    assert np.abs(result.boxes - truth)[result.filled].max() < 8.0  # of a height of 100; unfilled it moves by 45
+    assert np.abs(result.boxes - exact)[result.filled].max() < 8.0  # of a height of 100; unfilled it moves by 45
 
 
 def test_a_long_gap_stays_open() -> None:
@@ -147,11 +147,11 @@ def test_each_track_is_smoothed_as_if_alone() -> None:
 
 def test_predicted_rows_are_estimated_from_the_measured_ones() -> None:
     frames = np.arange(1, 31)
-    truth = line(frames, START, PACE)
+    exact = line(frames, START, PACE)
     measured = (frames < 12) | (frames > 16)
-    wrong = truth + np.where(measured, 0.0, 80.0)[:, None]
+    wrong = exact + np.where(measured, 0.0, 80.0)[:, None]
     result = smooth(frames, np.ones(30, np.int64), wrong, measured)
-    np.testing.assert_allclose(result.boxes, truth, atol=1e-6)
+    np.testing.assert_allclose(result.boxes, exact, atol=1e-6)
     assert not result.filled.any()
 
 
@@ -192,3 +192,44 @@ def test_bad_input_is_named(frames: list[int], boxes: list[Float], words: str) -
 def test_bad_config_is_named(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"smooth.{field}"):
         SmoothConfig(**{field: value})  # type: ignore[arg-type]
+
+
+def turning_path(n: int, noise: float) -> tuple[Float, Float]:
+    """Centre x, centre y, width, height [n 4] of a person who turns round, and as measured."""
+    t = np.linspace(0, 1, n)
+    exact = np.stack([300 + 200 * np.sin(5 * t), 150 + 50 * t, 40 + 5 * t, 100 + 10 * t], axis=1)
+    return exact, exact + noise * np.random.default_rng(0).standard_normal(exact.shape)
+
+
+@pytest.mark.parametrize("points", [150, 30])
+def test_a_turn_is_smoothed_in_noise_and_bridged(points: int) -> None:
+    exact, raw = turning_path(90, 2.0)
+    seen = np.delete(np.arange(90), [*range(20, 28), 50, 51, 70])
+    smoothed = regress_boxes(90, seen, raw[seen], points)
+    assert np.sqrt(((smoothed - exact) ** 2).mean()) < 1.0
+    assert np.abs(smoothed - exact).max() < 4.0
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.integers(2, 12), st.floats(-9, 9))
+def test_regression_keeps_a_straight_path(n: int, pace: float) -> None:
+    seen = np.arange(n) * 2
+    values = np.array([100.0, 50, 40, 90]) + pace * seen[:, None] * [1, 0.5, 0, 0]
+    smoothed = regress_boxes(int(seen[-1]) + 1, seen, values, 150)
+    np.testing.assert_allclose(smoothed[seen], values, atol=0.1)
+
+
+def test_smoothing_by_a_gaussian_process_keeps_the_form_of_the_other() -> None:
+    exact, raw = turning_path(40, 1.0)
+    boxes = np.concatenate([raw[:, :2] - raw[:, 2:] / 2, raw[:, :2] + raw[:, 2:] / 2], axis=1)
+    frames = np.delete(np.arange(1, 41), [9, 10, 11])
+    rows = (frames, np.full(37, 5), boxes[frames - 1])
+    gp, rts = (smooth(*rows, config=SmoothConfig(method=method)) for method in ("gp", "rts"))
+    for name in ("frames", "ids", "source"):
+        np.testing.assert_array_equal(getattr(gp, name), getattr(rts, name))
+    errors = [np.sqrt((((b[:, :2] + b[:, 2:]) / 2 - exact[:, :2]) ** 2).mean()) for b in (gp.boxes, rts.boxes, boxes)]
+    assert errors[0] < min(errors[1:])
+    with pytest.raises(ValueError, match=r"smooth\.method: expected rts or gp, got 'spline'"):
+        SmoothConfig(method="spline")
+    with pytest.raises(ValueError, match=r"smooth\.points: expected 3 or more, got 2"):
+        SmoothConfig(points=2)

@@ -134,7 +134,7 @@ def test_somebody_else_is_not_taken_for_the_one_who_left_while_no_limit_is_known
     assert (first[-1], other[-1]) == ([1], [2])
 
 
-@pytest.mark.parametrize("keep", ["newest", "surest", "average"])
+@pytest.mark.parametrize("keep", ["newest", "most_confident", "average"])
 def test_who_comes_back_after_long_is_known_by_looks(keep: str) -> None:
     config = replace(load(TrackConfig, find("track", "flatsort")), gallery=GalleryConfig(keep=keep, size=5))
     tracker = SortTracker(config)

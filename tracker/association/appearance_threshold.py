@@ -1,4 +1,4 @@
-"""The distance up to which two latents may show one object, found without labels while tracking."""
+"""The appearance threshold: the latent distance up to which two boxes may show one object, estimated without labels."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from flatsort.tracker.distances import pairwise
 from flatsort.tracker.types import Detections, Float
 
 DUPLICATE = 0.5
-"""IoU above which two boxes of one frame may be one object that was detected twice."""
+"""Two boxes of one frame with a higher IoU may be one object that was detected twice; they are no pair."""
 MEMORY = 20_000
-"""Newest pairs that count."""
-MOST = 64
-"""Boxes of a frame whose pairs are looked at: of more, evenly chosen ones."""
-PRIOR = 300
-"""Pairs that the threshold of the checkpoint weighs as much as."""
+"""Number of the newest pairs that are kept."""
+MAX_BOXES = 64
+"""Boxes of a frame whose pairs are used; from more boxes, this many evenly spaced ones are taken."""
+PRIOR_PAIRS = 300
+"""Number of pairs that the prior threshold (of the checkpoint) counts as."""
 GROWTH = 1.1
-"""The quantile is taken anew once there are this many times the pairs."""
+"""The quantile is computed again when the number of pairs has grown by this factor."""
 
 
 @dataclass(frozen=True)
 class AppearanceConfig:
-    """The distance up to which two latents may show the same object: the unit of all latent distances."""
+    """The appearance threshold: latent distances of stages are in units of it."""
 
     threshold: float | int | str = "auto"
-    """A distance, or auto: found so that ``false_match_rate`` of the pairs of boxes of one frame, which show two
-    different objects, fall below it."""
+    """A distance, or auto: the distance below which a share of ``false_match_rate`` of all pairs of boxes of one frame
+    fall. Two boxes of one frame show two different objects."""
     false_match_rate: float = 0.01
-    """Share of the pairs of one frame that the automatic threshold may take for the same object."""
+    """Share of the pairs of one frame, 0..1, that lie below the automatic threshold."""
     prior: float | None = None
-    """The threshold before any pair was seen; None: the one in the checkpoint of the embedder, where it has one."""
+    """The threshold before the first frame; None: the one in the checkpoint of the embedder, where it has one."""
     bits: bool = False
-    """Whether latents are codes of −1 and 1, which galleries then keep and compare as bits: the same distances and
-    tracks from a 64th of the memory. Set by an embedder whose model says so (``lbae``)."""
+    """Whether latents are codes of −1 and 1, which the galleries then store and compare as bits: the same distances and
+    tracks with a 64th of the memory. Embedders with such codes (``lbae``) set it."""
 
     def __post_init__(self) -> None:
         if isinstance(self.threshold, str) and self.threshold != "auto":
@@ -52,39 +52,45 @@ class AppearanceConfig:
 
 
 class AppearanceThreshold:
-    """The threshold in force: the fixed one, or the quantile of the distances within frames so far."""
+    """The current appearance threshold: the fixed one, or a quantile of the latent distances within frames so far.
+
+    Attributes
+    ----------
+    value : float
+        The threshold; infinite while it is not known.
+    """
 
     def __init__(self, config: AppearanceConfig) -> None:
         self._config = config
         self._pairs = np.empty(MEMORY)
-        self._count = self._known = 0
+        self._count = self._count_at_update = 0
         fixed = None if isinstance(config.threshold, str) else float(config.threshold)
         self._auto = fixed is None
         self.value = fixed if fixed is not None else config.prior or math.inf
 
     def units(self, distance: Float) -> Float:
-        """Distances in units of the threshold; as long as there is none, whatever differs is at the threshold: 1."""
+        """Distances in units of the threshold; while it is not known, every distance above 0 counts as 1."""
         return distance / self.value if self.value < math.inf else np.sign(distance)
 
-    def see(self, detections: Detections) -> None:
-        """Learn from the detections of a frame: boxes that do not overlap much are different objects."""
+    def update(self, detections: Detections) -> None:
+        """Add the detections of a frame: pairs of boxes that overlap little show different objects."""
         if not self._auto or detections.latents is None or len(detections) < 2:
             return
         boxes, latents = detections.boxes, detections.latents
-        if len(boxes) > MOST:
-            some = np.linspace(0, len(boxes) - 1, MOST).astype(np.int64)
-            boxes, latents = boxes[some], latents[some]
-        found = pairwise(latents, self._config.bits)[np.triu(iou(boxes, boxes) <= DUPLICATE, 1)]
-        if not len(found):
+        if len(boxes) > MAX_BOXES:
+            chosen = np.linspace(0, len(boxes) - 1, MAX_BOXES).astype(np.int64)
+            boxes, latents = boxes[chosen], latents[chosen]
+        distances = pairwise(latents, self._config.bits)[np.triu(iou(boxes, boxes) <= DUPLICATE, 1)]
+        if not len(distances):
             return
-        places = np.arange(self._count, self._count + len(found)) % MEMORY
-        self._pairs[places] = found
-        self._count += len(found)
-        if self._count >= self._known * GROWTH or self._count - self._known >= MEMORY // 10:
-            self._known = self._count
-            self.value = self._mixed(self._pairs[: self._count])
+        places = np.arange(self._count, self._count + len(distances)) % MEMORY
+        self._pairs[places] = distances
+        self._count += len(distances)
+        if self._count >= self._count_at_update * GROWTH or self._count - self._count_at_update >= MEMORY // 10:
+            self._count_at_update = self._count
+            self.value = self._estimate(self._pairs[: self._count])
 
-    def _mixed(self, pairs: Float) -> float:
-        found = float(np.quantile(pairs, self._config.false_match_rate))
-        weight = PRIOR / (PRIOR + self._count) if self._config.prior else 0.0
-        return max(weight * (self._config.prior or 0.0) + (1 - weight) * found, float(np.finfo(np.float32).tiny))
+    def _estimate(self, pairs: Float) -> float:
+        quantile = float(np.quantile(pairs, self._config.false_match_rate))
+        weight = PRIOR_PAIRS / (PRIOR_PAIRS + self._count) if self._config.prior else 0.0
+        return max(weight * (self._config.prior or 0.0) + (1 - weight) * quantile, float(np.finfo(np.float32).tiny))

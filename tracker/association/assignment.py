@@ -12,10 +12,10 @@ from scipy.sparse.csgraph import connected_components
 from flatsort.tracker.types import Bool, Float, Int, Matches
 
 SMALL = 250_000
-"""Up to this many pairs the Hungarian algorithm is faster than finding the connected components first."""
+"""Up to this many pairs the Hungarian algorithm is faster than splitting the problem into components first."""
 
 BLOCK = 64
-"""Components are solved together in blocks of about this many rows and columns: a call costs more than a small one."""
+"""Small components are solved together, in blocks of about this many rows and columns, since each call has a cost."""
 
 
 def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
@@ -26,10 +26,11 @@ def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
     cost : [n m]
         Finite where feasible; ignored elsewhere.
     feasible : bool [n m]
-        A pair outside is never returned.
+        Which pairs may be returned.
     bound : float, optional
-        What a missing pair costs: the sum of ``cost − bound`` over the pairs is minimal, and only pairs below
-        ``bound`` are taken. By default as many pairs as possible are made, then the cheapest.
+        Cost of leaving a row and a column unmatched: the sum of ``cost − bound`` over the pairs is minimal, and only
+        pairs below ``bound`` are matched. By default the number of pairs is maximal, and of such matchings the cheapest
+        is returned.
 
     Returns
     -------
@@ -37,20 +38,21 @@ def assign(cost: Float, feasible: Bool, bound: float | None = None) -> Matches:
 
     Notes
     -----
-    The feasible pairs are split into connected components, which cannot influence each other; most are single pairs.
+    A large problem is split into the connected components of its feasible pairs, which do not influence each other;
+    most are single pairs.
     """
     if bound is not None:
         feasible = feasible & (cost < bound)
     if bound is None:
-        bound = _dear(cost[feasible], min(cost.shape))
+        bound = _cardinality_bound(cost[feasible], min(cost.shape))
     if cost.size <= SMALL:
         return matches(*_hungarian(cost, feasible, bound), *cost.shape)
     rows, cols = feasible.nonzero()
-    alone = (feasible.sum(axis=1)[rows] == 1) & (feasible.sum(axis=0)[cols] == 1)
-    pairs = [(rows[alone], cols[alone])]
+    single = (feasible.sum(axis=1)[rows] == 1) & (feasible.sum(axis=0)[cols] == 1)
+    pairs = [(rows[single], cols[single])]
     pairs += [
         (r[i], c[j])
-        for r, c in _blocks(rows[~alone], cols[~alone], cost.shape)
+        for r, c in _blocks(rows[~single], cols[~single], cost.shape)
         for i, j in [_hungarian(cost[r[:, None], c], feasible[r[:, None], c], bound)]
     ]
     return matches(*sorted_pairs(pairs), *cost.shape)
@@ -67,8 +69,8 @@ def sorted_pairs(parts: Sequence[tuple[Int, Int]]) -> tuple[Int, Int]:
 
 
 def matches(rows: Int, cols: Int, n: int, m: int) -> Matches:
-    """The pairs (``rows`` ascending) with the rows of n and columns of m that they leave free."""
-    return Matches(rows, cols, _others(rows, n), _others(cols, m))
+    """The pairs (``rows`` ascending) together with the unmatched ones of n rows and m columns."""
+    return Matches(rows, cols, _unmatched(rows, n), _unmatched(cols, m))
 
 
 def one_to_one(rows: Int, cols: Int) -> bool:
@@ -76,7 +78,7 @@ def one_to_one(rows: Int, cols: Int) -> bool:
     return len(set(rows.tolist())) == len(rows) and len(set(cols.tolist())) == len(cols)
 
 
-def _others(taken: Int, n: int) -> Int:
+def _unmatched(taken: Int, n: int) -> Int:
     if len(taken) == n:
         return np.empty(0, np.int64)
     free = np.zeros(n, bool)
@@ -84,8 +86,8 @@ def _others(taken: Int, n: int) -> Int:
     return (~free).nonzero()[0]
 
 
-def _dear(costs: Float, pairs: int) -> float:
-    # Giving up one pair must cost more than all other pairs could save by it: pairs · (max − min).
+def _cardinality_bound(costs: Float, pairs: int) -> float:
+    """Bound that makes the number of pairs maximal: one pair less must cost more than all others can save by it."""
     if not len(costs):
         return 0.0
     low, high = float(costs.min()), float(costs.max())
@@ -99,7 +101,7 @@ def _hungarian(cost: Float, feasible: Bool, bound: float) -> tuple[Int, Int]:
 
 
 def _blocks(rows: Int, cols: Int, shape: tuple[int, ...]) -> list[tuple[Int, Int]]:
-    """Rows and columns of the connected components of the pairs, small components together in blocks."""
+    """Rows and columns of each connected component of the pairs, small components joined into blocks."""
     n, m = shape
     graph = csr_array((np.ones(len(rows), np.int8), (rows, cols + n)), shape=(n + m, n + m))
     label = connected_components(graph, directed=False)[1]

@@ -1,4 +1,4 @@
-"""What an association sees: the predicted tracks and the detections of one frame."""
+"""The association problem of one frame: predicted tracks and detections, as costs and gates need them."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ from flatsort.tracker.types import Bool, Detections, Float, Int
 
 
 @dataclass(slots=True, eq=False)
-class Problem:
-    """Predicted tracks and detections, with what costs and gates need of them.
+class AssociationProblem:
+    """Predicted tracks and detections of one frame, and what costs and gates need to know about them.
 
     Attributes
     ----------
     detections : Detections
-        n of them.
+        The n detections of the frame.
     motion : MotionModel
+        The model that predicted the tracks.
     state : [5 4 t]
         The predicted state of every track.
     measured : [4 n]
-        The detections as the motion model measures them.
+        The detections in the coordinates that the motion model measures.
     boxes : [t 4]
-        xyxy of the prediction.
+        Predicted box of every track, xyxy, pixels.
     ids : int64 [t]
-        0 where the track is not confirmed.
-    frame, last : int, int64 [t]
-        Number of this frame and of each track's latest match.
+        Id of every track; 0 where it is not confirmed yet.
+    frame : int
+        Number of this frame.
+    last : int64 [t]
+        Frame of each track's latest match.
     classes : int64 [t]
+        Class of each track.
     latent_distance : [t n] or None
-        Euclidean distance of each track's gallery to each detection, where the detections bring latents.
+        Euclidean distance from each track's gallery to each detection, in units of the appearance threshold; None where
+        the detections have no latents.
     """
 
     detections: Detections

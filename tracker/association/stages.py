@@ -1,4 +1,4 @@
-"""Association as data: a tracker is a sequence of stages, each with tracks, detections, cost, gates and threshold."""
+"""Association stages: which tracks and detections take part in each, at which cost, with which gates and threshold."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatsort.tracker.association.assignment import assign, matches, one_to_one, sorted_pairs
-from flatsort.tracker.association.costs import COSTS
-from flatsort.tracker.association.gates import GATES
-from flatsort.tracker.association.problem import Problem
-from flatsort.tracker.registry import suggest
+from flatsort.tracker.association.costs import COSTS, GATES, LATENTS
+from flatsort.tracker.association.problem import AssociationProblem
 from flatsort.tracker.types import Bool, Float, Int, Matches
 
-WHICH = ("all", "confirmed", "tentative")
+TRACK_KINDS = ("all", "confirmed", "tentative")
 
 
 @dataclass(frozen=True)
 class StageConfig:
-    """One stage: what may be paired with what, at which cost."""
+    """One association stage: which tracks may be matched with which detections, and at which cost."""
 
     cost: str = "iou"
-    """Name in `costs`."""
+    """Registered name of the cost: iou, score_iou, latent or blend; see `tracker.association.costs`."""
     threshold: float = 0.7
-    """Pairs of a higher cost are refused."""
+    """Pairs of a higher cost are not matched."""
     assignment_threshold: float | None = None
-    """Pairs up to this cost take part in the assignment, though those above ``threshold`` are refused after it; None:
-    those up to ``threshold`` only. In SORT every overlapping pair takes part (1.0)."""
+    """Pairs up to this cost take part in the assignment; those above ``threshold`` are dropped after it. None: only
+    pairs up to ``threshold`` take part. In SORT every overlapping pair takes part (1.0)."""
     gates: tuple[str, ...] = ()
-    """Names in `gates`."""
+    """Registered names of the gates: mahalanobis, same_class."""
     tracks: str = "all"
     """Tracks that take part: all, confirmed or tentative ones."""
     max_missed: int | None = None
@@ -44,20 +42,18 @@ class StageConfig:
     max_score: float | None = None
     """Only detections below this score; None: any."""
     cascade: bool = False
-    """Serve tracks in the order of their misses, the latest seen first (DeepSORT's matching cascade)."""
+    """Match tracks in the order of their missed frames, the latest matched first (DeepSORT's matching cascade)."""
 
     def __post_init__(self) -> None:
-        if self.cost not in COSTS:
-            raise ValueError(f"unknown cost {self.cost!r}{suggest(self.cost, COSTS)}")
+        COSTS.get(self.cost)  # an unknown name is an error here, not at the first frame
         for gate in self.gates:
-            if gate not in GATES:
-                raise ValueError(f"unknown gate {gate!r}{suggest(gate, GATES)}")
+            GATES.get(gate)
         if not 0 <= self.weight <= 1:
             raise ValueError(f"stage weight: expected a share from 0 to 1, got {self.weight}")
         if self.min_missed is not None and self.max_missed is not None and self.min_missed > self.max_missed:
             raise ValueError(f"stage min_missed: expected at most max_missed {self.max_missed}, got {self.min_missed}")
-        if self.tracks not in WHICH:
-            raise ValueError(f"stage tracks: expected one of {', '.join(WHICH)}, got {self.tracks!r}")
+        if self.tracks not in TRACK_KINDS:
+            raise ValueError(f"stage tracks: expected one of {', '.join(TRACK_KINDS)}, got {self.tracks!r}")
         for key in ("threshold", "min_score", "max_score"):
             if not math.isfinite(getattr(self, key) or 0.0):
                 raise ValueError(f"stage {key}: expected a finite number, got {getattr(self, key)}")
@@ -67,16 +63,22 @@ class StageConfig:
                 f"got {self.assignment_threshold}"
             )
 
+    @property
+    def uses_latents(self) -> bool:
+        """Whether the cost compares latents."""
+        return self.cost in COSTS.names(LATENTS)
+
 
 @dataclass(slots=True, eq=False)
-class Trace:
-    """What a stage looked at and decided, kept for explanations.
+class StageTrace:
+    """The input and the outcome of one stage in one frame, kept for explanations.
 
     Attributes
     ----------
-    name, config : str, StageConfig
+    name : str
+    config : StageConfig
     rows, cols : int64
-        Tracks and detections that took part.
+        Indices of the tracks and of the detections that took part.
     cost : [rows cols]
     gates : dict
         Name → (values [rows cols], threshold).
@@ -93,36 +95,36 @@ class Trace:
     matches: Matches
 
 
-def associate(stages: Mapping[str, StageConfig], problem: Problem) -> tuple[Matches, list[Trace]]:
-    """Pairs of tracks and detections: the stages in order, each on what the earlier ones left free.
+def associate(stages: Mapping[str, StageConfig], problem: AssociationProblem) -> tuple[Matches, list[StageTrace]]:
+    """Match tracks with detections: the stages in order, each with the tracks and detections that are still free.
 
     Returns
     -------
     Matches
         Rows are tracks, columns are detections.
-    list of Trace
-        One a stage that had something to look at.
+    list of StageTrace
+        One for each stage that had both tracks and detections.
     """
     t, n = len(problem.boxes), len(problem.detections)
     rows_left, cols_left = np.arange(t), np.arange(n)
-    found: list[tuple[Int, Int]] = []
+    pairs: list[tuple[Int, Int]] = []
     traces = []
     for name, stage in stages.items():
-        rows = _of_tracks(stage, problem, rows_left)
-        cols = _of_detections(stage, problem.detections.scores, cols_left)
+        rows = _select_tracks(stage, problem, rows_left)
+        cols = _select_detections(stage, problem.detections.scores, cols_left)
         if not len(rows) or not len(cols):
             continue
-        trace = _run(name, stage, problem, rows, cols)
+        trace = _run_stage(name, stage, problem, rows, cols)
         traces.append(trace)
         if len(rows) == t and len(cols) == n and len(stages) == 1:
             return trace.matches, traces
-        found.append((rows[trace.matches.rows], cols[trace.matches.cols]))
-        together = matches(*sorted_pairs(found), t, n)
-        rows_left, cols_left = together.free_rows, together.free_cols
-    return Matches(*sorted_pairs(found), rows_left, cols_left), traces
+        pairs.append((rows[trace.matches.rows], cols[trace.matches.cols]))
+        so_far = matches(*sorted_pairs(pairs), t, n)
+        rows_left, cols_left = so_far.free_rows, so_far.free_cols
+    return Matches(*sorted_pairs(pairs), rows_left, cols_left), traces
 
 
-def _of_tracks(stage: StageConfig, problem: Problem, rows: Int) -> Int:
+def _select_tracks(stage: StageConfig, problem: AssociationProblem, rows: Int) -> Int:
     if stage.tracks != "all":
         rows = rows[problem.confirmed[rows] == (stage.tracks == "confirmed")]
     if stage.min_missed is not None:
@@ -130,20 +132,20 @@ def _of_tracks(stage: StageConfig, problem: Problem, rows: Int) -> Int:
     return rows if stage.max_missed is None else rows[problem.missed[rows] <= stage.max_missed]
 
 
-def _of_detections(stage: StageConfig, scores: Float, cols: Int) -> Int:
+def _select_detections(stage: StageConfig, scores: Float, cols: Int) -> Int:
     if stage.min_score is not None:
         cols = cols[scores[cols] >= stage.min_score]
     return cols if stage.max_score is None else cols[scores[cols] < stage.max_score]
 
 
-def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) -> Trace:
-    everything = len(rows) == len(problem.boxes) and len(cols) == len(problem.detections)
-    pairs = ... if everything else np.ix_(rows, cols)
-    cost = COSTS[stage.cost](problem, stage.weight)[pairs]
+def _run_stage(name: str, stage: StageConfig, problem: AssociationProblem, rows: Int, cols: Int) -> StageTrace:
+    all_take_part = len(rows) == len(problem.boxes) and len(cols) == len(problem.detections)
+    pairs = ... if all_take_part else np.ix_(rows, cols)
+    cost = COSTS.get(stage.cost)(problem, stage.weight)[pairs]
     gates = {}
     allowed: Bool | None = None
     for gate in stage.gates:
-        values, threshold = GATES[gate](problem)
+        values, threshold = GATES.get(gate)(problem)
         gates[gate] = values[pairs], threshold
         passes = gates[gate][0] <= threshold
         allowed = passes if allowed is None else allowed & passes
@@ -151,7 +153,7 @@ def _run(name: str, stage: StageConfig, problem: Problem, rows: Int, cols: Int) 
         result = _cascade(stage, cost, allowed, problem.missed[rows])
     else:
         result = _match(stage, cost, allowed)
-    return Trace(name, stage, rows, cols, cost, gates, result)
+    return StageTrace(name, stage, rows, cols, cost, gates, result)
 
 
 def _match(stage: StageConfig, cost: Float, allowed: Bool | None) -> Matches:
@@ -159,15 +161,15 @@ def _match(stage: StageConfig, cost: Float, allowed: Bool | None) -> Matches:
     if allowed is not None:
         within &= allowed
     rows, cols = within.nonzero()
-    if one_to_one(rows, cols):  # nobody contends for a pair
+    if one_to_one(rows, cols):  # no two pairs compete for a track or a detection
         return matches(rows, cols, *cost.shape)
     if stage.assignment_threshold is None:
         return assign(cost, within, bound=float(np.nextafter(stage.threshold, np.inf)))
-    found = assign(
+    assigned = assign(
         cost, cost < stage.assignment_threshold if allowed is None else allowed, bound=stage.assignment_threshold
     )
-    kept = within[found.rows, found.cols]
-    return found if kept.all() else matches(found.rows[kept], found.cols[kept], *cost.shape)
+    kept = within[assigned.rows, assigned.cols]
+    return assigned if kept.all() else matches(assigned.rows[kept], assigned.cols[kept], *cost.shape)
 
 
 def _cascade(stage: StageConfig, cost: Float, allowed: Bool | None, missed: Int) -> Matches:
@@ -176,7 +178,7 @@ def _cascade(stage: StageConfig, cost: Float, allowed: Bool | None, missed: Int)
     for age in np.unique(missed):
         rows = (missed == age).nonzero()[0]
         block = np.ix_(rows, free)
-        found = _match(stage, cost[block], None if allowed is None else allowed[block])
-        pairs.append((rows[found.rows], free[found.cols]))
-        free = free[found.free_cols]
+        matched = _match(stage, cost[block], None if allowed is None else allowed[block])
+        pairs.append((rows[matched.rows], free[matched.cols]))
+        free = free[matched.free_cols]
     return matches(*sorted_pairs(pairs), *cost.shape)

@@ -1,9 +1,8 @@
-"""MOTChallenge text files: the only place that knows their columns.
+"""MOTChallenge files: ground truth, results, detections and ``seqinfo.ini``; DeepSORT's ``.npy`` detections.
 
 Every row is ``frame, id, x, y, w, h[, score[, class[, visibility]]]``, separated by commas or blanks, in any order.
-Detections also come as DeepSORT's ``.npy`` (`tracker.io.npy`): the same columns, then features.
-x and y are taken as the benchmark writes them: no shift by one pixel, as in the benchmark's own evaluation and in other
-trackers, so that boxes that were read and written again are the same.
+x and y are read and written as the benchmark writes them, without a shift by one pixel, as in the benchmark's own
+evaluation and in other trackers.
 """
 
 from __future__ import annotations
@@ -12,18 +11,22 @@ import configparser
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from flatsort.tracker.boxes import xywh_to_xyxy, xyxy_to_xywh
-from flatsort.tracker.io import npy
-from flatsort.tracker.types import Detections, Float, Int, Tracks
+from flatsort.tracker.types import Detections, Float, Float32, Int, Tracks
 
-LEAST = 6
-"""Columns without which a row is not a box: frame, id, x, y, w, h."""
+MIN_COLUMNS = 6
+"""The columns that every row has: frame, id, x, y, w, h."""
 
-LAST = 10_000_000
-"""No file speaks of later frames: days of video."""
+MAX_FRAME = 10_000_000
+"""Highest frame number that is accepted: days of video."""
+
+NPY_SUFFIX = ".npy"
+NPY_COLUMNS = 10
+"""Columns of a ``.npy`` file before the features: frame, id, x, y, w, h, score and three unused ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +36,7 @@ class MotTable:
     Attributes
     ----------
     path : Path
-        The file, for messages.
+        The file, for error messages.
     frames, ids : int64 [n]
         1-based frame; identity (−1 in detection files).
     boxes : float64 [n 4]
@@ -63,7 +66,7 @@ class MotTable:
 
 @dataclass(frozen=True, slots=True)
 class SeqInfo:
-    """What a sequence folder says about itself in ``seqinfo.ini``.
+    """Contents of the ``seqinfo.ini`` of a sequence folder.
 
     Attributes
     ----------
@@ -75,7 +78,7 @@ class SeqInfo:
     size : tuple of int
         Width and height in pixels.
     image_dir : Path
-        Folder of the images; need not exist.
+        Folder of the images; it may be missing.
     """
 
     name: str
@@ -91,20 +94,20 @@ def read_table(path: str | Path) -> MotTable:
     Raises
     ------
     ValueError
-        If a row has too few columns, a text that is no number, a frame outside 1..`LAST`, or a frame, id or class that
-        is no whole number; the sentence names file and line.
+        If a row has too few columns, a field that is no number, a frame outside 1..`MAX_FRAME`, or a frame, id or class
+        that is no whole number; the message names file and line.
     """
     path = Path(path)
-    rows = _numbers(path)
+    rows = _read_text(path)
     n, columns = rows.shape
     return MotTable(
         path=path,
-        frames=_whole(path, rows, 0, "frame", 1, LAST),
-        ids=_whole(path, rows, 1, "id"),
+        frames=_integers(path, rows, 0, "frame", 1, MAX_FRAME),
+        ids=_integers(path, rows, 1, "id"),
         boxes=xywh_to_xyxy(rows[:, 2:6]),
         scores=rows[:, 6] if columns > 6 else np.ones(n),
-        # MOT15 writes world coordinates from column 8 on, which are no classes
-        classes=_whole(path, rows, 7, "class") if columns in (8, 9) else np.full(n, -1),
+        # in MOT15 the columns from 8 on are world coordinates, not classes
+        classes=_integers(path, rows, 7, "class") if columns in (8, 9) else np.full(n, -1),
         visibility=rows[:, 8] if columns == 9 else np.ones(n),
         columns=columns,
     )
@@ -113,24 +116,29 @@ def read_table(path: str | Path) -> MotTable:
 def read_detections(path: str | Path) -> dict[int, Detections]:
     """Read a detection file: frame number → detections, in the file's order within a frame.
 
-    Frames without detections are absent. Scores are column 7 (1 where absent, or −1 in every row), classes are 0,
-    latents are the features of a ``.npy`` file that has some. Boxes are not checked: one that is not finite or has no
-    area comes through.
+    Frames without detections are absent. Scores are column 7; they are 1 where it is absent or −1 in every row. Classes
+    are 0. Latents are the features of a ``.npy`` file that has some. Boxes are not checked: they may be not finite or
+    without area.
 
     Raises
     ------
     ValueError
-        As `read_table` and `tracker.io.npy.read_rows`.
+        As `read_table`; or if a ``.npy`` file is not complete or is no table of numbers with at least ten columns.
+
+    References
+    ----------
+    Wojke et al., "Simple online and realtime tracking with a deep association metric", ICIP 2017: the layout of the
+    ``.npy`` detections that its authors publish.
     """
     path = Path(path)
-    rows, features = npy.read_rows(path) if path.suffix.lower() == npy.SUFFIX else (_numbers(path), None)
-    frames = _whole(path, rows, 0, "frame", 1, LAST)
+    rows, features = _read_npy(path) if path.suffix.lower() == NPY_SUFFIX else (_read_text(path), None)
+    frames = _integers(path, rows, 0, "frame", 1, MAX_FRAME)
     order = np.argsort(frames, kind="stable")
     rows, frames = rows[order], frames[order]
     features = None if features is None else features[order]
     boxes = xywh_to_xyxy(rows[:, 2:6])
     scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
-    if (scores == -1).all():  # the benchmark's sign for what is not known
+    if (scores == -1).all():  # the benchmark writes −1 for an unknown score
         scores = np.ones(len(rows))
     numbers, starts = np.unique(frames, return_index=True)
     ends = starts + np.diff(starts, append=len(rows))
@@ -143,7 +151,7 @@ def read_detections(path: str | Path) -> dict[int, Detections]:
 
 
 def format_rows(frame: int, tracks: Tracks) -> str:
-    """Write the tracks of a frame as lines ``frame,id,x,y,w,h,score,-1,-1,-1``; an empty text without tracks.
+    """Format the tracks of a frame as lines ``frame,id,x,y,w,h,score,-1,-1,-1``; an empty string without tracks.
 
     Raises
     ------
@@ -166,7 +174,7 @@ def read_seqinfo(folder: str | Path) -> SeqInfo | None:
     Raises
     ------
     ValueError
-        If the file is no INI file, or a needed entry is absent or no positive number.
+        If the file is no INI file, or a required entry is missing or is no positive number.
     """
     folder = Path(folder)
     path = folder / "seqinfo.ini"
@@ -192,8 +200,8 @@ def read_seqinfo(folder: str | Path) -> SeqInfo | None:
         return value
 
     length = positive("seqLength")
-    if not (1 <= length <= LAST):
-        raise ValueError(f"{path}: seqLength: expected 1 to {LAST} frames, got {length:.15g}")
+    if not (1 <= length <= MAX_FRAME):
+        raise ValueError(f"{path}: seqLength: expected 1 to {MAX_FRAME} frames, got {length:.15g}")
     return SeqInfo(
         name=entries.get("name", folder.resolve().name),
         fps=positive("frameRate"),
@@ -204,34 +212,34 @@ def read_seqinfo(folder: str | Path) -> SeqInfo | None:
 
 
 def line_of(path: Path, row: int) -> int:
-    """1-based line of the file that holds this row (0-based) of its table: blank lines are no rows."""
+    """1-based line number of a table's row (0-based); blank lines are not counted as rows."""
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     return [number for number, line in enumerate(lines, 1) if line.strip()][row]
 
 
-def _numbers(path: Path) -> Float:
-    """All rows [n columns]."""
+def _read_text(path: Path) -> Float:
+    """All rows of a text file [n columns]."""
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     first = next((line for line in lines if line.strip()), "")
     if not first:
-        return np.empty((0, LEAST))
+        return np.empty((0, MIN_COLUMNS))
     try:
         rows = np.loadtxt(lines, delimiter="," if "," in first else None, comments=None, ndmin=2)
     except ValueError:
-        rows = _numbers_line_by_line(path, lines)
-    if rows.shape[1] < LEAST:
-        raise ValueError(f"{path} line {line_of(path, 0)}: {rows.shape[1]} columns, expected at least {LEAST}")
+        rows = _read_text_by_line(path, lines)
+    if rows.shape[1] < MIN_COLUMNS:
+        raise ValueError(f"{path} line {line_of(path, 0)}: {rows.shape[1]} columns, expected at least {MIN_COLUMNS}")
     return rows
 
 
-def _numbers_line_by_line(path: Path, lines: list[str]) -> Float:
-    """As `_numbers`, forgiving about separators and able to say which line is wrong."""
+def _read_text_by_line(path: Path, lines: list[str]) -> Float:
+    """As `_read_text`, slower, with mixed separators allowed and the number of a wrong line in the error message."""
     rows: list[list[float]] = []
     for number, line in enumerate(lines, 1):
         fields = re.split(r"\s*[,;]\s*|\s+", line.strip().rstrip(",;").rstrip())
         if fields == [""]:
             continue
-        expected = max(LEAST, len(rows[0])) if rows else LEAST
+        expected = max(MIN_COLUMNS, len(rows[0])) if rows else MIN_COLUMNS
         if len(fields) < expected or (rows and len(fields) > len(rows[0])):
             least = "" if rows else "at least "
             raise ValueError(f"{path} line {number}: {len(fields)} columns, expected {least}{expected}")
@@ -242,13 +250,27 @@ def _numbers_line_by_line(path: Path, lines: list[str]) -> Float:
     return np.array(rows)
 
 
-def _whole(path: Path, rows: Float, column: int, name: str, least: int = -(2**53), most: int = 2**53) -> Int:
-    """Return a column as int64 [n]."""
+def _integers(path: Path, rows: Float, column: int, name: str, least: int = -(2**53), most: int = 2**53) -> Int:
+    """A column as int64 [n]; an error where it is no whole number from ``least`` to ``most``."""
     values = rows[:, column]
     bad = ~((values == np.floor(values)) & (values >= least) & (values <= most))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         expected = "a whole number" + (f" from {least} to {most}" if least > 0 else "")
-        place = f"row {row + 1}" if path.suffix.lower() == npy.SUFFIX else f"line {line_of(path, row)}"
+        place = f"row {row + 1}" if path.suffix.lower() == NPY_SUFFIX else f"line {line_of(path, row)}"
         raise ValueError(f"{path} {place}: {name} {values[row]:.15g}, expected {expected}")
     return values.astype(np.int64)
+
+
+def _read_npy(path: Path) -> tuple[Float, Float32 | None]:
+    """Rows [n 10] of a ``.npy`` file and their features [n d], None where there are no further columns; not checked."""
+    try:
+        # memory-mapped, so that a header that announces too much is refused before memory is taken; never unpickled
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, SyntaxError, TokenError) as error:
+        raise ValueError(f"{path}: expected a complete .npy file with an array of numbers ({error})") from error
+    if array.ndim != 2 or array.shape[1] < NPY_COLUMNS or array.dtype.kind not in "fiu":
+        got = f"shape {list(array.shape)} of {array.dtype}"
+        raise ValueError(f"{path}: expected numbers of shape [n {NPY_COLUMNS}] or [n {NPY_COLUMNS}+d], got {got}")
+    features = np.array(array[:, NPY_COLUMNS:], np.float32) if array.shape[1] > NPY_COLUMNS else None
+    return np.array(array[:, :NPY_COLUMNS], np.float64), features

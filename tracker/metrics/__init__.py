@@ -13,11 +13,11 @@ from flatsort.tracker.metrics.evaluation import (
     evaluate_tables,
     pool,
 )
-from flatsort.tracker.metrics.sequence_files import Pair, find_pairs
+from flatsort.tracker.metrics.sequence_files import FilePair, find_pairs
 
 __all__ = [
     "Evaluation",
-    "Pair",
+    "FilePair",
     "Scores",
     "SequenceResult",
     "evaluate",

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flatsort.tracker.metrics.sequence_files import Pair, find_pairs
+from flatsort.tracker.metrics.sequence_files import FilePair, find_pairs
 
 if TYPE_CHECKING:  # pandas and scipy are slow to import: the functions that need them do it
     from flatsort.tracker.io.mot import MotTable
@@ -141,7 +141,7 @@ def evaluate(
     return pool(progress(results, len(pairs)) if progress else results)
 
 
-def evaluate_pair(pair: Pair, benchmark: Benchmark | None = None) -> SequenceResult:
+def evaluate_pair(pair: FilePair, benchmark: Benchmark | None = None) -> SequenceResult:
     """Score one sequence from its files."""
     from flatsort.tracker.io.mot import read_table
 
@@ -214,7 +214,7 @@ def _scores(counts: Counts, hota: Hota) -> Scores:
     return Scores(**counts.measures(), **hota.measures())
 
 
-def _map(score: Callable[[Pair], SequenceResult], pairs: list[Pair], jobs: int) -> Iterator[SequenceResult]:
+def _map(score: Callable[[FilePair], SequenceResult], pairs: list[FilePair], jobs: int) -> Iterator[SequenceResult]:
     """Yield the results in order, computed by up to ``jobs`` processes."""
     jobs = min(jobs, len(pairs))
     if jobs <= 1:

@@ -10,7 +10,7 @@ from flatsort.tracker.io.mot import SeqInfo, read_seqinfo
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class FilePair:
     """A sequence to evaluate.
 
     Attributes
@@ -29,7 +29,7 @@ class Pair:
     info: SeqInfo | None = None
 
 
-def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False) -> tuple[list[Pair], list[str]]:
+def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False) -> tuple[list[FilePair], list[str]]:
     """Match ground truths and predictions by the names of their sequences.
 
     Parameters
@@ -70,7 +70,7 @@ def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False)
         raise ValueError(f"{pred}: expected predictions of {_listed(truths)}, got those of {_listed(guesses)}")
     if missing and not allow_missing:
         raise ValueError(f"{pred}: no prediction for {_listed(missing)}; expected files such as {missing[0]}.txt")
-    pairs = [Pair(name, truths[name], guesses[chosen[name]], infos[name]) for name in truths if name in chosen]
+    pairs = [FilePair(name, truths[name], guesses[chosen[name]], infos[name]) for name in truths if name in chosen]
     for pair in pairs:
         if pair.pred.samefile(pair.gt):
             raise ValueError(f"{pair.pred}: expected tracks, got the ground truth of {pair.name} itself")

@@ -1,4 +1,4 @@
-"""The threshold of latent distances, found while tracking."""
+"""The appearance threshold, estimated while tracking."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from flatsort.tracker.association.appearance_threshold import MEMORY, MOST, PRIOR, AppearanceConfig, AppearanceThreshold
+from flatsort.tracker.association.appearance_threshold import (
+    MAX_BOXES,
+    MEMORY,
+    PRIOR_PAIRS,
+    AppearanceConfig,
+    AppearanceThreshold,
+)
 from flatsort.tracker.types import Detections, Float32
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -24,14 +30,14 @@ def row_of(latents: Float32, step: float = 100.0) -> Detections:
     return Detections.of(boxes, latents=latents)
 
 
-def looks(seed: int, *shape: int) -> Float32:
+def random_latents(seed: int, *shape: int) -> Float32:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 @given(SEEDS, st.integers(2, 12), st.sampled_from([0.01, 0.1, 0.5]))
-def test_the_limit_is_the_quantile_of_the_pairs_of_a_frame(seed: int, n: int, rate: float) -> None:
-    threshold, latents = AppearanceThreshold(AppearanceConfig(false_match_rate=rate)), looks(seed, n, 4)
-    threshold.see(row_of(latents))
+def test_the_threshold_is_the_quantile_of_the_pairs_of_a_frame(seed: int, n: int, rate: float) -> None:
+    threshold, latents = AppearanceThreshold(AppearanceConfig(false_match_rate=rate)), random_latents(seed, n, 4)
+    threshold.update(row_of(latents))
     assert threshold.value == pytest.approx(np.quantile(pdist(latents), rate))
     assert threshold.units(np.array([[threshold.value, 0.0]])).tolist() == [[1.0, 0.0]]
 
@@ -39,50 +45,52 @@ def test_the_limit_is_the_quantile_of_the_pairs_of_a_frame(seed: int, n: int, ra
 def test_frames_are_never_paired_with_each_other() -> None:
     threshold = AppearanceThreshold(AppearanceConfig(false_match_rate=0.5))
     for frame in range(20):
-        threshold.see(row_of(np.array([[100.0 * frame, 0], [100.0 * frame, 3]], np.float32)))
+        threshold.update(row_of(np.array([[100.0 * frame, 0], [100.0 * frame, 3]], np.float32)))
     assert threshold.value == pytest.approx(3.0)
 
 
-def test_boxes_that_may_be_one_object_seen_twice_are_no_pair() -> None:
+def test_boxes_that_may_be_one_object_detected_twice_are_no_pair() -> None:
     threshold = AppearanceThreshold(AppearanceConfig())
-    threshold.see(row_of(looks(0, 2, 4), step=10.0))
+    threshold.update(row_of(random_latents(0, 2, 4), step=10.0))
     assert threshold.value == math.inf
-    threshold.see(row_of(looks(0, 2, 4), step=30.0))
+    threshold.update(row_of(random_latents(0, 2, 4), step=30.0))
     assert threshold.value < math.inf
 
 
-@pytest.mark.parametrize("seen", [Detections.empty(), row_of(looks(0, 1, 4)), Detections.of([[0, 0, 9, 9]] * 3)])
-def test_without_pairs_nothing_is_learned_and_whatever_differs_is_at_the_limit(seen: Detections) -> None:
+@pytest.mark.parametrize(
+    "detections", [Detections.empty(), row_of(random_latents(0, 1, 4)), Detections.of([[0, 0, 9, 9]] * 3)]
+)
+def test_without_pairs_nothing_is_learned_and_whatever_differs_is_at_the_threshold(detections: Detections) -> None:
     threshold = AppearanceThreshold(AppearanceConfig())
-    threshold.see(seen)
+    threshold.update(detections)
     assert threshold.units(np.array([[0.0, 7.0]])).tolist() == [[0.0, 1.0]]
     known = AppearanceThreshold(AppearanceConfig(prior=2.0))
-    known.see(seen)
+    known.update(detections)
     assert known.units(np.array([[0.0, 7.0]])).tolist() == [[0.0, 3.5]]
 
 
 def test_a_prior_counts_as_much_as_its_pairs_and_fades() -> None:
-    latents = looks(0, 25, 4)  # 300 pairs, as many as the prior weighs
+    latents = random_latents(0, 25, 4)  # 300 pairs, as many as the prior weighs
     alone, mixed = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig(prior=50.0))
-    assert PRIOR == 300
+    assert PRIOR_PAIRS == 300
     for threshold in (alone, mixed):
-        threshold.see(row_of(latents))
+        threshold.update(row_of(latents))
     assert mixed.value == pytest.approx((50.0 + alone.value) / 2)
     for _ in range(100):
-        mixed.see(row_of(latents))
+        mixed.update(row_of(latents))
     assert alone.value < mixed.value < alone.value + 1
 
 
-def test_a_fixed_limit_stays() -> None:
+def test_a_fixed_threshold_stays() -> None:
     threshold = AppearanceThreshold(AppearanceConfig(threshold=0.25, prior=9.0))
-    threshold.see(row_of(looks(0, 20, 4)))
+    threshold.update(row_of(random_latents(0, 20, 4)))
     assert threshold.value == 0.25
 
 
 @pytest.mark.parametrize("latents", [np.ones((6, 4)), np.zeros((6, 4)), np.full((6, 4), 3e38)])
-def test_looks_that_are_all_alike_or_as_large_as_can_be_give_finite_units(latents: Float32) -> None:
+def test_latents_that_are_all_alike_or_as_large_as_can_be_give_finite_units(latents: Float32) -> None:
     threshold = AppearanceThreshold(AppearanceConfig())
-    threshold.see(row_of(latents))
+    threshold.update(row_of(latents))
     assert 0 < threshold.value < math.inf
     distances = np.array([[0.0, 1e-30, 1.0, 1e39]])
     units = threshold.units(distances)
@@ -91,12 +99,12 @@ def test_looks_that_are_all_alike_or_as_large_as_can_be_give_finite_units(latent
 
 
 @given(SEEDS, st.sampled_from([2.0**-20, 0.37, 1e6]))
-def test_units_do_not_know_the_scale(seed: int, scale: float) -> None:
+def test_units_do_not_depend_on_the_scale(seed: int, scale: float) -> None:
     one, other = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
     for frame in range(5):
-        latents = looks(seed + frame, 6, 4)
-        one.see(row_of(latents))
-        other.see(row_of(latents * np.float32(scale)))
+        latents = random_latents(seed + frame, 6, 4)
+        one.update(row_of(latents))
+        other.update(row_of(latents * np.float32(scale)))
     distances = np.linspace(0, 5, 7)[None]
     np.testing.assert_allclose(one.units(distances), other.units(distances * scale), rtol=1e-5)
 
@@ -105,23 +113,26 @@ def test_units_do_not_know_the_scale(seed: int, scale: float) -> None:
 def test_the_order_of_detections_does_not_matter(seed: int) -> None:
     one, other = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
     for frame in range(5):
-        seen = row_of(looks(seed + frame, 6, 4), step=40.0)
-        one.see(seen)
-        other.see(seen[np.random.default_rng(seed).permutation(6)])
+        detections = row_of(random_latents(seed + frame, 6, 4), step=40.0)
+        one.update(detections)
+        other.update(detections[np.random.default_rng(seed).permutation(6)])
     assert one.value == pytest.approx(other.value)
 
 
 def test_the_newest_pairs_count_in_bounded_memory() -> None:
     threshold = AppearanceThreshold(AppearanceConfig(false_match_rate=0.5))
-    pairs = MOST * (MOST - 1) // 2
+    pairs = MAX_BOXES * (MAX_BOXES - 1) // 2
     frames = MEMORY // pairs + 2
-    near, far = row_of(looks(0, MOST + 40, 4)), row_of(looks(1, MOST + 40, 4) * np.float32(1000))
+    near, far = (
+        row_of(random_latents(0, MAX_BOXES + 40, 4)),
+        row_of(random_latents(1, MAX_BOXES + 40, 4) * np.float32(1000)),
+    )
     for _ in range(frames):
-        threshold.see(near)
+        threshold.update(near)
     before = threshold.value
     tracemalloc.start()
     for _ in range(frames):
-        threshold.see(far)
+        threshold.update(far)
     left, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert threshold.value > 500 * before

@@ -11,7 +11,7 @@ from flatsort.tracker.sort import SortConfig, SortTracker
 from tests.tracker.test_sort import tracker_of
 
 
-def test_explanations_name_what_stood_against_a_pair() -> None:
+def test_explanations_name_what_prevented_a_match() -> None:
     stage = StageConfig(threshold=0.5, gates=("mahalanobis",))
     config = SortConfig(stages={"iou": stage}, lifecycle=LifecycleConfig(min_hits=0, max_age=9))
     tracker = SortTracker(config)
@@ -50,10 +50,10 @@ def test_explanations_of_stages_say_why_none_looked() -> None:
     assert reasons[1, 1, ""] == "the track was matched in stage high"
 
 
-def test_pairs_tell_overlap_and_looks_whatever_their_stage_asked() -> None:
-    looks = StageConfig(cost="latent", threshold=1.0)
+def test_pairs_tell_overlap_and_latent_distance_whatever_the_cost_of_their_stage() -> None:
+    appearance = StageConfig(cost="latent", threshold=1.0)
     config = SortConfig(
-        stages={"looks": looks, "iou": StageConfig(threshold=0.7)},
+        stages={"appearance": appearance, "iou": StageConfig(threshold=0.7)},
         lifecycle=LifecycleConfig(min_hits=0),
         appearance=AppearanceConfig(threshold=0.5),
     )
@@ -61,16 +61,16 @@ def test_pairs_tell_overlap_and_looks_whatever_their_stage_asked() -> None:
     tracker.update([[0, 0, 40, 100], [300, 0, 340, 100]], latents=[[0.0, 0.0], [3.0, 0.0]])
     tracker.update([[0, 0, 40, 100], [310, 0, 350, 100]], latents=[[0.0, 0.25], [9.0, 0.0]])
     pairs = {(p.track, p.detection, p.stage): p for p in tracker.explain().pairs}
-    assert pairs[1, 0, "looks"].matched
+    assert pairs[1, 0, "appearance"].matched
     assert pairs[2, 1, "iou"].matched
-    assert pairs[1, 0, "looks"].latent == pairs[1, 0, "looks"].cost == 0.5
-    assert pairs[1, 0, "looks"].iou == pytest.approx(1.0)
-    assert pairs[2, 1, "looks"].latent == pairs[2, 1, "iou"].latent == 12.0
+    assert pairs[1, 0, "appearance"].latent == pairs[1, 0, "appearance"].cost == 0.5
+    assert pairs[1, 0, "appearance"].iou == pytest.approx(1.0)
+    assert pairs[2, 1, "appearance"].latent == pairs[2, 1, "iou"].latent == 12.0
     assert pairs[2, 1, "iou"].cost == pytest.approx(1 - pairs[2, 1, "iou"].iou)
-    assert pairs[2, 1, "looks"].iou == pytest.approx(0.6)
+    assert pairs[2, 1, "appearance"].iou == pytest.approx(0.6)
 
 
-def test_there_are_no_looks_without_latents() -> None:
+def test_there_is_no_latent_distance_without_latents() -> None:
     tracker = SortTracker()
     for _ in range(2):
         tracker.update([[0, 0, 40, 100]])

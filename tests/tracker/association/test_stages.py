@@ -1,4 +1,4 @@
-"""Stages: who takes part, and what the earlier ones left."""
+"""Association stages: which tracks and detections take part, and what the earlier stages left."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatsort.tracker.association.problem import Problem
+from flatsort.tracker.association.problem import AssociationProblem
 from flatsort.tracker.association.stages import StageConfig, associate
 from flatsort.tracker.types import Detections
-from tests.tracker.association.test_costs import problem, some
+from tests.tracker.association.test_costs import problem_of, random_problem
 
-LOOKS = StageConfig(cost="latent", threshold=1.0)
+APPEARANCE = StageConfig(cost="latent", threshold=1.0)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def lost(posed: Problem, missed: list[int]) -> Problem:
-    """The same tracks, last seen so many frames ago."""
-    return replace(posed, frame=100, last=100 - np.array(missed))
+def lost(problem: AssociationProblem, missed: list[int]) -> AssociationProblem:
+    """The same tracks, last matched so many frames ago."""
+    return replace(problem, frame=100, last=100 - np.array(missed))
 
 
-def pairs(stages: dict[str, StageConfig], posed: Problem) -> list[tuple[int, int]]:
-    return list(associate(stages, posed)[0])
+def pairs(stages: dict[str, StageConfig], problem: AssociationProblem) -> list[tuple[int, int]]:
+    return list(associate(stages, problem)[0])
 
 
-def three(latent: list[list[float]]) -> Problem:
-    """Three tracks far apart and detections nowhere near them: looks alone decide."""
+def three(latent: list[list[float]]) -> AssociationProblem:
+    """Three tracks far apart and detections nowhere near them: appearance alone decides."""
     boxes = np.array([[200.0 * i, 0, 200 * i + 40, 100] for i in range(3)])
     n = len(latent[0])
     away = np.array([[200.0 * i, 500, 200 * i + 40, 600] for i in range(n)])
-    return problem(boxes, Detections.of(away, np.linspace(0.9, 0.5, n)), np.array(latent))
+    return problem_of(boxes, Detections.of(away, np.linspace(0.9, 0.5, n)), np.array(latent))
 
 
 def test_only_tracks_missed_for_so_long_take_part() -> None:
-    posed = lost(three([[0.1], [0.2], [0.3]]), [1, 5, 40])
+    problem = lost(three([[0.1], [0.2], [0.3]]), [1, 5, 40])
     for least, most, track in (
         (None, None, 0),
         (2, None, 1),
@@ -46,43 +46,43 @@ def test_only_tracks_missed_for_so_long_take_part() -> None:
         (2, 39, 1),
         (6, 40, 2),
     ):
-        assert pairs({"looks": replace(LOOKS, min_missed=least, max_missed=most)}, posed) == [(track, 0)]
+        assert pairs({"appearance": replace(APPEARANCE, min_missed=least, max_missed=most)}, problem) == [(track, 0)]
     for least, most in ((41, None), (6, 39)):
-        assert pairs({"looks": replace(LOOKS, min_missed=least, max_missed=most)}, posed) == []
+        assert pairs({"appearance": replace(APPEARANCE, min_missed=least, max_missed=most)}, problem) == []
 
 
 def test_long_lost_tracks_are_asked_last_and_must_be_nearer() -> None:
     stages = {
-        "near": replace(LOOKS, max_missed=30),
-        "again": replace(LOOKS, min_missed=31, threshold=0.8),
+        "near": replace(APPEARANCE, max_missed=30),
+        "again": replace(APPEARANCE, min_missed=31, threshold=0.8),
     }
-    posed = lost(three([[0.9, 1.5], [0.1, 0.9], [2.0, 0.7]]), [1, 31, 32])
-    assert pairs(stages, posed) == [(0, 0), (2, 1)]
-    posed = lost(three([[1.1, 1.5], [0.1, 0.9], [2.0, 0.81]]), [1, 31, 32])
-    assert pairs(stages, posed) == [(1, 0)]
+    problem = lost(three([[0.9, 1.5], [0.1, 0.9], [2.0, 0.7]]), [1, 31, 32])
+    assert pairs(stages, problem) == [(0, 0), (2, 1)]
+    problem = lost(three([[1.1, 1.5], [0.1, 0.9], [2.0, 0.81]]), [1, 31, 32])
+    assert pairs(stages, problem) == [(1, 0)]
 
 
-def test_the_cascade_serves_the_latest_seen_first() -> None:
-    posed = lost(three([[0.9], [0.1], [0.2]]), [1, 2, 2])
-    assert pairs({"looks": replace(LOOKS, cascade=True)}, posed) == [(0, 0)]
-    assert pairs({"looks": LOOKS}, posed) == [(1, 0)]
+def test_the_cascade_serves_the_most_recently_matched_first() -> None:
+    problem = lost(three([[0.9], [0.1], [0.2]]), [1, 2, 2])
+    assert pairs({"appearance": replace(APPEARANCE, cascade=True)}, problem) == [(0, 0)]
+    assert pairs({"appearance": APPEARANCE}, problem) == [(1, 0)]
 
 
 @pytest.mark.parametrize(("weight", "track"), [(0.0, 0), (0.3, 0), (0.7, 1), (1.0, 1)])
-def test_the_weight_says_whether_place_or_looks_decide(weight: float, track: int) -> None:
+def test_the_weight_says_whether_place_or_appearance_decide(weight: float, track: int) -> None:
     boxes = np.array([[0.0, 0, 40, 100], [20, 0, 60, 100]])
-    posed = problem(boxes, Detections.of([[0, 0, 40, 100]]), np.array([[0.9], [0.2]]))
-    assert pairs({"both": StageConfig(cost="blend", weight=weight, threshold=2.0)}, posed) == [(track, 0)]
+    problem = problem_of(boxes, Detections.of([[0, 0, 40, 100]]), np.array([[0.9], [0.2]]))
+    assert pairs({"both": StageConfig(cost="blend", weight=weight, threshold=2.0)}, problem) == [(track, 0)]
 
 
 @given(SEEDS, st.sampled_from(["iou", "score_iou", "latent", "blend"]), st.booleans(), st.floats(0.1, 1.5))
-def test_pairs_are_one_to_one_and_within_the_limit(seed: int, cost: str, cascade: bool, threshold: float) -> None:
-    posed = lost(some(seed, 5, 6), [1, 1, 2, 3, 40])
+def test_pairs_are_one_to_one_and_within_the_threshold(seed: int, cost: str, cascade: bool, threshold: float) -> None:
+    problem = lost(random_problem(seed, 5, 6), [1, 1, 2, 3, 40])
     stages = {
         "first": StageConfig(cost=cost, threshold=threshold, cascade=cascade, max_missed=2, min_score=0.3),
-        "second": replace(LOOKS, threshold=threshold),
+        "second": replace(APPEARANCE, threshold=threshold),
     }
-    found, traces = associate(stages, posed)
+    found, traces = associate(stages, problem)
     assert len(set(found.rows.tolist())) == len(set(found.cols.tolist())) == len(found)
     assert sorted([*found.rows.tolist(), *found.free_rows.tolist()]) == list(range(5))
     assert sorted([*found.cols.tolist(), *found.free_cols.tolist()]) == list(range(6))
@@ -92,14 +92,14 @@ def test_pairs_are_one_to_one_and_within_the_limit(seed: int, cost: str, cascade
 
 @given(SEEDS)
 def test_permuting_tracks_and_detections_permutes_the_pairs(seed: int) -> None:
-    posed = lost(some(seed, 5, 6), [1, 1, 2, 3, 40])
-    stages = {"both": StageConfig(cost="blend", weight=0.4, threshold=0.75, max_missed=30), "again": LOOKS}
+    problem = lost(random_problem(seed, 5, 6), [1, 1, 2, 3, 40])
+    stages = {"both": StageConfig(cost="blend", weight=0.4, threshold=0.75, max_missed=30), "again": APPEARANCE}
     generator = np.random.default_rng(seed)
     rows, cols = generator.permutation(5), generator.permutation(6)
-    assert posed.latent_distance is not None
-    other = problem(posed.boxes[rows], posed.detections[cols], posed.latent_distance[np.ix_(rows, cols)])
-    other = replace(other, frame=posed.frame, last=posed.last[rows])
-    assert sorted((int(rows[i]), int(cols[j])) for i, j in pairs(stages, other)) == pairs(stages, posed)
+    assert problem.latent_distance is not None
+    other = problem_of(problem.boxes[rows], problem.detections[cols], problem.latent_distance[np.ix_(rows, cols)])
+    other = replace(other, frame=problem.frame, last=problem.last[rows])
+    assert sorted((int(rows[i]), int(cols[j])) for i, j in pairs(stages, other)) == pairs(stages, problem)
 
 
 @pytest.mark.parametrize(

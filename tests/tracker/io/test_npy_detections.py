@@ -1,4 +1,4 @@
-"""Detections in DeepSORT's layout: the same as a text file of the rows, with features as latents."""
+"""Detections in DeepSORT's ``.npy`` layout: the same as in a text file of the rows, with features as latents."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_same_as_the_text_of_its_rows(tmp_path_factory: pytest.TempPathFacto
         np.testing.assert_array_equal(some.scores, of_text[frame].scores)
 
 
-def test_whatever_is_no_box_comes_through(file: Path) -> None:
+def test_invalid_boxes_are_read_as_they_are(file: Path) -> None:
     rows = np.hstack([ROWS, FEATURES])
     rows[0, 2], rows[1, 11] = np.nan, np.inf
     np.save(file, rows)
@@ -112,7 +112,7 @@ class Trap:
 
 def test_nothing_is_unpickled(file: Path) -> None:
     np.save(file, np.array([[Trap(file.parent / "sprung")] * 10], object), allow_pickle=True)
-    with pytest.raises(ValueError, match=r"MOT16-02\.npy: expected a whole \.npy file with an array of numbers"):
+    with pytest.raises(ValueError, match=r"MOT16-02\.npy: expected a complete \.npy file with an array of numbers"):
         read_detections(file)
     assert not (file.parent / "sprung").exists()
 
@@ -123,11 +123,11 @@ def test_a_file_that_is_cut_or_something_else(file: Path) -> None:
     promise = whole.replace(b"(3, 12), }        ", b"(3000000000, 12), }")[: len(whole)]
     for content in (b"", b"1,-1,3,4,5,6,1\n", whole[:40], whole[:-1], whole[:20] + b"{{(" + whole[23:], promise):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match=r"expected a whole \.npy file"):
+        with pytest.raises(ValueError, match=r"expected a complete \.npy file"):
             read_detections(file)
 
 
-def test_it_is_a_source_without_pictures(file: Path) -> None:
+def test_it_is_a_source_without_images(file: Path) -> None:
     np.save(file, ROWS)
     source = open_source(str(file), images=False)
     assert (source.name, source.length) == ("MOT16-02", 2)
