@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, metavar="M", help="Name, checkpoint, folder of a training run or ONNX file.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE.npz")
 @click.option("--detections", type=click.Path(), metavar="FILE", help="Detections in the MOTChallenge layout.")
-@click.option("--detector", metavar="NAME", help="mot, background, onnx, torchvision or a part of yours.")
+@click.option("--detector", metavar="NAME", help="mot, background, onnx, torchvision, or a FILE.py with one of yours.")
 @click.option("--min-score", type=float, help="Leave out detections below this score.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Frames embedded in one call.")

@@ -51,7 +51,7 @@ class _Track(click.Command):
     "--detector",
     metavar="NAME",
     shell_complete=lambda *_: ["mot", "background", "onnx", "torchvision"],
-    help="mot, background, onnx, torchvision or a part of yours; see above for the default.",
+    help="mot, background, onnx, torchvision, or a FILE.py with one of yours; see above for the default.",
 )
 @click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
 @click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")

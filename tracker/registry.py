@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
+import sys
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -64,6 +67,8 @@ class Registry(Generic[T]):
     module : str
         Module that registers parts, imported on first use. If it is a package, all of its modules are imported, so that
         a new part is one new file.
+
+    A name may also be the path of a ``FILE.py`` of the user's own, which registers the part when it is imported.
 
     Examples
     --------
@@ -126,9 +131,30 @@ class Registry(Generic[T]):
     def _find(self, name: str) -> _Entry[T]:
         if name not in self._parts:
             self._load()
+        if name not in self._parts and name.endswith(".py"):
+            self._parts[name] = self._of_file(Path(name))
         if name not in self._parts:
-            raise ValueError(f"unknown {self.kind} {name!r}{suggest(name, self._parts)}")
+            raise ValueError(f"unknown {self.kind} {name!r}{suggest(name, self._parts)}, or a FILE.py with one")
         return self._parts[name]
+
+    def _of_file(self, path: Path) -> _Entry[T]:
+        """The part that a file of the user's registers: the last one, if there are several."""
+        if not path.is_file():
+            raise ValueError(f"{self.kind} {path}: no such file")
+        name = f"flatsort_part_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        before = dict(self._parts)
+        module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise ValueError(f"{self.kind} {path}: cannot be imported ({type(error).__name__}: {error})") from error
+        new = [entry for each, entry in self._parts.items() if before.get(each) is not entry]
+        if not new:
+            raise ValueError(f"{path}: expected a file that registers a {self.kind}, but it registers none")
+        return new[-1]
 
     def _load(self) -> None:
         if not self._loaded:
