@@ -47,7 +47,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     help="gt: the ground truth of MOTChallenge sequences, with identities (for evaluation).",
 )
 @click.option("--detections", type=click.Path(), metavar="FILE", help="Detections in the MOTChallenge layout.")
-@click.option("--detector", metavar="NAME", help="As in flatsort track: mot, background, onnx, torchvision, or a FILE.py.")
+@click.option("--detector", metavar="NAME", help="As in flatsort track: mot, background, onnx, torchvision, FILE.py.")
 @click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
 @click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
 @click.option("--min-score", type=float, help="Leave out detections below this score.")
