@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 import flatsort
-from flatsort.scene import Scene, SceneConfig
-from flatsort.scene.sequence import write_images, write_sequence
+from flatsort.scene import Scene, SceneConfig, write_images, write_sequence
 from flatsort.tracker.io.results import MotSink
 from flatsort.tracker.types import Detections, Float, Float32, Frame, Image
 

@@ -29,8 +29,7 @@ def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     flatsort demo
     flatsort demo --tracker bytetrack --seed 3
     """
-    from flatsort.scene import Scene, SceneConfig
-    from flatsort.scene.sequence import write_images, write_sequence
+    from flatsort.scene import Scene, SceneConfig, write_images, write_sequence
     from flatsort.tools.runs.open_run import open_run
     from flatsort.tools.runs.track_run import TrackOutput, write_run
     from flatsort.tracker.files import write_text

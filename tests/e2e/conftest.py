@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatsort.scene import Scene, SceneConfig
-from flatsort.scene.sequence import write_sequence
+from flatsort.scene import Scene, SceneConfig, write_sequence
 from flatsort.tools.__main__ import main
 
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from flatsort.embedding.data.sample_set import SampleSet, open_set
-from flatsort.scene import Scene
-from flatsort.scene.sequence import write_sequence
+from flatsort.scene import Scene, write_sequence
 from flatsort.tools.runs import crop_set
 from flatsort.tools.runs.crop_set import DuplicateFilter, TrackletNumbers, largest_cover
 from flatsort.tracker.crops import crop

@@ -14,8 +14,7 @@ from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.model import build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig
-from flatsort.scene import Scene, SceneConfig
-from flatsort.scene.sequence import write_sequence
+from flatsort.scene import Scene, SceneConfig, write_sequence
 from flatsort.tools.experiments.reid_data import open_labelled
 from flatsort.tracker.crops import crop
 from tests.e2e.conftest import Flatsort

@@ -14,8 +14,7 @@ import yaml
 from flatsort import embedding
 from flatsort.embedding import checkpoint
 from flatsort.embedding.checkpoint import Card
-from flatsort.scene import Scene
-from flatsort.scene.sequence import write_images, write_sequence
+from flatsort.scene import Scene, write_images, write_sequence
 from flatsort.tools.runs.open_run import WITHOUT_LATENTS
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.images import read_image

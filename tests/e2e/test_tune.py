@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flatsort.scene import Scene, SceneConfig
-from flatsort.scene.sequence import write_sequence
+from flatsort.scene import Scene, SceneConfig, write_sequence
 from flatsort.tracker.config import load
 from flatsort.tracker.track_config import TrackConfig
 from tests.e2e.conftest import Flatsort

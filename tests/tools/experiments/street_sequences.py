@@ -6,8 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from flatsort.scene import Scene, SceneConfig
-from flatsort.scene.sequence import write_sequence
+from flatsort.scene import Scene, SceneConfig, write_sequence
 
 
 def scene(seed: int = 0, frames: int = 30) -> Scene:

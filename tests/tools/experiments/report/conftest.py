@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flatsort.scene import Scene, SceneConfig
-from flatsort.scene.sequence import write_sequence
+from flatsort.scene import Scene, SceneConfig, write_sequence
 from flatsort.tools.experiments.published import PublishedRow
 from flatsort.tools.experiments.report import write
 from flatsort.tools.experiments.results import Benchmark, Run, SequenceInput, SystemResult
