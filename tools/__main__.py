@@ -17,7 +17,7 @@ VERBS = {
     "tune": "Search the settings with which a tracker scores best.",
     "crop": "Cut crops out of videos, sequences or folders into a set to train on.",
     "train": "Train a latent model on samples without labels.",
-    "embed": "Turn boxes of videos, or whole pictures, into latents.",
+    "embed": "Turn boxes of videos, or whole images, into latents.",
     "export": "Write a model's embedding as an ONNX file.",
     "check-embedder": "Tell what an embedder promises and does not keep.",
     "retrieval": "Search people by appearance alone: rank-k, mAP, ROC of models side by side.",

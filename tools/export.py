@@ -23,7 +23,7 @@ from flatsort.tools.cli import debug_option, run
 def main(model: str, out: Path) -> None:
     """Write the embedding of MODEL (a shipped name, FILE.safetensors, or a training's folder) as an ONNX file.
 
-    The network takes RGB pictures in 0..1, any number of them, and gives their latents, averaged with the mirror image
+    The network takes RGB images in 0..1, any number of them, and gives their latents, averaged with the mirror image
     where the model does that. It appears once onnxruntime gave the same latents as torch, and every --model takes it.
 
     \b
@@ -40,7 +40,7 @@ def main(model: str, out: Path) -> None:
     off = export(network, out)
     _, height, width = network.config.shape
     click.echo(
-        f"{out}: pictures of {width}x{height} pixels to {network.dim} numbers, {out.stat().st_size / 1e6:.1f} MB, "
+        f"{out}: images of {width}x{height} pixels to {network.dim} numbers, {out.stat().st_size / 1e6:.1f} MB, "
         f"within {off:.0e} of torch"
     )
 

@@ -148,7 +148,7 @@ def test_check_embedder_says_what_is_wrong(flatsort: Flatsort, model: Path, monk
 def test_export(flatsort: Flatsort, model: Path, tmp_path: Path) -> None:
     done = flatsort("export", model, "--onnx", tmp_path / "m.onnx")
     assert done.code == 0, done.err
-    assert "pictures of 8x16 pixels to 4 numbers" in done.out
+    assert "images of 8x16 pixels to 4 numbers" in done.out
     assert flatsort("check-embedder", tmp_path / "m.onnx").code == 0
     done = flatsort("export", "pixels", "--onnx", tmp_path / "p.onnx")
     assert "pixels: expected a checkpoint of a model, got an embedder of kind pixels" in done.sentence
