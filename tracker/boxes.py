@@ -1,4 +1,4 @@
-"""Geometry of boxes: the only place that knows another form than xyxy."""
+"""Box geometry: validity, conversions between xyxy and other forms, pairwise intersection over union."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ import numpy as np
 from flatsort.tracker.types import Bool, Float
 
 LARGEST = 1e6
-"""Coordinates beyond this many pixels cannot lie in any image."""
+"""Coordinates beyond ± this many pixels are not valid."""
 
 SMALLEST = 1e-3
-"""Boxes narrower or lower than this many pixels have no area worth the name."""
-
+"""Boxes narrower or lower than this many pixels count as without area."""
 
 DENSE = 2500
-"""Up to this many pairs are all looked at; with more it pays to find those that can overlap."""
+"""Up to this many pairs, the IoU of all is computed; of more, only of those that can overlap along x."""
 
 TINY = 1e-300
-"""Keeps 0 / 0 at 0."""
+"""Added to areas so that 0 / 0 becomes 0."""
 
 _TO_CENTRE = np.array([[0.5, 0, 0.5, 0], [0, 0.5, 0, 0.5], [-1, 0, 1, 0], [0, -1, 0, 1]])
 _TO_CORNERS = np.linalg.inv(_TO_CENTRE)
 
 
 def all_valid(boxes: Float) -> bool:
-    """Whether every box is `valid`: a quick answer for the usual case."""
+    """Whether every box is `valid`; faster than `valid` in the usual case."""
     flat = boxes.ravel().tolist()  # plain numbers: for a few boxes quicker than numpy, for a thousand not slower
     return not flat or (
         math.isfinite(sum(flat))
@@ -102,7 +101,7 @@ def iou(a: Float, b: Float) -> Float:
     if len(a) * len(b) > DENSE:
         return _iou_of_neighbours(a, b)
     n = len(a)
-    xyxy = np.concatenate([a, b]).T.copy()  # a coordinate at a time, in contiguous rows
+    xyxy = np.concatenate([a, b]).T.copy()  # one contiguous row for each coordinate
     low, high = xyxy[:2], xyxy[2:]
     size = high - low
     areas = size[0] * size[1]
@@ -118,7 +117,7 @@ def iou(a: Float, b: Float) -> Float:
 
 
 def _iou_of_neighbours(a: Float, b: Float) -> Float:
-    """The same for many boxes: only pairs that can overlap along x are looked at."""
+    """`iou` for many boxes: only pairs that can overlap along x are computed."""
     order = b[:, 0].argsort()
     left = b[order, 0]
     first = np.searchsorted(left, a[:, 0] - (b[:, 2] - b[:, 0]).max(), side="left")

@@ -1,4 +1,4 @@
-"""Boxes of a frame → pictures; the same for training and for running."""
+"""Crops of boxes, the same for training and for tracking."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from flatsort.tracker.types import Float, Image, Int
 
 
 def crop(image: Image, boxes: Float, size: tuple[int, int] = (32, 64)) -> Image:
-    """Cut boxes out of an image and bring them to one size.
+    """Cut boxes out of an image and resize them to one size.
 
     Parameters
     ----------
     image : uint8 [h w 3]
-        RGB; left as it is.
+        RGB; not changed.
     boxes : float64 [n 4]
         xyxy, pixels. What lies outside of the image is cut off; see `cut`.
     size : tuple of int
@@ -23,7 +23,7 @@ def crop(image: Image, boxes: Float, size: tuple[int, int] = (32, 64)) -> Image:
     Returns
     -------
     uint8 [n height width 3]
-        Each crop is averaged over areas along the axes where it shrinks, linear along those where it grows.
+        Crops are shrunk by averaging over areas and enlarged by linear interpolation, each axis on its own.
 
     Raises
     ------
@@ -32,15 +32,15 @@ def crop(image: Image, boxes: Float, size: tuple[int, int] = (32, 64)) -> Image:
     """
     width, height = size
     out = np.empty((len(boxes), height, width, 3), np.uint8)
-    for row, (left, top, right, bottom) in enumerate(_pixels(image, boxes).tolist()):
-        piece = image[top:bottom, left:right]
-        # OpenCV averages areas only where both axes shrink, so that each kind of axis gets a step of its own
-        least = (min(width, right - left), min(height, bottom - top))
-        if least != (right - left, bottom - top):
-            piece = cv2.resize(piece, least, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        if least != size:
-            piece = cv2.resize(piece, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-        out[row] = piece
+    for row, (left, top, right, bottom) in enumerate(_pixels_of(image, boxes).tolist()):
+        patch = image[top:bottom, left:right]
+        # OpenCV averages areas only if both axes shrink, so that shrinking and enlarging are separate steps
+        shrunk = (min(width, right - left), min(height, bottom - top))
+        if shrunk != (right - left, bottom - top):
+            patch = cv2.resize(patch, shrunk, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        if shrunk != size:
+            patch = cv2.resize(patch, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+        out[row] = patch
     return out
 
 
@@ -55,20 +55,20 @@ def cut(image: Image, box: Float) -> Image:
     ValueError
         If the image has no pixel or is not uint8 [h w 3].
     """
-    left, top, right, bottom = _pixels(image, np.asarray(box, np.float64)[None])[0].tolist()
+    left, top, right, bottom = _pixels_of(image, np.asarray(box, np.float64)[None])[0].tolist()
     return image[top:bottom, left:right]
 
 
 def pixel_ranges(boxes: Float, width: int, height: int) -> Int:
-    """Half-open pixel ranges [n 4] that boxes [n 4] stand for in an image of this size, none empty; see `cut`."""
-    limits = np.array([width, height])
+    """Half-open pixel ranges [n 4] of boxes [n 4] in an image of this size, none of them empty; see `cut`."""
+    image_size = np.array([width, height])
     finite = np.nan_to_num(boxes, nan=0.0, posinf=0.0, neginf=0.0)
-    low = np.clip(np.floor(finite[:, :2]), 0, limits - 1)
-    high = np.clip(np.ceil(finite[:, 2:]), low + 1, limits)
+    low = np.clip(np.floor(finite[:, :2]), 0, image_size - 1)
+    high = np.clip(np.ceil(finite[:, 2:]), low + 1, image_size)
     return np.concatenate([low, high], axis=1).astype(np.int64)
 
 
-def _pixels(image: Image, boxes: Float) -> Int:
+def _pixels_of(image: Image, boxes: Float) -> Int:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ValueError(f"image: expected uint8 [h w 3] with pixels, got {image.dtype} {list(image.shape)}")
     return pixel_ranges(boxes, image.shape[1], image.shape[0])

@@ -1,4 +1,4 @@
-"""Tracks drawn on a frame: boxes, ids, classes and where each one came from."""
+"""Drawing of tracks on images: boxes, ids, classes and trails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flatsort.tracker.types import Bool, Float, FrameResult, Image, Tracks
 Colour = tuple[int, int, int]
 
 GOLDEN = 0.6180339887498949
-"""Turns of the hue from one id to the next: any run of ids is spread evenly over the circle."""
+"""Difference in hue between successive ids, the golden ratio: successive ids are spread evenly over all hues."""
 DASH = 6
 """Length of a dash and of a gap, in line widths."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -23,7 +23,7 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @lru_cache(maxsize=4096)
 def colour(track: int) -> Colour:
-    """RGB colour of an id, 0..255: the same in every frame and run, far from those of neighbouring ids."""
+    """RGB colour of an id, 0..255: always the same, and different from those of neighbouring ids."""
     hue = track * GOLDEN % 1.0
     saturation, value = ((0.85, 0.95), (0.55, 1.0), (0.95, 0.7))[track % 3]
     red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
@@ -31,14 +31,14 @@ def colour(track: int) -> Colour:
 
 
 class Trails:
-    """Latest positions of each track, in bounded memory.
+    """The latest positions of each track.
 
     Parameters
     ----------
     length : int
         Positions kept of each track.
     forget : int
-        Frames after which a track that was not reported is forgotten.
+        A track that was not reported for more than this many frames is forgotten.
     """
 
     def __init__(self, length: int = 30, forget: int = 30) -> None:
@@ -46,9 +46,9 @@ class Trails:
             raise ValueError(f"trails: expected length and forget from 0, got {length} and {forget}")
         self._length = length
         self._forget = forget
-        self._clock = 0
+        self._frame = 0
         self._points: dict[int, deque[tuple[int, int]]] = {}
-        self._seen: dict[int, int] = {}
+        self._last_frame: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._points)
@@ -58,17 +58,17 @@ class Trails:
         return list(self._points.get(track, ()))
 
     def add(self, tracks: Tracks) -> None:
-        """Remember where the tracks of the next frame stand: the middle of each box's lower edge."""
-        self._clock += 1
+        """Add the positions of the tracks in the next frame: the middle of each box's lower edge."""
+        self._frame += 1
         usable = drawable(tracks.boxes)
         boxes = tracks.boxes[usable]
         feet = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]]).round().astype(int).tolist()
         for track, (x, y) in zip(tracks.ids[usable].tolist(), feet, strict=True):
             self._points.setdefault(track, deque(maxlen=self._length)).append((x, y))
-            self._seen[track] = self._clock
-        gone = [track for track, seen in self._seen.items() if self._clock - seen > self._forget]
-        for track in gone:
-            del self._points[track], self._seen[track]
+            self._last_frame[track] = self._frame
+        forgotten = [track for track, last in self._last_frame.items() if self._frame - last > self._forget]
+        for track in forgotten:
+            del self._points[track], self._last_frame[track]
 
 
 def draw(
@@ -79,11 +79,11 @@ def draw(
     Parameters
     ----------
     image : uint8 [h w 3]
-        RGB; left as it is.
+        RGB; not changed.
     tracks : Tracks
-        Boxes without a detection (``source`` −1) are dashed; what is not finite is left out.
+        Boxes without a detection (``source`` −1) are dashed; those that are not finite are left out.
     trails : Trails, optional
-        Positions to connect, added before.
+        Trails to draw, which include the tracks of this frame.
     names : sequence of str
         Name of each class, written beside the id; without names ids only.
     scores : bool
@@ -98,7 +98,7 @@ def draw(
     height, width = image.shape[:2]
     unit = max(1, round(max(height, width) / 900))
     tracks = tracks[drawable(tracks.boxes)]
-    # what lies far outside is not seen, and its dashes would be counted in millions
+    # boxes far outside of the image are clipped, as their dashes could be millions
     margin = 4 * unit
     corners = np.clip(tracks.boxes, -margin, [width + margin, height + margin] * 2).round().astype(int)
     if trails is not None:
@@ -115,14 +115,14 @@ def draw(
 
 
 class Painter:
-    """Draws the results of one source, in their order, with trails.
+    """Draws the results of one source, frame by frame, with trails.
 
     Parameters
     ----------
     names : sequence of str
         Name of each class; a single one is not written.
     trail : int
-        Positions of the trail, 0 for none.
+        Length of a trail in frames, 0 for none.
     scores : bool
         Write scores.
     """
@@ -147,7 +147,7 @@ class Painter:
 
 
 def drawable(boxes: Float) -> Bool:
-    """Tell which boxes [n 4] have four finite numbers of a size that pixels have; [n]."""
+    """Which boxes [n 4] are finite and within ± a million pixels; [n]."""
     return np.asarray((np.abs(boxes) < 1e6).all(axis=1))
 
 
@@ -173,7 +173,7 @@ def _box(out: Image, box: Sequence[int], shade: Colour, thickness: int, *, dashe
 
 
 def _label(out: Image, box: Sequence[int], text: str, shade: Colour, unit: int) -> None:
-    """Write on a filled ground above the box, or inside of it where there is no room above."""
+    """Write a label on a filled rectangle above the box, or inside of it where there is no room above."""
     (width, height), below = cv2.getTextSize(text, FONT, 0.45 * unit, unit)
     wide, high = width + 2 * unit, height + below + 2 * unit
     left = max(0, min(box[0], out.shape[1] - wide))

@@ -1,4 +1,4 @@
-"""Result files that appear whole or not at all."""
+"""Atomic writing: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its name when the block ends, and is deleted if the block fails.
+    """Context manager of a temporary path that is renamed to ``path`` at the end, and deleted if the block fails.
 
     Parent folders are created. The temporary name keeps the suffix, for writers that choose a format by it.
 
@@ -39,7 +39,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private; a result has the permissions that any new file gets
+        # mkstemp makes files private; a result gets the permissions of an ordinary new file
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -49,6 +49,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 to ``path``, whole or not at all (see `replacing`)."""
+    """Write ``text`` as UTF-8 to ``path`` atomically (see `replacing`)."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

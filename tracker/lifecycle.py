@@ -1,4 +1,4 @@
-"""Born, confirmed, lost, dead: the counters of all tracks as arrays."""
+"""Lifecycle of tracks: start, confirmation, missed frames and end, as counters of all tracks in arrays."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 from flatsort.tracker.types import Float, Int
 
 TOLERANCE = 1e-6
-"""Seconds: a life of 2 s at 30 frames a second is 60 frames, whatever the rounding of the timestamps."""
+"""Seconds: 2 s at 30 frames per second are 60 frames, however the timestamps are rounded."""
 
 
 @dataclass(frozen=True)
 class LifecycleConfig:
-    """When a track is born, reported and dropped. A life is a number of frames, or seconds as "2s"."""
+    """When a track starts, is reported and ends. Ages are numbers of frames, or seconds such as "2s"."""
 
     min_hits: int = 3
-    """Consecutive matches after its birth that confirm a track."""
+    """Consecutive matches after its start that confirm a track."""
     max_age: int | str = 1
-    """A track without a match for longer than this dies."""
+    """A track without a match for longer than this ends."""
     tentative_max_age: int | str | None = None
     """The same for a track that was never confirmed; None: ``max_age``. DeepSORT: 0."""
     warm_up: bool = True
     """Report every matched track during the first ``min_hits`` frames."""
     streak: bool = True
-    """After a miss a track stays silent until it has ``min_hits`` consecutive matches again (SORT)."""
+    """After a miss a track is not reported until it has ``min_hits`` consecutive matches again (SORT)."""
     report_missed: int = 0
     """Report the predicted box of a confirmed track for this many frames without a match. DeepSORT: 1."""
     birth_score: float | None = None
@@ -42,23 +42,23 @@ class LifecycleConfig:
             raise ValueError(f"lifecycle.birth_score: expected a finite number, got {self.birth_score}")
         for key in ("max_age", "tentative_max_age"):
             if getattr(self, key) is not None:
-                Life(getattr(self, key), f"lifecycle.{key}")
+                MaxAge(getattr(self, key), f"lifecycle.{key}")
 
 
-class Life:
-    """How long something lives without being seen.
+class MaxAge:
+    """Maximum time without a match, in frames or in seconds.
 
     Parameters
     ----------
     text : int or str
         Frames (30), or seconds ("2s", "0.5 s").
     where : str
-        Names the setting in the message.
+        Config key, for the error message.
 
     Raises
     ------
     ValueError
-        If it is neither.
+        If ``text`` is neither.
     """
 
     def __init__(self, text: int | str, where: str) -> None:
@@ -67,10 +67,10 @@ class Life:
             raise ValueError(f'{where}: expected frames (30) or seconds ("2s"), got {text!r}')
         self._number = float(seconds[1]) if seconds else float(text)
         self._in_seconds = seconds is not None
-        self._times: deque[float] = deque()  # of the frames that a life in seconds reaches back to
+        self._times: deque[float] = deque()  # of the frames within the last seconds
 
     def horizon(self, frame: int, time: float) -> float:
-        """First frame that is not too long ago at this one; to be asked once a frame."""
+        """First frame that is not older than the maximum age; called once a frame, with its number and time."""
         if not self._in_seconds:
             return frame - self._number
         self._times.append(time)
@@ -80,7 +80,7 @@ class Life:
 
 
 class Lifecycle:
-    """Counters of t tracks; the rows are those of the tracker's other arrays.
+    """Counters of t tracks; row i belongs to the track in row i of the tracker's other arrays.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Lifecycle:
     serials : int64 [t]
         Number of the track in order of birth, from 1, confirmed or not.
     hits : int64 [t]
-        Consecutive matches after birth.
+        Consecutive matches since the start or the latest miss.
     last : int64 [t]
         Frame of the latest match.
     source : int64 [t]
@@ -105,17 +105,17 @@ class Lifecycle:
     def __init__(self, config: LifecycleConfig) -> None:
         self.config = config
         tentative = config.max_age if config.tentative_max_age is None else config.tentative_max_age
-        self._life = Life(config.max_age, "lifecycle.max_age")
-        self._tentative_life = Life(tentative, "lifecycle.tentative_max_age")
+        self._max_age = MaxAge(config.max_age, "lifecycle.max_age")
+        self._tentative_max_age = MaxAge(tentative, "lifecycle.tentative_max_age")
         self.frame = 0
         self._horizon = self._tentative_horizon = 0.0
         self._counters = np.empty((6, 0), np.int64)
         self._unpack()
         self.scores = np.empty(0)
-        self._votes = np.empty((0, 0), np.int64)  # a row a class
-        self._voted = np.empty(0, np.int64)  # class of each row of the votes, ascending
-        self._only: int | None = None  # the class, as long as there is but one
-        self._born = self._given = 0
+        self._votes = np.empty((0, 0), np.int64)  # [classes t]
+        self._voted = np.empty(0, np.int64)  # the class of each row of the votes, ascending
+        self._only: int | None = None  # the class, while there is only one
+        self._started = self._ids_given = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -124,11 +124,11 @@ class Lifecycle:
         """Begin a frame at ``time`` seconds."""
         self.frame += 1
         self.source.fill(-1)
-        self._horizon = self._life.horizon(self.frame, time)
-        self._tentative_horizon = self._tentative_life.horizon(self.frame, time)
+        self._horizon = self._max_age.horizon(self.frame, time)
+        self._tentative_horizon = self._tentative_max_age.horizon(self.frame, time)
 
     def match(self, rows: Int, source: Int, scores: Float, classes: Int) -> None:
-        """Tracks ``rows`` were matched with the detections ``source`` of these scores and classes, row by row."""
+        """Record that tracks ``rows`` were matched with detections ``source`` of these scores and classes."""
         self.last[rows] = self.frame
         self.source[rows] = source
         self.hits[rows] += 1
@@ -136,26 +136,26 @@ class Lifecycle:
         self._vote(rows, classes)
 
     def miss(self, rows: Int) -> None:
-        """Tracks ``rows`` were not matched in this frame."""
+        """Record that tracks ``rows`` were not matched in this frame."""
         self.hits[rows] = 0
 
     def start(self, source: Int, scores: Float, classes: Int) -> None:
-        """Append one track for each of the detections ``source``."""
+        """Append a new track for each of the detections ``source``."""
         n, t = len(source), len(self)
         self._counters = np.concatenate([self._counters, np.empty((6, n), np.int64)], axis=1)
         self._unpack()
         self.ids[t:] = self.hits[t:] = 0
-        self.serials[t:] = np.arange(self._born + 1, self._born + n + 1)
+        self.serials[t:] = np.arange(self._started + 1, self._started + n + 1)
         self.last[t:] = self.frame
         self.source[t:] = source
         self.classes[t:] = classes
         self.scores = np.concatenate([self.scores, scores])
         self._votes = np.concatenate([self._votes, np.zeros((len(self._votes), n), np.int64)], axis=1)
-        self._born += n
+        self._started += n
         self._vote(np.arange(t, t + n), classes)
 
     def alive(self) -> Int:
-        """Rows of the tracks that have not outlived their time without a match."""
+        """Rows of the tracks that have not exceeded their maximum age."""
         alive = self.last >= self._horizon
         if self._horizon != self._tentative_horizon:
             alive = np.where(self.ids > 0, alive, self.last >= self._tentative_horizon)
@@ -168,20 +168,20 @@ class Lifecycle:
         self.scores, self._votes = self.scores[rows], self._votes.take(rows, axis=1)
 
     def report(self) -> Int:
-        """Rows of the tracks that this frame reports; those reported for the first time get their ids here."""
+        """Rows of the tracks to report in this frame; a track that is reported for the first time gets its id."""
         c = self.config
-        ready = self.source >= 0
+        reported = self.source >= 0
         if not c.warm_up or self.frame > c.min_hits:
-            due = self.hits >= c.min_hits
-            ready &= due if c.streak else due | (self.ids > 0)
+            confirmed = self.hits >= c.min_hits
+            reported &= confirmed if c.streak else confirmed | (self.ids > 0)
         if c.report_missed:
-            ready |= (self.ids > 0) & (self.source < 0) & (self.frame - self.last <= c.report_missed)
-        rows = ready.nonzero()[0]
+            reported |= (self.ids > 0) & (self.source < 0) & (self.frame - self.last <= c.report_missed)
+        rows = reported.nonzero()[0]
         ids = self.ids[rows]
         if 0 in ids.tolist():
             new = rows[ids == 0]
-            self.ids[new] = np.arange(self._given + 1, self._given + len(new) + 1)
-            self._given += len(new)
+            self.ids[new] = np.arange(self._ids_given + 1, self._ids_given + len(new) + 1)
+            self._ids_given += len(new)
         return rows
 
     def _unpack(self) -> None:

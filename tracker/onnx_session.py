@@ -1,4 +1,4 @@
-"""Networks in ONNX files, run by onnxruntime: what the detector and the embedder of that kind share."""
+"""ONNX networks of images, run by onnxruntime: shared by the ONNX detector and the ONNX embedder."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tens
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network that takes pictures.
+class OnnxSession:
+    """An ONNX network that takes images.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class Network:
     input : str
         Name of its only input.
     dtype : type
-        What the input takes, float32 or float16.
+        Type of the input, float32 or float16.
     batch : int or None
-        Pictures in a call; None where any number goes in.
+        Images in a call; None where the network takes any number.
     size : tuple of int or None
-        Width and height in pixels; None where the network leaves them open.
+        Width and height in pixels; None where the network takes any size.
     notes : dict of str
-        Texts that the file carries beside the network.
+        Metadata texts of the file.
     """
 
     session: Any
@@ -42,19 +42,19 @@ class Network:
     size: tuple[int | None, int | None]
     notes: dict[str, str]
 
-    def run(self, pictures: Float32) -> Float32:
-        """First output for pictures [n 3 h w], n ≥ 1, in calls of the size that the network takes."""
-        pictures = pictures.astype(self.dtype, copy=False)
-        step = self.batch or len(pictures)
+    def run(self, images: Float32) -> Float32:
+        """First output for images [n 3 h w], n ≥ 1, computed in batches of the size that the network takes."""
+        images = images.astype(self.dtype, copy=False)
+        step = self.batch or len(images)
         parts = []
-        for start in range(0, len(pictures), step):
-            rows = pictures[start : start + step]
+        for start in range(0, len(images), step):
+            rows = images[start : start + step]
             filled = np.concatenate([rows, np.repeat(rows[-1:], step - len(rows), axis=0)])
             parts.append(self.session.run(None, {self.input: filled})[0][: len(rows)])
         return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def open_network(weights: str, what: str, *, part: str, device: str = "auto", threads: int = 0) -> Network:
+def open_session(weights: str, what: str, *, part: str, device: str = "auto", threads: int = 0) -> OnnxSession:
     """Open an ONNX file.
 
     Parameters
@@ -62,9 +62,9 @@ def open_network(weights: str, what: str, *, part: str, device: str = "auto", th
     weights : str
         Path of the file.
     what : str
-        What the network should be, for messages: "YOLOX network".
+        Kind of network, for error messages: "YOLOX network".
     part : str
-        Key that holds the settings, for messages: "detector".
+        Config key that holds the settings, for error messages: "detector".
     device : str
         auto (a GPU where onnxruntime can use one), cpu or cuda.
     threads : int
@@ -77,7 +77,7 @@ def open_network(weights: str, what: str, *, part: str, device: str = "auto", th
     FileNotFoundError
         If there is no such file.
     ValueError
-        If onnxruntime cannot run it, it takes no pictures, or the device is missing.
+        If onnxruntime cannot run it, its input is no image, or the device is missing.
     """
     if not weights:
         raise ValueError(f"{part}.weights: expected the FILE.onnx of a {what}, got nothing")
@@ -98,7 +98,7 @@ def open_network(weights: str, what: str, *, part: str, device: str = "auto", th
         raise ValueError(f"{weights}: expected an ONNX network that onnxruntime can run ({reason})") from error
     if device == "cuda" and session.get_providers()[0] != chosen[0]:
         raise ValueError(f"{part}.device cuda: onnxruntime could not start on a GPU here; take device cpu")
-    return _network(session, weights)
+    return _describe(session, weights)
 
 
 def providers(device: str, available: Sequence[str], part: str = "detector") -> list[str]:
@@ -118,7 +118,7 @@ def providers(device: str, available: Sequence[str], part: str = "detector") -> 
     return [cuda, "CPUExecutionProvider"] if device != "cpu" and cuda in available else ["CPUExecutionProvider"]
 
 
-def _network(session: Any, weights: str) -> Network:
+def _describe(session: Any, weights: str) -> OnnxSession:
     first, *more = session.get_inputs()
     dtype = _FLOATS.get(first.type)
     if more or dtype is None or len(first.shape) != 4 or first.shape[1] != 3:
@@ -126,7 +126,7 @@ def _network(session: Any, weights: str) -> Network:
             f"{weights}: expected one floating-point input of shape [1 3 height width], got "
             + ", ".join(f"{i.name} {i.type} {i.shape}" for i in (first, *more))
         )
-    # A side that the network leaves open is a name or None here.
+    # An axis of any size is a name or None here.
     batch, _, height, width = (side if isinstance(side, int) else None for side in first.shape)
     notes = session.get_modelmeta().custom_metadata_map
-    return Network(session, first.name, dtype, batch, (width, height), notes)
+    return OnnxSession(session, first.name, dtype, batch, (width, height), notes)

@@ -29,7 +29,7 @@ def embed(
     embedder: Embedder,
     *,
     batch: int = 1,
-    longest: int = 1,
+    max_reuse: int = 1,
     dim: int | None = None,
 ) -> Iterator[tuple[Frame, Detections]]:
     """Each frame with its detections and their latents; without detections where the picture cannot be read.
@@ -40,12 +40,12 @@ def embed(
     embedder : Embedder
     batch : int
         Frames that share a call of the embedder; the first of them waits for the last.
-    longest : int
+    max_reuse : int
         Frames that a box which is followed without doubt keeps its latent; see `tracker.latent_reuse`.
     dim : int, optional
         Numbers that are kept, from the first on, of each latent; all of them by default.
     """
-    carrier, stream = LatentReuse(longest), iter(seen)
+    carrier, stream = LatentReuse(max_reuse), iter(seen)
     while some := list(islice(stream, batch)):
         some = [(frame, each if frame.image is not None else Detections.empty()) for frame, each in some]
         origins = [carrier.origins(each) for _, each in some]

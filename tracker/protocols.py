@@ -1,4 +1,4 @@
-"""Every extension point on one screen."""
+"""The protocols of all replaceable parts: frame source, detector, embedder, motion model, sink."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SinkT = TypeVar("SinkT", bound="Sink")
 
 @runtime_checkable
 class FrameSource(Protocol):
-    """Frames in order; iterating a second time starts again where the source allows it."""
+    """Frames in order; a second iteration starts again at the first frame where the source allows it."""
 
     @property
     def name(self) -> str:
-        """Names the results of this source."""
+        """Name of the source, used for result files."""
         ...
 
     @property
@@ -30,12 +30,12 @@ class FrameSource(Protocol):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Width and height in pixels, None where no image is read."""
+        """Width and height in pixels; None where no image is read."""
         ...
 
     @property
     def length(self) -> int | None:
-        """Number of frames, None for a live stream."""
+        """Number of frames; None for a live stream."""
         ...
 
     def __iter__(self) -> Iterator[Frame]: ...
@@ -52,17 +52,17 @@ class Detector(Protocol):
 
     @property
     def needs_image(self) -> bool:
-        """Whether ``detect`` looks at ``frame.image``."""
+        """Whether ``detect`` reads ``frame.image``."""
         ...
 
     def detect(self, frame: Frame) -> Detections:
-        """What is seen in the frame."""
+        """Detect the objects of the frame."""
         ...
 
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Appearance of boxes; Euclidean distance between two latents is the meaningful one."""
+    """Maps image boxes to latents, whose Euclidean distance measures the difference in appearance."""
 
     dim: int
 
@@ -73,10 +73,10 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class MotionModel(Protocol):
-    """Motion of all tracks at once: the state goes in and comes out, nothing is kept."""
+    """A Kalman filter for all tracks at once. It is stateless: each method takes a state and returns a new one."""
 
     def measure(self, boxes: Float) -> Float:
-        """What the filter measures of ``boxes`` [n 4]: its four coordinates, [4 n]."""
+        """The four coordinates [4 n] of ``boxes`` [n 4] that the filter measures."""
         ...
 
     def start(self, measured: Float) -> State:
@@ -100,16 +100,16 @@ class MotionModel(Protocol):
         ...
 
     def warp(self, state: State, affine: Float) -> State:
-        """State seen by a camera that moved by ``affine`` [2 3] (previous to current pixel coordinates)."""
+        """State in the pixels of a camera that moved by ``affine`` [2 3] (previous to current pixel coordinates)."""
         ...
 
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes results one frame at a time. Leaving the context without an error completes what it wrote."""
+    """Writes or shows results, one frame at a time. Leaving the context without an error completes the output."""
 
     def write(self, result: FrameResult) -> None:
-        """Take the next frame."""
+        """Write the next frame."""
         ...
 
     def __enter__(self: SinkT) -> SinkT: ...

@@ -1,4 +1,4 @@
-"""The tracker: predict, associate, correct, live and die, report. Read `SortTracker.step` from top to bottom."""
+"""The tracker: predict, associate, correct, start and end tracks, report. `SortTracker.step` is the whole algorithm."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def _sort_stages() -> dict[str, StageConfig]:
 
 @dataclass(frozen=True)
 class SortConfig:
-    """A tracker: a motion model, a lifecycle and a sequence of association stages. The defaults are SORT's."""
+    """A tracker: motion model, lifecycle, gallery and association stages. The defaults are SORT's."""
 
     motion: PartConfig = part(MOTION, XysrConfig())
-    """Kalman filter: xysr (SORT) or xyah (DeepSORT), with its noise."""
+    """Kalman filter: xysr (SORT) or xyah (DeepSORT), with its noise parameters."""
     stages: dict[str, StageConfig] = field(default_factory=_sort_stages)
-    """Name → stage, in the order they run."""
+    """Name → association stage, in the order in which they run."""
     lifecycle: LifecycleConfig = LifecycleConfig()
     gallery: GalleryConfig = GalleryConfig()
     appearance: AppearanceConfig = AppearanceConfig()
-    """Unit of latent distances."""
+    """The appearance threshold, the unit of all latent distances."""
     camera: CameraConfig = CameraConfig()
-    """Global motion of the camera; needs the images."""
+    """Compensation of camera motion; needs the images."""
     min_score: float | None = None
     """Detections below this score are ignored; None: all are used."""
     per_class: bool = False
-    """Match within a class only. Otherwise across classes, and a track's class is the majority of its detections'."""
+    """Match within a class only. Otherwise across classes; a track's class is that of most of its detections."""
     frame_rate: float | None = None
-    """Frames per second that the noise of the filter is meant for; None: the source's, or 30."""
+    """Frames per second for which the filter's noise is specified; None: those of the source, or 30."""
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -74,7 +74,7 @@ class SortTracker:
     Attributes
     ----------
     dropped : int
-        Bad detections (NaN, infinite, no area, outside of any image) that were left out so far.
+        Number of invalid detections (NaN, infinite, without area, beyond a million pixels) that were left out so far.
 
     References
     ----------
@@ -93,7 +93,7 @@ class SortTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next frame is the first, ids start at 1 again."""
+        """Start again: the next frame is the first one, and ids start at 1."""
         self.dropped = 0
         self._time, self._state = -1.0 / self._frame_rate, np.empty((5, 4, 0))
         self._life = Lifecycle(self.config.lifecycle)
@@ -116,36 +116,37 @@ class SortTracker:
         Parameters
         ----------
         detections : Detections
-            Zero rows where nothing was seen; call it for every frame. Bad rows are left out and counted.
+            Detections of the frame; zero rows where there are none, so that every frame is one call. Invalid rows are
+            left out and counted.
         time : float, optional
             Timestamp in seconds, later than the previous frame's. By default frames are ``1 / frame_rate`` apart.
         camera : [2 3], optional
             Affine motion of the camera, from previous to current pixel coordinates.
         size : tuple of int, optional
-            Width and height of the picture in pixels, to know which boxes its border cuts.
+            Width and height of the image in pixels, to know which boxes are near its border (`GalleryConfig.border`).
 
         Returns
         -------
         Tracks
-            Those reported in this frame; ``source`` is the row of ``detections``.
+            The tracks reported in this frame; ``source`` is the row of ``detections``.
 
         Raises
         ------
         ValueError
-            If ``time`` does not advance, latents are missing where a stage looks at them or have another length than
-            before, or ``camera`` cannot be.
+            If ``time`` does not advance, latents are missing though a stage compares them or have another length than
+            before, or ``camera`` is not finite or cannot be inverted.
         """
         time, dt = self._clock(time)
-        rows, detections = self._usable(detections)
+        rows, detections = self._valid_detections(detections)
         state = self._motion.predict(self._state, dt)
         if camera is not None:
             if not np.isfinite(camera).all() or abs(np.linalg.det(camera[:, :2])) < 1e-6:
                 raise ValueError(f"camera: expected an affine [2 3] that can be inverted, got {camera.tolist()}")
             state = self._motion.warp(state, camera)
-        problem = self._pose(state, detections)
+        problem = self._make_problem(state, detections)
         matches, traces = associate(self._stages, problem)
 
-        # Whatever can be refused has been: from here on the tracker changes.
+        # All errors have been raised before this line: a frame with an error leaves the tracker unchanged.
         self._time, self._state = time, state
         self._life.advance(time)
         self._problem, self._traces, self._rows = problem, traces, rows
@@ -155,7 +156,7 @@ class SortTracker:
             self._correct(matches, problem, rows, clear)
         if len(matches.free_rows):
             self._life.miss(matches.free_rows)
-            self._bury()
+            self._end_tracks()
         if len(matches.free_cols):
             self._start(matches.free_cols, problem, rows, clear)
         self._threshold.update(detections)
@@ -170,9 +171,9 @@ class SortTracker:
         time: float | None = None,
         image: Image | None = None,
     ) -> Int:
-        """One id per input row, in input order; −1 where there is none (yet): unconfirmed, ignored or bad.
+        """One id per input row, in input order; −1 where there is none (yet): unconfirmed, ignored or invalid.
 
-        SORT's rule (``lifecycle.streak``) also keeps a track silent after a miss, until it has ``min_hits`` consecutive
+        With SORT's rule (``lifecycle.streak``) it is also −1 after a miss, until the track has ``min_hits`` consecutive
         matches again.
 
         Parameters
@@ -183,7 +184,7 @@ class SortTracker:
         time : float, optional
             See `step`.
         image : uint8 [h w 3], optional
-            RGB. From it come the latents, where none are given and the tracker has an embedder, and the camera's motion,
+            RGB. Used for latents, where none are given and the tracker has an embedder, and for the camera motion,
             where the config asks for it.
 
         Raises
@@ -204,20 +205,22 @@ class SortTracker:
             size = (image.shape[1], image.shape[0])
         tracks = self.step(detections, time, camera, size)
         ids = np.full(len(detections), -1)
-        seen = tracks.source >= 0
-        ids[tracks.source[seen]] = tracks.ids[seen]
+        matched = tracks.source >= 0
+        ids[tracks.source[matched]] = tracks.ids[matched]
         return ids
 
     def explain(self) -> Explanation:
         """Why each pair of a track and a detection of the latest frame was or was not matched."""
         if self._problem is None:
             raise ValueError("explain: expected at least one step before, got none")
-        ids = dict(zip(self._serials.tolist(), self._problem.ids.tolist(), strict=True))  # with those that died
+        ids = dict(
+            zip(self._serials.tolist(), self._problem.ids.tolist(), strict=True)
+        )  # including the tracks that ended
         ids |= dict(zip(self._life.serials.tolist(), self._life.ids.tolist(), strict=True))
         return explain(self._life.frame, self._problem, self._traces, self._serials, ids, self._rows)
 
     def _clock(self, time: float | None) -> tuple[float, float]:
-        """Time of this frame and nominal frames since the previous one."""
+        """Time of this frame, and nominal frames since the previous one."""
         first = self._life.frame == 0
         if time is None:
             return self._time + 1.0 / self._frame_rate, 1.0
@@ -227,7 +230,7 @@ class SortTracker:
         # timestamps are rounded, to 1 ms in many containers
         return time, 1.0 if abs(dt - 1.0) < 0.01 else dt
 
-    def _usable(self, detections: Detections) -> tuple[Int, Detections]:
+    def _valid_detections(self, detections: Detections) -> tuple[Int, Detections]:
         if not self._uses_latents:
             detections = replace(detections, latents=None)
         elif detections.latents is None and len(detections):
@@ -242,8 +245,8 @@ class SortTracker:
         if not ok.all():
             if not self.dropped:
                 log.warning(
-                    "frame %d: %d of %d detections are not boxes (NaN, infinite, no area or beyond %.0e pixels); "
-                    "they are left out, and counted from here on",
+                    "frame %d: %d of %d detections are no valid boxes (NaN, infinite, no area or beyond %.0e pixels); "
+                    "they are left out, later ones are only counted",
                     *(self._life.frame + 1, int((~ok).sum()), len(ok), geometry.LARGEST),
                 )
             self.dropped += int((~ok).sum())
@@ -252,7 +255,7 @@ class SortTracker:
         rows = ok.nonzero()[0]
         return rows, detections[rows]
 
-    def _pose(self, state: State, detections: Detections) -> AssociationProblem:
+    def _make_problem(self, state: State, detections: Detections) -> AssociationProblem:
         motion, life, distance = self._motion, self._life, None
         if detections.latents is not None and len(detections):
             distance = self._threshold.units(self._gallery.distance(detections.latents))
@@ -273,7 +276,7 @@ class SortTracker:
         rows, cols, detections = matches.rows, matches.cols, problem.detections
         measured = problem.measured.take(cols, axis=1)
         if len(matches.free_rows):
-            state = self._state.copy()  # the prediction stays as it is, for explanations
+            state = self._state.copy()  # the prediction is kept for explanations
             state[:, :, rows] = self._motion.correct(state.take(rows, axis=2), measured)
             self._state = state
         else:  # every track, in order
@@ -282,8 +285,8 @@ class SortTracker:
         if detections.latents is not None:
             self._gallery.add(rows, detections.latents[cols], detections.scores[cols], clear[cols])
 
-    def _bury(self) -> None:
-        """Drop the tracks that have outlived their time."""
+    def _end_tracks(self) -> None:
+        """Remove the tracks that have exceeded their maximum age."""
         alive = self._life.alive()
         if len(alive) < len(self._life):
             self._state = self._state.take(alive, axis=2)
@@ -292,13 +295,13 @@ class SortTracker:
                 self._gallery.keep(alive)
 
     def _start(self, free: Int, problem: AssociationProblem, inputs: Int, clear: Bool) -> None:
-        """Start tracks at those of the ``free`` detections that are sure enough."""
+        """Start tracks at those of the ``free`` detections whose score is high enough."""
         detections, least = problem.detections, self.config.lifecycle.birth_score
         free = free if least is None else free[detections.scores[free] >= least]
         if not len(free):
             return
-        born = self._motion.start(problem.measured.take(free, axis=1))
-        self._state = np.concatenate([self._state, born], axis=2)
+        started = self._motion.start(problem.measured.take(free, axis=1))
+        self._state = np.concatenate([self._state, started], axis=2)
         self._life.start(inputs[free], detections.scores[free], detections.classes[free])
         if detections.latents is not None:
             self._gallery.start(detections.latents[free], detections.scores[free], clear[free])
@@ -308,7 +311,7 @@ class SortTracker:
         rows = life.report()
         state = self._state if len(rows) == len(life) else self._state.take(rows, axis=2)
         boxes = self._motion.boxes(state)
-        if life.config.report_missed:  # only a predicted box can have lost its size
+        if life.config.report_missed:  # only a predicted box can become invalid
             ok = geometry.valid(boxes)
             rows, boxes = rows[ok], boxes[ok]
         return Tracks(life.ids[rows], boxes, life.scores[rows], life.classes[rows], life.source[rows])

@@ -27,12 +27,12 @@ class AutoDetectorConfig(PartConfig):
 
 @dataclass(frozen=True)
 class TrackConfig(SortConfig):
-    """A tracker and what feeds it. Files of ``configs/track`` hold differences from these defaults, which are SORT's."""
+    """A tracker with its detector, embedder and smoothing. ``configs/track`` holds differences from these defaults."""
 
     detector: PartConfig = part(DETECTORS, AutoDetectorConfig())
     """auto: the detections that a source brings, else background subtraction."""
     embedder: str = ""
-    """Appearance: a name (flat_vhp_vae, pixels), FILE.safetensors, FILE.onnx or the folder of a training run; "": none."""
+    """Appearance: a name (flat_vhp_vae, pixels), FILE.safetensors, FILE.onnx or folder of a training run; "": none."""
     embed: EmbedConfig = EmbedConfig()
     """How often, and how many frames at a time, detections are embedded."""
     offline: bool = False

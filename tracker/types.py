@@ -22,7 +22,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What a detector saw in one frame.
+    """The detections of one frame.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Detections:
     classes : int64 [n]
         Class index of the detector; 0 where it knows one class only.
     latents : float32 [n d] or None
-        Appearance, one row a box.
+        Appearance embeddings, one row a box; None where there are none.
     """
 
     boxes: Float
@@ -68,7 +68,7 @@ class Detections:
         classes: ArrayLike | None = None,
         latents: ArrayLike | None = None,
     ) -> Detections:
-        """Detections from anything array-like, with the shapes checked.
+        """Make detections of anything array-like; shapes are checked.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Detections:
         Raises
         ------
         ValueError
-            If a shape does not fit; the sentence names the array.
+            If a shape does not fit; the message names the array.
         """
         xyxy = np.asarray(boxes, dtype=np.float64)
         if xyxy.size == 0:
@@ -124,7 +124,7 @@ class Tracks:
     ids : int64 [m]
         From 1, given at confirmation, never reused by the tracker that gave them.
     boxes : float64 [m 4]
-        xyxy of the filter, pixels.
+        xyxy from the Kalman filter, pixels.
     scores : float64 [m]
         Score of the track's latest detection.
     classes : int64 [m]
@@ -163,14 +163,14 @@ def concatenate(parts: Sequence[Tracks]) -> Tracks:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matches:
-    """One-to-one pairs of an assignment and what stayed free: sorted by row, disjoint, complete.
+    """The pairs of a one-to-one assignment, and the unmatched rows and columns.
 
     Attributes
     ----------
     rows, cols : int64 [k]
         Matched pairs, ``rows`` ascending.
     free_rows, free_cols : int64
-        The rows and columns without a partner, ascending.
+        The unmatched rows and columns, ascending.
     """
 
     rows: Int
@@ -187,7 +187,7 @@ class Matches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameResult:
-    """What sinks, drawing and metrics get: a frame, its detections and its tracks."""
+    """The result of one frame: the frame, its detections and its tracks."""
 
     frame: Frame
     detections: Detections

@@ -10,7 +10,7 @@ import numpy as np
 
 from flatsort.embedding.embedders import EMBEDDERS
 from flatsort.embedding.embedders.batches import by_image, crops_of
-from flatsort.tracker.onnx_session import DEVICES, Network, open_network
+from flatsort.tracker.onnx_session import DEVICES, OnnxSession, open_session
 from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Float, Float32, Image
 
@@ -90,7 +90,7 @@ class OnnxEmbedder:
     """
 
     def __init__(self, config: OnnxConfig) -> None:
-        self.network = open_network(
+        self.network = open_session(
             config.weights,
             "re-identification network",
             part="embedder",
@@ -142,7 +142,7 @@ class OnnxEmbedder:
         return pictures
 
 
-def _complete(config: OnnxConfig, network: Network) -> OnnxConfig:
+def _complete(config: OnnxConfig, network: OnnxSession) -> OnnxConfig:
     """The settings with what is open taken from the network, its note, or the usual."""
     note = _note(network, config.weights)
     chosen = {f.name: getattr(config, f.name) for f in fields(config)}
@@ -158,7 +158,7 @@ def _complete(config: OnnxConfig, network: Network) -> OnnxConfig:
     return replace(config, **{**chosen, "size": (width, height)})
 
 
-def _note(network: Network, weights: str) -> dict[str, object]:
+def _note(network: OnnxSession, weights: str) -> dict[str, object]:
     text = network.notes.get(NOTE)
     if text is None:
         return {}

@@ -78,19 +78,19 @@ def test_a_batch_of_frames_gives_what_single_frames_give(seed: int, batch: int) 
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(2, 5))
-def test_carrying_does_not_depend_on_the_batch(seed: int, batch: int, longest: int) -> None:
+def test_carrying_does_not_depend_on_the_batch(seed: int, batch: int, max_reuse: int) -> None:
     seen, one, other = film(seed), Spot(), Spot()
-    single = latents_of(list(embed(seen, one, batch=1, longest=longest)))
-    together = latents_of(list(embed(seen, other, batch=batch, longest=longest)))
+    single = latents_of(list(embed(seen, one, batch=1, max_reuse=max_reuse)))
+    together = latents_of(list(embed(seen, other, batch=batch, max_reuse=max_reuse)))
     assert [z.tolist() for z in single] == [z.tolist() for z in together]
     assert one.asked == other.asked <= sum(len(each) for frame, each in seen if frame.image is not None)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 3), st.integers(1, 3))
-def test_the_first_numbers_of_latents(seed: int, batch: int, longest: int, dim: int) -> None:
+def test_the_first_numbers_of_latents(seed: int, batch: int, max_reuse: int, dim: int) -> None:
     seen = film(seed)
-    whole = latents_of(list(embed(seen, Spot(), batch=batch, longest=longest)))
-    cut = latents_of(list(embed(seen, Spot(), batch=batch, longest=longest, dim=dim)))
+    whole = latents_of(list(embed(seen, Spot(), batch=batch, max_reuse=max_reuse)))
+    cut = latents_of(list(embed(seen, Spot(), batch=batch, max_reuse=max_reuse, dim=dim)))
     assert [z.tolist() for z in cut] == [z[:, :dim].tolist() for z in whole]
     assert {z.shape[1] for z in cut} == {dim}  # of frames without boxes, too
 
@@ -107,13 +107,13 @@ def standing(frames: int = 12, blind: tuple[int, ...] = ()) -> Seen:
 @pytest.mark.parametrize("batch", [1, 5, 12])
 def test_a_person_who_stands_still_is_looked_at_now_and_then(batch: int) -> None:
     embedder = Spot()
-    found = latents_of(list(embed(standing(), embedder, batch=batch, longest=4)))
+    found = latents_of(list(embed(standing(), embedder, batch=batch, max_reuse=4)))
     assert [int(z[0, 0]) for z in found] == [1] * 4 + [5] * 4 + [9] * 4
     assert embedder.asked == 3
 
 
 def test_after_a_picture_that_cannot_be_read_everybody_is_looked_at_again() -> None:
-    found = list(embed(standing(6, blind=(3,)), Spot(), batch=2, longest=6))
+    found = list(embed(standing(6, blind=(3,)), Spot(), batch=2, max_reuse=6))
     assert [len(each) for _, each in found] == [1, 1, 0, 1, 1, 1]
     assert [int(z[0, 0]) for z in latents_of(found) if len(z)] == [1, 1, 4, 4, 4]
 

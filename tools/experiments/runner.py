@@ -172,7 +172,7 @@ def _latents_key(config: TrackConfig, sequence: SequenceInput, detections: str) 
         result_cache.of_code(result_cache.EMBEDDING),
         detections,
         result_cache.of_files(pictures_of(sequence.source).files),
-        [config.embed.batch, config.embed.longest(sequence.fps)],
+        [config.embed.batch, config.embed.max_reuse(sequence.fps)],
         # whether there is a GPU, told without the seconds that torch takes to start
         [shutil.which("nvidia-smi") is not None, os.environ.get("CUDA_VISIBLE_DEVICES")],
     )

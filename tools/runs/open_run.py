@@ -82,7 +82,7 @@ class Run:
             stream,
             self.embedder,
             batch=1 if self.live else settings.batch,
-            longest=settings.longest(self.source.fps),
+            max_reuse=settings.max_reuse(self.source.fps),
             dim=settings.dim(self.embedder.dim),
         )
 

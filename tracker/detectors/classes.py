@@ -1,4 +1,4 @@
-"""Names of what a detector can find, and the choice among them."""
+"""Class names of detectors, and the selection of some of them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ COCO = [name.strip() for name in _COCO.split(",")]
 """The 80 classes of COCO in the order of its detection task."""
 
 
-def read(path: str) -> list[str]:
-    """Class names of a text file with one name a line; empty lines are skipped.
+def read_class_names(path: str) -> list[str]:
+    """Read class names from a text file with one name a line; empty lines are skipped.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If it is not text or names nothing.
+        If it is no text file or has no name.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -44,15 +44,15 @@ def read(path: str) -> list[str]:
     return names
 
 
-def choose(names: Sequence[str], wanted: Sequence[str]) -> Int:
-    """Find the indices of the wanted names among all names, ascending; all indices if nothing is wanted in particular.
+def class_indices(names: Sequence[str], selected: Sequence[str]) -> Int:
+    """Indices of the selected class names among all names, ascending; all indices if ``selected`` is empty.
 
     Raises
     ------
     ValueError
-        If a wanted name is unknown; the sentence gives the nearest one.
+        If a name is unknown; the message gives the nearest known one.
     """
-    for name in wanted:
+    for name in selected:
         if name not in names:
             raise ValueError(f"classes: unknown class {name!r}{suggest(name, set(names))}; [] takes all")
-    return np.array([i for i, name in enumerate(names) if not wanted or name in wanted], dtype=np.int64)
+    return np.array([i for i, name in enumerate(names) if not selected or name in selected], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Detections that a file holds already, in the layout of the MOTChallenge or of DeepSORT."""
+"""Detections from a file, in the format of the MOTChallenge or of DeepSORT."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from flatsort.tracker.types import Detections, Frame
 
 @dataclass(frozen=True)
 class MotFileConfig(PartConfig):
-    """Which file, and how sure its detections must be."""
+    """The file, and the minimum score of its detections."""
 
     name: str = "mot"
     path: str = ""
     """FILE.txt with one detection a line: frame, id, left, top, width, height, score, …; or FILE.npy, DeepSORT's array
     of such rows, where columns from the eleventh on are the detections' latents."""
     min_score: float | None = None
-    """Least score in the file's own scale, which need not be 0..1; None keeps all."""
+    """Minimum score, on the scale of the file, which need not be 0..1; None: all detections are used."""
 
 
 @DETECTORS.register("mot", MotFileConfig)
 class MotFileDetector:
-    """The detections of a file, by the number of the frame.
+    """Detections of a file, by frame number.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class MotFileDetector:
     Attributes
     ----------
     length : int or None
-        Last frame that the file names, whatever the score; None if it names none.
+        Last frame with a detection of any score; None if there is none.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If no file is named, or a row of it is no detection.
+        If no file is named, or a row is no detection.
     """
 
     class_names: Sequence[str] = ("object",)
@@ -51,12 +51,12 @@ class MotFileDetector:
     def __init__(self, config: MotFileConfig) -> None:
         if not config.path:
             raise ValueError("detector.path: expected the FILE.txt or FILE.npy of the detections, got nothing")
-        found = read_detections(Path(config.path))
-        self.length: int | None = max(found, default=None)
+        detections = read_detections(Path(config.path))
+        self.length: int | None = max(detections, default=None)
         if config.min_score is not None:
-            found = {index: some[some.scores >= config.min_score] for index, some in found.items()}
-        self._found = found
+            detections = {index: rows[rows.scores >= config.min_score] for index, rows in detections.items()}
+        self._detections = detections
 
     def detect(self, frame: Frame) -> Detections:
-        """Look up the detections of this frame in the order of the file; none if the file does not name the frame."""
-        return self._found.get(frame.index, Detections.empty())
+        """The detections of this frame, in the order of the file."""
+        return self._detections.get(frame.index, Detections.empty())

@@ -10,7 +10,7 @@ import numpy as np
 
 from flatsort.tracker.boxes import valid
 from flatsort.tracker.detectors import DETECTORS, classes, yolox
-from flatsort.tracker.onnx_session import DEVICES, open_network
+from flatsort.tracker.onnx_session import DEVICES, open_session
 from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Detections, Float, Float32, Frame, Image, Int
 
@@ -77,7 +77,7 @@ class OnnxDetector:
 
     def __init__(self, config: OnnxConfig) -> None:
         self._config = config
-        self._network = open_network(
+        self._network = open_session(
             config.weights, "YOLOX network", part="detector", device=config.device, threads=config.threads
         )
         # One look at an empty image tells the layout before the first frame comes.
@@ -93,7 +93,7 @@ class OnnxDetector:
         self._cells, self._strides = found
         self._decoded = yolox.is_decoded(head[0], self._cells, self._strides)
         self.class_names: Sequence[str] = _names(config, head.shape[2] - 5)
-        self._chosen = classes.choose(self.class_names, config.classes)
+        self._chosen = classes.class_indices(self.class_names, config.classes)
 
     def detect(self, frame: Frame) -> Detections:
         """Find the boxes of one frame, best first; none where the image is missing."""
@@ -129,7 +129,7 @@ class OnnxDetector:
 def _names(config: OnnxConfig, count: int) -> list[str]:
     if not config.names:
         return classes.COCO if count == len(classes.COCO) else [str(i) for i in range(count)]
-    names = classes.read(config.names)
+    names = classes.read_class_names(config.names)
     if len(names) != count:
         raise ValueError(
             f"{config.names}: expected {count} names like the classes of {config.weights}, got {len(names)}"

@@ -81,9 +81,11 @@ class TorchvisionDetector:
         if config.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("detector.device cuda: torch sees no such device here; take device cpu")
         published = models.get_model_weights(config.model).DEFAULT
-        labels = ["background", *classes.read(config.names)] if config.names else published.meta["categories"]
+        labels = (
+            ["background", *classes.read_class_names(config.names)] if config.names else published.meta["categories"]
+        )
         self.class_names: Sequence[str] = labels
-        self._chosen = classes.choose(labels, config.classes)
+        self._chosen = classes.class_indices(labels, config.classes)
         self._min_score = config.min_score
         self._device = torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
         model = models.get_model(config.model, weights=None, weights_backbone=None, num_classes=len(labels))

@@ -1,4 +1,4 @@
-"""Global motion of the camera between consecutive frames, as an affine map of pixel coordinates.
+"""Camera motion between consecutive frames, as an affine map of pixel coordinates.
 
 References
 ----------
@@ -22,17 +22,17 @@ METHODS = ("none", "ecc", "sparse_flow")
 ECC_MODELS = ("translation", "euclidean", "affine")
 
 _ITERATIONS = 60
-"""Steps of ECC; it stops earlier when the correlation changes by less than `_TOLERANCE`."""
+"""Maximum number of ECC iterations; they stop earlier when the correlation changes by less than `_TOLERANCE`."""
 _TOLERANCE = 1e-5
-_LEAST_CORRELATION = 0.5
-"""Correlation of the aligned images below which ECC has aligned nothing."""
+_MIN_CORRELATION = 0.5
+"""Minimum correlation of the aligned images; below it ECC has failed."""
 _CORNERS = 400
-_LEAST_INLIERS = 12
-"""A similarity has 4 unknowns and every corner gives 2 equations; fewer corners than this agree by chance."""
-_LEAST_SHARE = 0.3
-"""Share of the corners that must move with the camera."""
-_REACH = 1.0
-"""Pixels of the reduced image by which a corner may miss the common motion."""
+_MIN_INLIERS = 12
+"""Minimum number of corners that follow the camera; fewer could agree by chance."""
+_MIN_INLIER_SHARE = 0.3
+"""Minimum share of the corners that follow the camera."""
+_MAX_ERROR = 1.0
+"""Pixels of the reduced image by which a corner may deviate from the common motion."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class CameraConfig:
     Attributes
     ----------
     method : str
-        none: the camera stands still; ecc: all pixels are aligned; sparse_flow: corners are followed (faster, bears
-        larger motion and more moving objects).
+        none: the camera is static; ecc: align all pixels; sparse_flow: follow corners (faster, tolerates larger motion
+        and more moving objects).
     side : int
-        Pixels of the longer side to which images are reduced first.
+        Images are first reduced to this many pixels on the longer side.
     ecc_model : str
-        translation, euclidean (with rotation) or affine. sparse_flow always finds translation, rotation and scale.
+        translation, euclidean (with rotation) or affine. sparse_flow always estimates translation, rotation and scale.
     """
 
     method: str = "none"
@@ -63,12 +63,12 @@ class CameraConfig:
 
 
 class CameraMotion:
-    """Estimates the motion from each image to the next; remembers one reduced image.
+    """Estimates the camera motion from each image to the next; keeps one reduced image.
 
     Attributes
     ----------
     failures : int
-        Frames for which no motion was found since the start, answered by the identity. The first one is logged.
+        Number of frames so far for which the estimation failed and gave the identity. The first one is logged.
     """
 
     def __init__(self, config: CameraConfig | None = None) -> None:
@@ -77,7 +77,7 @@ class CameraMotion:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the previous image: the next one starts a new sequence."""
+        """Forget the previous image: the next one is the first of a sequence."""
         self._previous: Image | None = None
         self._mask: Image | None = None
         self._size: tuple[int, ...] = ()
@@ -88,10 +88,10 @@ class CameraMotion:
         Parameters
         ----------
         image : uint8 [h w 3] or None
-            None (a frame that could not be read) counts as a failure; the next one is compared with the last image.
+            None (a frame that could not be read) counts as a failure; the next image is compared with the last one.
         boxes : [n 4], optional
-            xyxy of objects that may move by themselves; their pixels are left out. Boxes that are not
-            `tracker.boxes.valid` hide nothing.
+            xyxy of objects that may move by themselves; their pixels are masked. Boxes that are not
+            `tracker.boxes.valid` are ignored.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class CameraMotion:
         if size != image.shape[:2]:
             return self._failed(f"the size changed from {size[1]}x{size[0]} to {image.shape[1]}x{image.shape[0]}")
         if self.config.method == "ecc":
-            # objects are hidden in both images, since a mask on one would compare the other's with the background
+            # masked in both images: otherwise an object in one would be compared with the background in the other
             affine = _ecc(previous, grey, np.minimum(previous_mask, mask), self.config.ecc_model)
         else:
             affine = _sparse_flow(previous, grey, previous_mask)
@@ -128,16 +128,18 @@ class CameraMotion:
         grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
         mask = np.full(grey.shape, 255, np.uint8)
         factor = np.array([size[0] / width, size[1] / height] * 2)
-        limits = np.array([size[0], size[1]] * 2)
+        bounds = np.array([size[0], size[1]] * 2)
         known = np.empty((0, 4)) if boxes is None else boxes[valid(boxes)]
-        for left, top, right, bottom in np.clip(known * factor, 0, limits):
+        for left, top, right, bottom in np.clip(known * factor, 0, bounds):
             mask[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = 0
         return grey.astype(np.uint8, copy=False), mask
 
     def _failed(self, why: str) -> Float:
         self.failures += 1
         if self.failures == 1:
-            log.warning("camera motion: %s; taken as standing still, as after every later failure", why)
+            log.warning(
+                "camera motion: %s; the camera is taken as static in this frame, as after every later failure", why
+            )
         return np.eye(2, 3)
 
 
@@ -155,30 +157,30 @@ def _ecc(previous: Image, grey: Image, mask: Image, model: str) -> Float | None:
         correlation, affine = cv2.findTransformECC(previous, grey, start, kind, criteria, mask, 5)
     except cv2.error:  # it did not converge
         return None
-    return np.asarray(affine, np.float64) if correlation >= _LEAST_CORRELATION else None
+    return np.asarray(affine, np.float64) if correlation >= _MIN_CORRELATION else None
 
 
 def _sparse_flow(previous: Image, grey: Image, mask: Image) -> Float | None:
-    """Similarity [2 3] that most corners of the unmasked pixels follow, or None."""
+    """Similarity transform [2 3] that most corners of the unmasked pixels follow, or None."""
     import cv2
 
     corners = cv2.goodFeaturesToTrack(previous, _CORNERS, 0.005, 7, mask=mask)
-    if corners is None or len(corners) < _LEAST_INLIERS:
+    if corners is None or len(corners) < _MIN_INLIERS:
         return None
     followed, status, _ = cv2.calcOpticalFlowPyrLK(previous, grey, corners, np.empty_like(corners), winSize=(15, 15))
-    found = status.ravel() == 1
-    if np.count_nonzero(found) < _LEAST_INLIERS:
+    tracked = status.ravel() == 1
+    if np.count_nonzero(tracked) < _MIN_INLIERS:
         return None
     affine, inliers = cv2.estimateAffinePartial2D(
-        corners[found], followed[found], method=cv2.RANSAC, ransacReprojThreshold=_REACH
+        corners[tracked], followed[tracked], method=cv2.RANSAC, ransacReprojThreshold=_MAX_ERROR
     )
-    if affine is None or np.count_nonzero(inliers) < max(_LEAST_INLIERS, _LEAST_SHARE * len(corners)):
+    if affine is None or np.count_nonzero(inliers) < max(_MIN_INLIERS, _MIN_INLIER_SHARE * len(corners)):
         return None
     return np.asarray(affine, np.float64)
 
 
 def _plausible(affine: Float, grey: Image) -> bool:
-    """Whether the map is finite, keeps areas within a factor of 2 and most of the image in view."""
+    """Whether the map is finite, changes areas by less than a factor of 2 and keeps most of the image in view."""
     if not np.isfinite(affine).all():
         return False
     height, width = grey.shape
@@ -188,7 +190,7 @@ def _plausible(affine: Float, grey: Image) -> bool:
 
 
 def _enlarge(affine: Float, grey: Image, image: Image) -> Float:
-    """Rewrite the map between reduced images for the full ones; coordinates are those of pixel centres."""
+    """Convert the map between reduced images to the full images; coordinates are those of pixel centres."""
     scale = np.array([image.shape[1] / grey.shape[1], image.shape[0] / grey.shape[0]])
     offset = 0.5 * scale - 0.5
     linear = scale[:, None] * affine[:, :2] / scale

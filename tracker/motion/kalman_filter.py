@@ -1,4 +1,4 @@
-"""The Kalman filter of all tracks at once, for constant velocity and four independent coordinates.
+"""Constant-velocity Kalman filter of all tracks at once, for four independent coordinates.
 
 SORT and DeepSORT couple each coordinate only with its own velocity, and their start, process and measurement
 covariances are diagonal. Their 7- or 8-state filter therefore *is* four two-state filters, and a step is a handful
@@ -22,7 +22,7 @@ from flatsort.tracker.types import Float
 
 
 def start(values: Float, variance: Float, velocity_variance: Float) -> State:
-    """State of tracks first seen at ``values`` [4 t], at rest; variances broadcast to [4 t]."""
+    """State of new tracks at ``values`` [4 t] with velocity 0; variances broadcast to [4 t]."""
     state = np.zeros((5, *values.shape))
     state[0] = values
     state[2] = variance
@@ -32,26 +32,26 @@ def start(values: Float, variance: Float, velocity_variance: Float) -> State:
 
 def predict(state: State, dt: float, noise: Float) -> State:
     """State ``dt`` frames later, with the `process_noise` of that time."""
-    # Every entry of the next state is a sum over the five entries of this one: one small product for all tracks.
+    # Every entry of the next state is a linear function of the five entries of this one: one small matrix product.
     out: State = _transition(dt).dot(state.reshape(5, -1)).reshape(state.shape)
     out += noise
     return out
 
 
 def process_noise(dt: float, noise: Float, velocity_noise: Float) -> Float:
-    """What ``dt`` frames add to a state, [5 4 t]; n frames at once add what n single ones do.
+    """Process noise of ``dt`` frames, [5 4 t]; n frames at once give the same as n single ones.
 
     Parameters
     ----------
     dt : float
         Nominal frames.
     noise, velocity_noise : [4 t]
-        Process variance of value and velocity a frame.
+        Process variance of value and velocity per frame.
     """
     out = np.zeros((5, *noise.shape))
     out[2] = dt * noise
     out[4] = dt * velocity_noise
-    if dt > 1.0:  # what the velocity noise of the earlier of n steps does to the position until the last
+    if dt > 1.0:  # effect of the velocity noise of earlier steps on the position
         out[2] += velocity_noise * (dt * (dt - 1.0) * (2.0 * dt - 1.0) / 6.0)
         out[3] = velocity_noise * (dt * (dt - 1.0) / 2.0)
     return out
@@ -74,7 +74,7 @@ def correct(state: State, values: Float, noise: Float) -> State:
 
 
 def squared_mahalanobis(state: State, values: Float, noise: Float) -> Float:
-    """Squared Mahalanobis distance [t n] of ``values`` [4 n] to each predicted track: a sum of four terms.
+    """Squared Mahalanobis distance [t n] of ``values`` [4 n] to each predicted track, a sum of four terms.
 
     ``noise`` is the variance of a measurement, broadcast to [4 t].
     """
@@ -86,13 +86,13 @@ def squared_mahalanobis(state: State, values: Float, noise: Float) -> Float:
 
 
 def warp(state: State, affine: Float) -> State:
-    """State in the pixels of a camera that moved; coordinates 0 and 1 are a point in the image.
+    """State in the pixel coordinates of a camera that moved; coordinates 0 and 1 are a point in the image.
 
     Parameters
     ----------
     state : [5 4 t]
     affine : [2 3]
-        Maps previous to current pixel coordinates. Correlations between x and y that a rotation makes are left out.
+        Maps previous to current pixel coordinates. Correlations between x and y from a rotation are neglected.
     """
     out = state.copy()
     linear = affine[:, :2]

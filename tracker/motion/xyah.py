@@ -24,19 +24,19 @@ class XyahConfig(PartConfig):
 
     name: str = "xyah"
     position: float = 1 / 20
-    """Of centre and height, as a share of the height."""
+    """Of centre and height, as a share of the box height."""
     velocity: float = 1 / 160
-    """Of their velocities, as a share of the height a frame."""
+    """Of their velocities, as a share of the box height per frame."""
     aspect: float = 1e-2
-    """Of the aspect ratio, as a frame adds it."""
+    """Of the aspect ratio's process noise per frame."""
     aspect_velocity: float = 1e-5
-    """Of the aspect ratio's velocity a frame."""
+    """Of the aspect ratio's velocity per frame."""
     aspect_measurement: float = 1e-1
     """Of a measured aspect ratio."""
     start_position: float = 2.0
-    """A new track's ``position`` is wider by this factor."""
+    """Factor on ``position`` for a new track."""
     start_velocity: float = 10.0
-    """A new track's ``velocity`` is wider by this factor."""
+    """Factor on ``velocity`` for a new track."""
 
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
@@ -82,7 +82,7 @@ class Xyah:
         return kalman_filter.squared_mahalanobis(state, measured, self._measurement(state))
 
     def warp(self, state: State, affine: Float) -> State:
-        """State in the pixels of a camera that moved by ``affine`` [2 3]."""
+        """State in the pixel coordinates of a camera that moved by ``affine`` [2 3]."""
         scale = abs(float(np.linalg.det(affine[:, :2]))) ** 0.5
         out = kalman_filter.warp(state, affine)
         out[:2, 3] *= scale

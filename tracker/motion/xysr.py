@@ -19,7 +19,7 @@ from flatsort.tracker.registry import PartConfig
 from flatsort.tracker.types import Float
 
 CACHED = 32
-"""Noises that are kept, by the number of tracks."""
+"""Size of the cache of noise arrays, which depend on the number of tracks."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class XysrConfig(PartConfig):
     start_velocity: float = 1e4
     """Variance of a new track's velocity."""
     process: float = 1.0
-    """Variance that a frame adds to centre, area and aspect ratio."""
+    """Process variance per frame of centre, area and aspect ratio."""
     process_velocity: float = 0.01
-    """Variance that a frame adds to the velocity of the centre."""
+    """Process variance per frame of the velocity of the centre."""
     process_velocity_area: float = 1e-4
-    """Variance that a frame adds to the velocity of the area."""
+    """Process variance per frame of the velocity of the area."""
 
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
@@ -57,12 +57,12 @@ class Xysr:
 
     def __init__(self, config: XysrConfig) -> None:
         c = config
-        measurement = _column(c.measurement, c.measurement, c.measurement_shape, c.measurement_shape)
-        process = _column(c.process, c.process, c.process, c.process)
-        process_velocity = _column(c.process_velocity, c.process_velocity, c.process_velocity_area, 0.0)
-        self._start = _column(c.start, c.start, c.start, c.start)
-        self._start_velocity = _column(c.start_velocity, c.start_velocity, c.start_velocity, 0.0)
-        # A column a track: broadcasting a single one costs more than the arithmetic.
+        measurement = _noise_column(c.measurement, c.measurement, c.measurement_shape, c.measurement_shape)
+        process = _noise_column(c.process, c.process, c.process, c.process)
+        process_velocity = _noise_column(c.process_velocity, c.process_velocity, c.process_velocity_area, 0.0)
+        self._start = _noise_column(c.start, c.start, c.start, c.start)
+        self._start_velocity = _noise_column(c.start_velocity, c.start_velocity, c.start_velocity, 0.0)
+        # One column for each track: broadcasting a single one costs more than the arithmetic.
         self._measurement = lru_cache(CACHED)(lambda tracks: measurement.repeat(tracks, axis=1))
         self._process = lru_cache(CACHED)(
             lambda dt, tracks: kalman_filter.process_noise(dt, process, process_velocity).repeat(tracks, axis=2)
@@ -98,7 +98,7 @@ class Xysr:
         return kalman_filter.squared_mahalanobis(state, measured, self._measurement(state.shape[2]))
 
     def warp(self, state: State, affine: Float) -> State:
-        """State in the pixels of a camera that moved by ``affine`` [2 3]."""
+        """State in the pixel coordinates of a camera that moved by ``affine`` [2 3]."""
         scale = abs(float(np.linalg.det(affine[:, :2])))
         out = kalman_filter.warp(state, affine)
         out[:2, 2] *= scale
@@ -106,5 +106,5 @@ class Xysr:
         return out
 
 
-def _column(*values: float) -> Float:
+def _noise_column(*values: float) -> Float:
     return np.array(values)[:, None]
