@@ -1,4 +1,4 @@
-"""Whatever a user gives as data → one memory-mapped set at a model's shape."""
+"""Sources of samples that a user names, gathered into one memory-mapped set of a model's shape."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from flatsort.embedding.data.builtin import DATA_SETS, SEEDED, DataSetConfig, RenderedImagesConfig
 from flatsort.embedding.data.image_folder import CHUNK, ImageFolder, fit, short_name, stamp
 from flatsort.embedding.data.sample_set import NAMES, ROWS, SAMPLES, SampleSet, is_set, open_set
 from flatsort.embedding.data.writer import SetWriter
+from flatsort.tracker.config import restore_part, to_mapping
 from flatsort.tracker.files import write_text
 from flatsort.tracker.registry import suggest
 
@@ -21,7 +23,6 @@ INDEX = "sources.json"
 """File beside a gathered set: what it was gathered from."""
 VERSION = 2
 """Of what `gather` does to samples: sets of another one are gathered anew."""
-BUILT_IN = ("digits", "pendulum", "walker", "sprites", "ellipses", "disks", "moving_disks", "orbits")
 RENDERED = 5000
 """Samples of a rendered set."""
 
@@ -85,9 +86,9 @@ def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: s
     ----------
     sources : sequence of str or Path
         Each a folder that holds a set (``flatsort crop`` writes one), a folder of images (searched recursively, one
-        image a sample), a ``.npz`` file with an array ``poses`` or one array only [n d], or one of `BUILT_IN`:
-        scikit-learn's 8×8 digits, rendered pendulums, joint angles of a walker, rendered shapes and sequences. What is
-        rendered has seed 0; ``pendulum:1`` has another. What exists as a file comes first.
+        image a sample), a ``.npz`` file with an array ``poses`` or one array only [n d], the name of a built-in data
+        set (`embedding.data.builtin`), or a ``.py`` file that registers a data set. What is rendered has seed 0;
+        ``pendulum:1`` has another. What exists as a file comes first.
     shape : sequence of int or None
         Of a sample: channels (1 or 3), height and width in pixels, or the length of a vector. None: that of the
         sources; a folder's is that of its first image.
@@ -128,11 +129,14 @@ def _find(source: str | Path, shape: Sequence[int] | None) -> _Samples | ImageFo
     if path.is_file():
         if path.suffix.lower() == ".npz":
             return _vectors(path)
+        if path.suffix.lower() == ".py":
+            return _built_in(str(path), str(path), 0, shape)
         raise ValueError(f"{path}: expected a folder or a .npz file (of videos, `flatsort crop` cuts the crops)")
     name, _, seed = str(source).partition(":")
-    if str(source) in BUILT_IN or (name in BUILT_IN and name != "digits" and seed.isdecimal()):
+    known = DATA_SETS.names()
+    if str(source) in known or (name in DATA_SETS.names(SEEDED) and seed.isdecimal()):
         return _built_in(str(source), name, int(seed or 0), shape)
-    raise FileNotFoundError(f"data {source}: no such file or folder, or unknown name{suggest(str(source), BUILT_IN)}")
+    raise FileNotFoundError(f"data {source}: no such file or folder, or unknown name{suggest(str(source), known)}")
 
 
 def _set(path: Path) -> _Samples:
@@ -160,27 +164,18 @@ def _vectors(path: Path) -> _Samples:
 
 
 def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) -> _Samples:
-    if name == "digits":
-        from sklearn.datasets import load_digits
-
-        digits = load_digits()
-        levels = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-        note = "digits: optical recognition of handwritten digits, UCI, through scikit-learn"
-        return _Samples(name, SampleSet(levels, {"identity": digits.target.astype(np.int64)}, note=note), [])
-    if name == "pendulum":
-        from flatsort.embedding.data.rendered import pendulum
-
-        size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else 16
-        return _Samples(source, pendulum(RENDERED, seed, size), [RENDERED, size])
-    if name == "walker":
-        from flatsort.embedding.data.walker import walker
-
-        return _Samples(source, walker(RENDERED, seed), [RENDERED])
-    from flatsort.embedding.data.orbits import orbits
-    from flatsort.embedding.data.shapes import SHAPES, SIZE
-
-    size = shape[1] if shape is not None and len(shape) == 3 and shape[1] == shape[2] else SIZE
-    return _Samples(source, {**SHAPES, "orbits": orbits}[name](RENDERED, seed, size), [RENDERED, size])
+    """Samples of a data set that is registered under a name, or by a file of the user's own."""
+    cls = DATA_SETS.config(name)
+    settings: dict[str, Any] = {"name": name}
+    if issubclass(cls, DataSetConfig):
+        settings |= {"samples": RENDERED, "seed": seed}
+    if issubclass(cls, RenderedImagesConfig) and shape is not None and len(shape) == 3 and shape[1] == shape[2]:
+        settings["size"] = shape[1]
+    config = restore_part(DATA_SETS, settings)
+    fingerprint: list[Any] = [to_mapping(config)]
+    if Path(name).is_file():
+        fingerprint.append(stamp(Path(name)))
+    return _Samples(source, DATA_SETS.build(config), fingerprint)
 
 
 def _common_shape(found: Sequence[_Samples | ImageFolder], shape: Sequence[int] | None) -> list[int]:

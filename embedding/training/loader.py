@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from flatsort.embedding.data.sample_set import SampleSet
-from flatsort.embedding.data.views import Views
-from flatsort.embedding.data.windows import Windows
+from flatsort.embedding.data.sequences import SequenceWindows, TrackletViews
 from flatsort.embedding.model import Batch
 from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.config import TrainConfig
@@ -56,17 +55,17 @@ class BatchLoader:
     def __init__(self, data: SampleSet, rows: Int, config: TrainConfig, group: Group) -> None:
         self._data, self._rows, self._config, self._group = data, rows, config, group
         self._order = lru_cache(maxsize=2)(self._permutation)
-        self._views: Views | None = None
-        self._windows: Windows | None = None
+        self._views: TrackletViews | None = None
+        self._windows: SequenceWindows | None = None
         if config.views == "windows":
-            self._windows = Windows(data, rows, config.window, config.stride, config.position)
+            self._windows = SequenceWindows(data, rows, config.window, config.stride, config.position)
         self._units = len(rows if self._windows is None else self._windows)
         if config.views == "tracklets":
             track = np.full(len(data), -1, np.int64)
             track[rows] = data.columns["track"][rows]
             if (track < 0).all():
                 raise ValueError("views: expected data with tracklets (flatsort crop --views tracklets), got none")
-            self._views = Views(replace(data, columns={**data.columns, "track": track}))
+            self._views = TrackletViews(replace(data, columns={**data.columns, "track": track}))
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches of the steps, on the group's device; inputs and targets are one tensor where there are no views."""

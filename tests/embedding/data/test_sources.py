@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from textwrap import dedent
 
 import cv2
 import numpy as np
 import pytest
 
+from flatsort.embedding.data.builtin import DATA_SETS
 from flatsort.embedding.data.image_folder import fit
 from flatsort.embedding.data.sample_set import SampleSet, open_set, save
 from flatsort.embedding.data.sources import gather
@@ -180,6 +182,25 @@ def test_rendered_sources(tmp_path: Path) -> None:
     walker = gather(["walker"], None, tmp_path / "walker").data
     assert walker.samples.ndim == 2
     assert len(walker.sequences) == 5
+
+
+def test_a_data_set_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DATA_SETS, "_parts", {})  # what is registered here is forgotten afterwards
+    file = tmp_path / "ramps.py"
+    code = """
+        import numpy as np
+        from flatsort.embedding.data.builtin import DATA_SETS, RenderedImagesConfig
+        from flatsort.embedding.data.sample_set import SampleSet
+
+        @DATA_SETS.register("ramps", RenderedImagesConfig)
+        def ramps(config):
+            ramp = np.linspace(0, 255, config.size).astype(np.uint8)
+            return SampleSet(np.tile(ramp[:, None], (4, config.size, 1, 1)), note="ramps")
+    """
+    file.write_text(dedent(code))
+    data = gather([file], [1, 16, 16], tmp_path / "set").data
+    assert data.shape == [1, 16, 16]
+    assert data.note == "ramps"
 
 
 def test_a_folder_comes_before_a_built_in_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Windows of a sequence: samples of one object that follow each other, and where each of them lies."""
+"""Samples that belong together in time: other views of an object in its tracklet, and windows of a sequence."""
 
 from __future__ import annotations
 
@@ -7,15 +7,57 @@ from collections.abc import Sequence
 import numpy as np
 
 from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Float, Float32, Int
 
 TIME = "time"
 """Name of the position that is a sample's frame; others are names of factors."""
-MOST_MEASURED = 4096
-"""Windows from which the unit of positions is taken."""
+UNIT_WINDOWS = 4096
+"""At most this many windows are measured for the unit of positions."""
 
 
-class Windows:
+class TrackletViews:
+    """Picks, for a sample, another one of its motion-only tracklet.
+
+    Parameters
+    ----------
+    data : SampleSet
+        Its column ``track`` says which samples show one object; no label is read.
+
+    Attributes
+    ----------
+    paired : int
+        Samples that have at least one other view.
+    """
+
+    def __init__(self, data: SampleSet) -> None:
+        track = np.asarray(data.columns["track"])
+        # _order has the samples of a tracklet side by side, and none without a tracklet
+        known = np.flatnonzero(track >= 0)
+        self._order = known[np.argsort(track[known], kind="stable")]
+        _, start, count = np.unique(track[self._order], return_index=True, return_counts=True)
+        self._place = np.full(len(data), -1)
+        self._place[self._order] = np.arange(len(known))
+        self._start, self._count = np.repeat(start, count), np.repeat(count, count)
+        self.paired = int((self._count > 1).sum())
+
+    def partner(self, rows: Int, generator: RandomGenerator) -> Int:
+        """Another view of each of these samples, [n]; the sample itself where there is none.
+
+        Each of the other views is as likely as the next.
+        """
+        rows = np.asarray(rows, np.int64)
+        uniform = generator.uniform(len(rows)).double().cpu().numpy()
+        place = self._place[rows]
+        known = place >= 0
+        start, count = self._start[place[known]], self._count[place[known]]
+        step = 1 + np.minimum((uniform[known] * (count - 1)).astype(np.int64), np.maximum(count - 2, 0))
+        out = rows.copy()
+        out[known] = self._order[start + (place[known] - start + step) % count]
+        return out
+
+
+class SequenceWindows:
     """Every window of the training rows.
 
     A sample's sequence is its tracklet, where the data have tracklets, else its sequence.
@@ -41,7 +83,7 @@ class Windows:
 
     def __init__(self, data: SampleSet, rows: Int, length: int, stride: int, position: Sequence[str]) -> None:
         values = positions_of(data, position)
-        self._ordered, starts = ordered(data, rows)
+        self._ordered, starts = rows_by_sequence(data, rows)
         reach = (length - 1) * stride + 1
         ends = np.append(starts[1:], len(self._ordered))
         first = [np.arange(start, end - reach + 1) for start, end in zip(starts, ends, strict=True)]
@@ -52,7 +94,7 @@ class Windows:
                 f"window: expected a sequence of {reach} samples or more to train on, the longest has {longest}"
             )
         self._steps = np.arange(length) * stride
-        some = self.rows(np.arange(0, len(self), -(-len(self) // MOST_MEASURED))).reshape(-1, length)
+        some = self.rows(np.arange(0, len(self), -(-len(self) // UNIT_WINDOWS))).reshape(-1, length)
         within = values[some] - values[some].mean(axis=1, keepdims=True)
         unit = np.sqrt(np.square(within).mean(axis=(0, 1)))
         self._values = values / np.where(unit > 0, unit, 1.0)
@@ -77,8 +119,8 @@ class Windows:
         return flat
 
 
-def ordered(data: SampleSet, rows: Int) -> tuple[Int, Int]:
-    """These rows by sequence, then frame [n], and where in that each sequence starts; see `Windows`."""
+def rows_by_sequence(data: SampleSet, rows: Int) -> tuple[Int, Int]:
+    """These rows by sequence, then frame [n], and where in that each sequence starts; see `SequenceWindows`."""
     track, sequence, frame = (data.columns[name][rows] for name in ("track", "sequence", "frame"))
     series = track if (track >= 0).any() else sequence
     known = (series >= 0) & (frame >= 0)

@@ -7,10 +7,13 @@ It stands in for motion capture, with what matters there: closed curves of poses
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from flatsort.embedding.data.rendered import strokes
+from flatsort.embedding.data.builtin import DATA_SETS, SEEDED, DataSetConfig
+from flatsort.embedding.data.builtin.shapes import draw_strokes
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.tracker.types import Float, Image
 
@@ -67,11 +70,11 @@ def walker(n: int, seed: int) -> SampleSet:
             samples[rows] = _perform(name, frame[rows] - first, random)
             identity[rows] = first // FRAMES * len(MOTIONS) + i
     columns = {"sequence": motion.astype(np.int64), "frame": frame.astype(np.int64), "identity": identity}
-    return SampleSet(samples, columns, MOTIONS, f"rendered: {n} poses of a parametric walker, seed {seed}")
+    return SampleSet(samples, columns, MOTIONS, WalkerConfig.note(n, seed))
 
 
 def draw_pose(angles: Float, height: int = 96, width: int = 64) -> Image:
-    """Picture of a pose [21] as a stick figure, seen from ahead and to the side, uint8 [height width 3], RGB.
+    """Image of a pose [21] as a stick figure, seen from ahead and to the side, uint8 [height width 3], RGB.
 
     The left arm and leg are grey, so that one can tell them from the right ones.
 
@@ -84,7 +87,7 @@ def draw_pose(angles: Float, height: int = 96, width: int = 64) -> Image:
         raise ValueError(f"pose: expected {len(JOINTS)} joint angles, got {list(np.shape(angles))}")
     bones = _skeleton(np.asarray(angles, np.float64))
     scale = 0.44 * height
-    picture = np.ones((height, width, 3))
+    image = np.ones((height, width, 3))
     for side, thickness, colour in (
         ("left", 0.014, 0.62),
         ("trunk", 0.014, 0.15),
@@ -93,9 +96,22 @@ def draw_pose(angles: Float, height: int = 96, width: int = 64) -> Image:
     ):
         flat = np.stack([_project(bone) for name, bone in bones if name == side])
         flat = flat * [scale, -scale] + [0.5 * width, 0.53 * height]
-        ink = strokes(flat[None, :, 0], flat[None, :, 1], thickness * height, height, width)[0]
-        picture = picture * (1 - ink[..., None]) + colour * ink[..., None]
-    return np.rint(picture * 255).astype(np.uint8)
+        ink = draw_strokes(flat[None, :, 0], flat[None, :, 1], thickness * height, height, width)[0]
+        image = image * (1 - ink[..., None]) + colour * ink[..., None]
+    return np.rint(image * 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class WalkerConfig(DataSetConfig):
+    """Poses of a walker."""
+
+    subject: ClassVar[str] = "poses of a parametric walker"
+    draw = staticmethod(draw_pose)
+
+
+@DATA_SETS.register("walker", WalkerConfig, tags=(SEEDED,))
+def _walker(config: WalkerConfig) -> SampleSet:
+    return walker(config.samples, config.seed)
 
 
 def _perform(motion: str, frame: Float, random: np.random.Generator) -> Float:

@@ -1,59 +1,13 @@
-"""Rendered data: what is drawn, and that the seed alone decides it."""
+"""Poses of a walker: five motions, several people, and their drawing."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from flatsort.embedding.data.rendered import pendulum, strokes
-from flatsort.embedding.data.sample_set import SampleSet
-from flatsort.embedding.data.walker import FRAMES, JOINTS, MOTIONS, draw_pose, walker
-
-
-def test_pendulum_is_a_closed_curve_of_pictures() -> None:
-    data = pendulum(400, seed=1)
-    assert data.samples.shape == (400, 16, 16, 1)
-    assert data.shape == [1, 16, 16]
-    swing = data.samples[np.argsort(data.columns["frame"])].reshape(400, -1).astype(float)
-    steps = np.linalg.norm(np.roll(swing, -1, axis=0) - swing, axis=1)
-    apart = np.linalg.norm(swing[:200] - swing[200:], axis=1)
-    # successive angles look alike, the last like the first, opposite ones do not
-    assert np.median(steps) < 0.05 * np.median(apart)
-    assert steps[-1] < 0.3 * np.median(apart)
-
-
-def test_pendulum_shows_its_angle() -> None:
-    """The ink's centre turns once around the middle as the angle grows."""
-    data = pendulum(300, seed=0, size=24)
-    pictures = data.samples[np.argsort(data.columns["frame"]), :, :, 0].astype(float)
-    y, x = np.mgrid[:24, :24] + 0.5 - 12
-    mass = pictures.sum((1, 2))
-    angle = np.unwrap(np.arctan2((pictures * x).sum((1, 2)) / mass, (pictures * y).sum((1, 2)) / mass))
-    assert angle[-1] - angle[0] == pytest.approx(2 * np.pi, abs=0.1)
-    assert (np.diff(angle) > -0.02).all()
-
-
-def test_pendulum_noise() -> None:
-    clean, noisy = pendulum(50, 0).samples.astype(float), pendulum(50, 0, noise=0.05).samples.astype(float)
-    inside = (clean > 60) & (clean < 190)
-    assert np.std((noisy - clean)[inside]) == pytest.approx(0.05 * 255, rel=0.15)
-
-
-@pytest.mark.parametrize("arguments", [{"n": 0}, {"size": 7}, {"noise": -1.0}])
-def test_pendulum_refuses(arguments: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="pendulum: expected n ≥ 1"):
-        pendulum(**{"n": 5, "seed": 0, **arguments})  # type: ignore[arg-type]
-
-
-def test_a_stroke_has_the_ink_of_its_area() -> None:
-    start, end = np.array([[[5.0, 16.0]]]), np.array([[[25.0, 16.3]]])
-    ink = strokes(start, end, 2.0, 32, 32)[0]
-    assert ink.sum() == pytest.approx(20 * 4 + np.pi * 4, rel=0.03)
-    assert ink.max() == 1
-    assert ink[:10].max() == 0
+from flatsort.embedding.data.builtin import drawing_of
+from flatsort.embedding.data.builtin.walker import FRAMES, JOINTS, MOTIONS, draw_pose, walker
 
 
 def test_walker_has_five_motions() -> None:
@@ -75,11 +29,11 @@ def test_walker_poses_are_close_in_time_and_cyclic() -> None:
     for motion in range(len(MOTIONS)):
         poses = data.samples[data.columns["sequence"] == motion]
         step = np.linalg.norm(np.diff(poses, axis=0), axis=1)
-        spread = np.linalg.norm(poses - poses.mean(0), axis=1)
-        assert step.max() < 1.5 * spread.max()
+        deviation = np.linalg.norm(poses - poses.mean(0), axis=1)
+        assert step.max() < 1.5 * deviation.max()
         # two cycles: some later pose comes back to the first one
         back = np.linalg.norm(poses[15:] - poses[0], axis=1)
-        assert back.min() < 0.5 * spread.mean()
+        assert back.min() < 0.5 * deviation.mean()
 
 
 def test_performances_differ_and_motions_differ_more() -> None:
@@ -103,15 +57,14 @@ def test_few_poses_and_none() -> None:
         walker(0, 0)
 
 
-@pytest.mark.parametrize("make", [pendulum, walker])
-def test_the_seed_decides(make: Callable[[int, int], SampleSet]) -> None:
-    one, same, other = make(30, 3).samples, make(30, 3).samples, make(30, 4).samples
+def test_the_seed_decides() -> None:
+    one, same, other = (walker(30, seed).samples for seed in (3, 3, 4))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 
 
-def _ink(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return picture[..., 0] < 128
+def _ink(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return image[..., 0] < 128
 
 
 def test_a_pose_is_drawn() -> None:
@@ -127,3 +80,9 @@ def test_a_pose_is_drawn() -> None:
     assert columns.mean() > 36
     with pytest.raises(ValueError, match="expected 21 joint angles, got"):
         draw_pose(np.zeros(3))
+
+
+def test_a_data_set_says_how_its_vectors_are_drawn() -> None:
+    assert drawing_of(walker(3, 0).note) is draw_pose
+    assert drawing_of("poses.npz: 3 vectors; " + walker(3, 0).note) is draw_pose
+    assert drawing_of("poses.npz: 3 vectors") is None

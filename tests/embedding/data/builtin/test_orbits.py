@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flatsort.embedding.data.orbits import FRAMES, orbits
-from flatsort.embedding.data.shapes import PLACES
+from flatsort.embedding.data.builtin.orbits import FRAMES, orbits
+from flatsort.embedding.data.builtin.shapes import PLACES
 from flatsort.embedding.data.sources import gather
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from flatsort.embedding.data.sample_set import SampleSet
-from flatsort.embedding.data.shapes import (
+from flatsort.embedding.data.builtin import DATA_SETS, INDEPENDENT_IMAGES
+from flatsort.embedding.data.builtin.shapes import (
     KINDS,
     PLACES,
     SCALES,
-    SHAPES,
     TURNS,
     disks,
     draw_disks,
     draw_sprites,
+    draw_strokes,
     ellipses,
     sprites,
 )
+from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.tracker.config import restore_part
 from flatsort.tracker.types import Float, Image
 
 
@@ -31,16 +32,16 @@ def chosen(**factors: float | list[float]) -> dict[str, Float]:
     return dict(zip({**middle, **factors}, (np.atleast_1d(c) for c in columns), strict=True))
 
 
-def centre(pictures: Image) -> tuple[Float, Float]:
+def centre(images: Image) -> tuple[Float, Float]:
     """Of the ink, pixels."""
-    ink = pictures[..., 0].astype(np.float64)
+    ink = images[..., 0].astype(np.float64)
     y, x = np.mgrid[: ink.shape[1], : ink.shape[2]] + 0.5
     mass = ink.sum((1, 2))
     return (ink * x).sum((1, 2)) / mass, (ink * y).sum((1, 2)) / mass
 
 
-def area(pictures: Image) -> Float:
-    return np.asarray(pictures.astype(np.float64).sum((1, 2, 3)) / 255)
+def area(images: Image) -> Float:
+    return np.asarray(images.astype(np.float64).sum((1, 2, 3)) / 255)
 
 
 def plain(factors: dict[str, Float], size: int) -> Image:
@@ -62,8 +63,8 @@ def plain(factors: dict[str, Float], size: int) -> Image:
             (s**2 + t**2 - 1) ** 3 <= s**2 * t**3,
         ][int(shape)]
         drawn.append(255 * inside.reshape(size, 2, size, 2).mean((1, 3)))
-    pictures: Image = np.rint(np.stack(drawn)).astype(np.uint8)[..., None]
-    return pictures
+    images: Image = np.rint(np.stack(drawn)).astype(np.uint8)[..., None]
+    return images
 
 
 @pytest.mark.parametrize("size", [16, 33])
@@ -149,25 +150,42 @@ def test_the_edge_of_a_disk_is_two_pixels_wide() -> None:
     np.testing.assert_array_equal(half[:6], [255, 255, 255, 191, 64, 0])
 
 
-@pytest.mark.parametrize("name", SHAPES)
+def made(name: str, n: int, seed: int, size: int) -> SampleSet:
+    settings = {"name": name, "samples": n, "seed": seed, "size": size}
+    return DATA_SETS.build(restore_part(DATA_SETS, settings))
+
+
+def test_shapes_are_registered() -> None:
+    assert DATA_SETS.names(INDEPENDENT_IMAGES) == ["disks", "ellipses", "moving_disks", "sprites"]
+    np.testing.assert_array_equal(made("moving_disks", 3, 0, 32).samples, disks(3, 0, 32, moving=True).samples)
+
+
+@pytest.mark.parametrize("name", DATA_SETS.names(INDEPENDENT_IMAGES))
 def test_the_seed_decides(name: str) -> None:
-    make: Callable[[int, int, int], SampleSet] = SHAPES[name]
-    one, same, other = make(20, 3, 16), make(20, 3, 16), make(20, 4, 16)
+    one, same, other = made(name, 20, 3, 16), made(name, 20, 3, 16), made(name, 20, 4, 16)
     assert np.array_equal(one.samples, same.samples)
     assert not np.array_equal(one.samples, other.samples)
     assert one.samples.dtype == np.uint8
     assert one.samples.max() > 200
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", DATA_SETS.names(INDEPENDENT_IMAGES))
 def test_bad_numbers_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="expected n ≥ 1 and size ≥ 16, got n 0 and size 32"):
-        SHAPES[name](0, 0, 32)
+        made(name, 0, 0, 32)
     with pytest.raises(ValueError, match="got n 5 and size 15"):
-        SHAPES[name](5, 0, 15)
+        made(name, 5, 0, 15)
 
 
 def test_thousands_of_sprites_take_no_time() -> None:
     before = time.process_time()
     sprites(2000, 0, 32)
-    assert time.process_time() - before < 0.4  # 2000 whole pictures took longer
+    assert time.process_time() - before < 0.4  # 2000 whole images took longer
+
+
+def test_a_stroke_has_the_ink_of_its_area() -> None:
+    start, end = np.array([[[5.0, 16.0]]]), np.array([[[25.0, 16.3]]])
+    ink = draw_strokes(start, end, 2.0, 32, 32)[0]
+    assert ink.sum() == pytest.approx(20 * 4 + np.pi * 4, rel=0.03)
+    assert ink.max() == 1
+    assert ink[:10].max() == 0

@@ -1,21 +1,51 @@
-"""Shapes drawn from known factors: sprites, ellipses, disks. What a latent space finds can be compared with them."""
+"""Images of shapes drawn from known factors, to compare latent spaces with: sprites, ellipses, disks."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flatsort.embedding.data.builtin import (
+    DATA_SETS,
+    INDEPENDENT_IMAGES,
+    SEEDED,
+    RenderedImagesConfig,
+    require_drawable,
+)
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.tracker.types import Bool, Float, Image
 
 SIZE = 64
-"""Height and width of a picture in pixels, unless asked otherwise."""
-LEAST_SIZE = 16
+"""Height and width of an image in pixels, unless asked otherwise."""
 KINDS = ("square", "ellipse", "heart")
 SCALES, TURNS, PLACES = 6, 40, 32
 """Values of a sprite's scale, orientation and either coordinate."""
 CHUNK = 256
-"""Pictures that are drawn together."""
+"""Images that are drawn together."""
+
+
+@dataclass(frozen=True)
+class SpritesConfig(RenderedImagesConfig):
+    """Images of sprites."""
+
+    subject: ClassVar[str] = "sprites"
+
+
+@dataclass(frozen=True)
+class EllipsesConfig(RenderedImagesConfig):
+    """Images of ellipses."""
+
+    subject: ClassVar[str] = "ellipses"
+
+
+@dataclass(frozen=True)
+class DisksConfig(RenderedImagesConfig):
+    """Images of disks."""
+
+    subject: ClassVar[str] = "disks"
 
 
 def sprites(n: int, seed: int, size: int = SIZE) -> SampleSet:
@@ -24,9 +54,9 @@ def sprites(n: int, seed: int, size: int = SIZE) -> SampleSet:
     Parameters
     ----------
     n : int
-        Pictures.
+        Images.
     seed : int
-        Two calls with the same arguments give the same pictures.
+        Two calls with the same arguments give the same images.
     size : int
         Height and width in pixels, at least 16.
 
@@ -49,20 +79,20 @@ def sprites(n: int, seed: int, size: int = SIZE) -> SampleSet:
     require_drawable("sprites", n, size)
     random = np.random.default_rng([seed, size, 1])
     factors = {name: random.integers(0, count, n).astype(np.float64) for name, count in counts.items()}
-    return SampleSet(draw_sprites(factors, size), note=f"rendered: {n} sprites, seed {seed}", factors=factors)
+    return SampleSet(draw_sprites(factors, size), note=SpritesConfig.note(n, seed), factors=factors)
 
 
 def draw_sprites(factors: dict[str, Float], size: int = SIZE) -> Image:
-    """Pictures uint8 [n size size 1] of sprites with these factors, each float64 [n] (see `sprites`)."""
+    """Images uint8 [n size size 1] of sprites with these factors, each float64 [n] (see `sprites`)."""
     half = size / 2
     radius = size * (0.10 + 0.10 * factors["scale"] / (SCALES - 1))
     turn = 2 * np.pi * factors["orientation"] / TURNS
     x, y = (half + 0.5 * half * (2 * factors[name] / (PLACES - 1) - 1) for name in ("x", "y"))
-    return _drawn(size, x, y, turn, radius, factors["shape"])
+    return _draw(size, x, y, turn, radius, factors["shape"])
 
 
 def ellipses(n: int, seed: int, size: int = SIZE) -> SampleSet:
-    """White ellipses in the middle of a black picture.
+    """White ellipses in the middle of a black image.
 
     Returns
     -------
@@ -79,9 +109,9 @@ def ellipses(n: int, seed: int, size: int = SIZE) -> SampleSet:
     a, b = (random.uniform(0.12, 0.45, n) * size for _ in range(2))
     turn = random.uniform(0, np.pi, n)
     middle = np.full(n, size / 2)
-    pictures = _drawn(size, middle, middle, turn, a, np.full(n, KINDS.index("ellipse")), b / a)
+    images = _draw(size, middle, middle, turn, a, np.full(n, KINDS.index("ellipse")), b / a)
     factors = {"area": np.pi * a * b, "width": a, "height": b, "orientation": turn}
-    return SampleSet(pictures, note=f"rendered: {n} ellipses, seed {seed}", factors=factors)
+    return SampleSet(images, note=EllipsesConfig.note(n, seed), factors=factors)
 
 
 def disks(n: int, seed: int, size: int = SIZE, moving: bool = False) -> SampleSet:
@@ -101,13 +131,13 @@ def disks(n: int, seed: int, size: int = SIZE, moving: bool = False) -> SampleSe
     fixed = size / 8
     radius = np.full(n, fixed) if moving else random.uniform(0, size / 2, n)
     x, y = (random.uniform(fixed, size - fixed, n) if moving else np.full(n, size / 2) for _ in range(2))
-    pictures = draw_disks(radius, x, y, size)
+    images = draw_disks(radius, x, y, size)
     factors = {"radius": radius, "area": np.pi * radius**2, "x": x, "y": y}
-    return SampleSet(pictures, note=f"rendered: {n} disks, seed {seed}", factors=factors)
+    return SampleSet(images, note=DisksConfig.note(n, seed), factors=factors)
 
 
 def scaled(kind: str, n: int, seed: int, size: int = SIZE) -> SampleSet:
-    """One shape of random size in the middle of a black picture, upright.
+    """One shape of random size in the middle of a black image, upright.
 
     Parameters
     ----------
@@ -129,34 +159,59 @@ def scaled(kind: str, n: int, seed: int, size: int = SIZE) -> SampleSet:
 
 
 def draw_scaled(kind: str, radius: Float, size: int) -> Image:
-    """Pictures uint8 [n size size 1] of an upright shape in the middle, its outline multiplied by radius (pixels)."""
+    """Images uint8 [n size size 1] of an upright shape in the middle, its outline multiplied by radius (pixels)."""
     middle = np.full(len(radius), size / 2)
-    return _drawn(size, middle, middle, np.zeros(len(radius)), radius, np.full(len(radius), KINDS.index(kind)))
+    return _draw(size, middle, middle, np.zeros(len(radius)), radius, np.full(len(radius), KINDS.index(kind)))
 
 
 def draw_disks(radius: Float, x: Float, y: Float, size: int) -> Image:
-    """Pictures uint8 [n size size 1] of disks around x, y (pixels), their edge blurred over two pixels."""
-    pictures = np.empty((len(radius), size, size, 1), np.uint8)
+    """Images uint8 [n size size 1] of disks around x, y (pixels), their edge blurred over two pixels."""
+    images = np.empty((len(radius), size, size, 1), np.uint8)
     rows, columns = np.mgrid[:size, :size] + 0.5
     for start in range(0, len(radius), CHUNK):
         part = slice(start, start + CHUNK)
         distance = np.hypot(columns - x[part, None, None], rows - y[part, None, None])
         ink = np.clip((radius[part, None, None] - distance) / 2 + 0.5, 0, 1)
-        pictures[part, ..., 0] = np.rint(255 * ink)
-    return pictures
+        images[part, ..., 0] = np.rint(255 * ink)
+    return images
 
 
-def require_drawable(name: str, n: int, size: int) -> None:
-    """Raise ValueError unless there is a picture to draw, large enough for the shapes."""
-    if n < 1 or size < LEAST_SIZE:
-        raise ValueError(f"{name}: expected n ≥ 1 and size ≥ {LEAST_SIZE}, got n {n} and size {size}")
+def draw_strokes(start: Float, end: Float, radius: float, height: int, width: int) -> Float:
+    """Draw straight strokes with round ends, anti-aliased over one pixel.
+
+    Parameters
+    ----------
+    start, end : float64 [n k 2]
+        x and y of the k strokes of every image, pixels.
+    radius : float
+        Half the width of a stroke, pixels.
+    height, width : int
+        Of an image, pixels.
+
+    Returns
+    -------
+    float64 [n height width]
+        Ink in 0..1; where strokes overlap, the darkest counts.
+    """
+    y, x = np.mgrid[:height, :width] + 0.5
+    pixels = np.stack([x, y], axis=-1)
+    drawn = np.zeros((len(start), height, width))
+    for k in range(start.shape[1]):
+        a = start[:, k, None, None]
+        along = end[:, k, None, None] - a
+        length = np.maximum((along**2).sum(-1), 1e-12)
+        # nearest point of the stroke to every pixel
+        share = np.clip(((pixels - a) * along).sum(-1) / length, 0, 1)
+        distance = np.linalg.norm(pixels - a - share[..., None] * along, axis=-1)
+        np.maximum(drawn, np.clip(radius + 0.5 - distance, 0, 1), out=drawn)
+    return drawn
 
 
-def _drawn(size: int, x: Float, y: Float, turn: Float, radius: Float, kind: Float, flat: Float | float = 0.6) -> Image:
-    """Pictures of shapes; ``flat`` is the ratio of an ellipse's half axes."""
+def _draw(size: int, x: Float, y: Float, turn: Float, radius: Float, kind: Float, flat: Float | float = 0.6) -> Image:
+    """Images of shapes; ``flat`` is the ratio of an ellipse's half axes."""
     flats, kinds = np.broadcast_to(flat, len(x)), kind.astype(np.int64)
     reach = radius * np.choose(kinds, [0.8 * np.sqrt(2), np.maximum(flats, 1), 1.0])
-    pictures = np.zeros((len(x), size, size, 1), np.uint8)
+    images = np.zeros((len(x), size, size, 1), np.uint8)
     # shapes of one kind and of about one size together: each is drawn in a window that is no larger than they need
     order = np.lexsort((reach, kinds))
     for number in range(len(KINDS)):
@@ -173,8 +228,8 @@ def _drawn(size: int, x: Float, y: Float, turn: Float, radius: Float, kind: Floa
             down = (top[:, None] + fine)[:, :, None].astype(np.float32) - along
             u, v = (cos * right + sin * down) / unit, (cos * down - sin * right) / unit
             ink = _inside(number, u, v, ratio).reshape(-1, side, 2, side, 2).mean((2, 4), dtype=np.float32)
-            pictures[(*place, 0)] = np.rint(255 * ink)
-    return pictures
+            images[(*place, 0)] = np.rint(255 * ink)
+    return images
 
 
 def _inside(kind: int, u: NDArray[np.float32], v: NDArray[np.float32], flat: NDArray[np.float32]) -> Bool:
@@ -189,9 +244,21 @@ def _inside(kind: int, u: NDArray[np.float32], v: NDArray[np.float32], flat: NDA
     return np.asarray(excess * excess * excess <= s * s * t * t * t)
 
 
-def _moving_disks(n: int, seed: int, size: int) -> SampleSet:
-    return disks(n, seed, size, moving=True)
+@DATA_SETS.register("sprites", SpritesConfig, tags=(SEEDED, INDEPENDENT_IMAGES))
+def _sprites(config: SpritesConfig) -> SampleSet:
+    return sprites(config.samples, config.seed, config.size)
 
 
-SHAPES = {"sprites": sprites, "ellipses": ellipses, "disks": disks, "moving_disks": _moving_disks}
-"""Name → sets of rendered shapes: (number, seed, size in pixels)."""
+@DATA_SETS.register("ellipses", EllipsesConfig, tags=(SEEDED, INDEPENDENT_IMAGES))
+def _ellipses(config: EllipsesConfig) -> SampleSet:
+    return ellipses(config.samples, config.seed, config.size)
+
+
+@DATA_SETS.register("disks", DisksConfig, tags=(SEEDED, INDEPENDENT_IMAGES))
+def _disks(config: DisksConfig) -> SampleSet:
+    return disks(config.samples, config.seed, config.size)
+
+
+@DATA_SETS.register("moving_disks", DisksConfig, tags=(SEEDED, INDEPENDENT_IMAGES))
+def _moving_disks(config: DisksConfig) -> SampleSet:
+    return disks(config.samples, config.seed, config.size, moving=True)
