@@ -1,4 +1,4 @@
-"""Camera and brush of the demonstration scene."""
+"""Camera, sprites and drawing functions of the demonstration scene."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Colour = tuple[int, int, int]
 """Red, green, blue, 0..255."""
 
 SUN = (0.75, -0.55)
-"""Metres that a shadow falls to the right and away for each metre of height."""
+"""Length of a shadow, to the right and away from the camera, in metres per metre of height."""
 EYE = 4.0
 """Height of the camera above the ground in metres."""
 WALL = 30.0
 """Distance of the houses from the camera in metres."""
 FINE = 2
-"""Everything is drawn this many times larger and averaged down."""
+"""Factor of antialiasing: everything is drawn this many times larger and reduced by averaging."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class View:
     Attributes
     ----------
     width, height : int
-        Size of the picture in pixels.
+        Size of the image in pixels.
     """
 
     width: int
     height: int
 
     def scale(self, away: float) -> float:
-        """Pixels a metre at a distance of ``away`` metres."""
+        """Pixels per metre at a distance of ``away`` metres."""
         return 1.45 * self.height / away
 
     def project(self, points: Float) -> Float:
@@ -48,21 +48,21 @@ class View:
         return np.stack([right, down], axis=-1)
 
     def ground(self, right: Float, down: Float) -> tuple[Float, Float]:
-        """Metres right and away of the ground under pixels below the horizon."""
+        """Position of the ground, in metres to the right and away, at pixels below the horizon."""
         away = 1.45 * self.height * EYE / (down - 0.2 * self.height)
         return (right - 0.5 * self.width) * away / (1.45 * self.height), away
 
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A picture with premultiplied transparency and its place.
+    """An image with premultiplied transparency, and its position.
 
     Attributes
     ----------
     pixels : uint8 [h w 4]
         Colour times coverage, and coverage.
     left, top : int
-        Place in the picture; parts may lie outside.
+        Position in the image; parts may lie outside.
     """
 
     pixels: Image
@@ -70,7 +70,7 @@ class Sprite:
     top: int
 
     def window(self, width: int, height: int) -> tuple[slice, slice, Image]:
-        """Rows and columns of a picture that are covered, and the sprite's part in them."""
+        """Rows and columns of the image that the sprite covers, and its pixels there."""
         y0, x0 = max(self.top, 0), max(self.left, 0)
         y1 = max(min(self.top + self.pixels.shape[0], height), y0)
         x1 = max(min(self.left + self.pixels.shape[1], width), x0)
@@ -78,7 +78,7 @@ class Sprite:
         return slice(y0, y1), slice(x0, x1), part
 
     def paint(self, canvas: Image) -> None:
-        """Lay the sprite over a picture, in place."""
+        """Draw the sprite onto an image, in place."""
         rows, columns, part = self.window(canvas.shape[1], canvas.shape[0])
         if part.size:
             under = canvas[rows, columns]
@@ -86,7 +86,7 @@ class Sprite:
             canvas[rows, columns] = cv2.add(cv2.multiply(under, rest, scale=1 / 255), part[..., :3])
 
     def covers(self, width: int, height: int) -> tuple[slice, slice, Bool]:
-        """Rows and columns of a picture and, in them, the pixels that are mostly covered."""
+        """Rows and columns of the image and, in them, a mask of the pixels that are mostly covered."""
         rows, columns, part = self.window(width, height)
         return rows, columns, part[..., 3] > 127
 
@@ -97,13 +97,13 @@ def polygon(canvas: Image, points: Float, colour: tuple[int, ...]) -> None:
 
 
 def shrink(canvas: Image) -> Image:
-    """Average squares of `FINE` × `FINE` pixels."""
+    """Reduce an image by averaging squares of `FINE` × `FINE` pixels."""
     size = (canvas.shape[1] // FINE, canvas.shape[0] // FINE)
     return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 @lru_cache(4096)
 def tint(colour: Colour, factor: float) -> Colour:
-    """Brighter or darker colour."""
+    """The colour, brighter or darker by a factor."""
     red, green, blue = colour
     return min(255, round(red * factor)), min(255, round(green * factor)), min(255, round(blue * factor))

@@ -1,7 +1,7 @@
-"""Drawing of one person: a skeleton dressed with polygons.
+"""Drawing of a person: polygons around a skeleton.
 
-Points in the picture are complex numbers here, x + iy in pixels: a figure is some forty small polygons, and on so few
-points Python's own arithmetic is several times faster than arrays.
+Image points are complex numbers here, x + iy in pixels: a figure consists of about forty small polygons, for which
+Python's own arithmetic is several times faster than arrays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from flatsort.scene.canvas import EYE, FINE, SUN, Colour, Sprite, View, shrink, tint
-from flatsort.scene.people import Look, Pose, skeleton
+from flatsort.scene.people import Outfit, Pose, skeleton
 from flatsort.tracker.types import Float, Image
 
 Shape = tuple[list[complex], Colour]
@@ -55,11 +55,11 @@ class Figure:
 
     @property
     def box(self) -> Float:
-        """Tight xyxy box [4] in pixels, also beyond the borders of the picture."""
+        """Tight xyxy box [4] in pixels, not clipped at the image border."""
         return np.concatenate([self.points.min(axis=0), self.points.max(axis=0)])
 
     def sprite(self) -> Sprite:
-        """Draw the person, with smooth edges."""
+        """Draw the person with smooth edges."""
         x, y, width, height = self._place()
         canvas = np.zeros((height * FINE, width * FINE, 4), np.uint8)
         points = np.round(((self.points - [x, y]) * FINE - 0.5) * 16).astype(np.int32)
@@ -68,7 +68,7 @@ class Figure:
         return Sprite(shrink(canvas), x, y)
 
     def silhouette(self) -> Sprite:
-        """Mark the covered pixels only (255 in every channel), with hard edges: cheaper than `sprite`."""
+        """Sprite of the covered pixels only (255 in every channel), with hard edges; faster than `sprite`."""
         x, y, width, height = self._place()
         mask = np.zeros((height, width), np.uint8)
         points = np.round((self.points - [x + 0.5, y + 0.5]) * 16).astype(np.int32)
@@ -82,12 +82,12 @@ class Figure:
         return x, y, int(np.ceil(right)) + 1 - x, int(np.ceil(bottom)) + 1 - y
 
 
-def draw(look: Look, pose: Pose, view: View) -> Figure:
-    """Polygons of a person who stands so."""
-    body = _Body(look, pose, view)
+def draw(outfit: Outfit, pose: Pose, view: View) -> Figure:
+    """Polygons of a person in a pose."""
+    body = _Body(outfit, pose, view)
     layers = [(body.depth, body.trunk()), (body.depth - 0.01, body.head())]
     layers += [(body.away[first + 5], body.arm(first)) for first in (3, 10)]
-    if "backpack" in look.extras:
+    if "backpack" in outfit.extras:
         layers.append((body.depth - 0.2 * body.sin, body.backpack()))
     shapes = body.legs()
     for _, layer in sorted(layers, key=lambda item: -item[0]):
@@ -98,13 +98,13 @@ def draw(look: Look, pose: Pose, view: View) -> Figure:
     return Figure(np.stack([points.real, points.imag], axis=1), tuple(spans))
 
 
-def cast_shadow(mask: Image, look: Look, pose: Pose, view: View) -> None:
+def cast_shadow(mask: Image, outfit: Outfit, pose: Pose, view: View) -> None:
     """Draw the person's shadow on the ground into a mask [h w], in place."""
-    joints = skeleton(look, pose)
+    joints = skeleton(outfit, pose)
     joints[:, :2] += joints[:, 2:] * np.array(SUN)
     joints[:, 2] = 0.0
     points = np.round(view.project(joints) * 16).astype(int).tolist()
-    unit = view.scale(pose.away) * look.height
+    unit = view.scale(pose.away) * outfit.height
     bars = ((0, 1, 0.15), (1, 2, 0.06), (3, 4, 0.08), (4, 5, 0.06), (10, 11, 0.08), (11, 12, 0.06))
     for start, end, wide in (*bars, (7, 8, 0.05), (8, 9, 0.04), (14, 15, 0.05), (15, 16, 0.04)):
         thickness = max(1, round(wide * unit * (0.6 + 0.4 * EYE / pose.away)))
@@ -121,7 +121,7 @@ def _limb(start: complex, end: complex, wide: float, narrow: float) -> list[comp
 
 
 def _bar(start: complex, end: complex, wide: float, narrow: float, colour: Colour) -> list[Shape]:
-    """Limb in two tones, lit from the left; in one where it is too thin to show them."""
+    """A limb in two tones, lit from the left; a thin one in one tone."""
     if wide < 2.0:
         return [(_limb(start, end, wide, narrow), tint(colour, 0.9))]
     light = -0.28 * narrow
@@ -141,13 +141,13 @@ def _strip(rows: list[tuple[complex, float]], low: float, high: float) -> list[c
 class _Body:
     """One person in one frame; each method returns the shapes of one part."""
 
-    def __init__(self, look: Look, pose: Pose, view: View) -> None:
-        world = skeleton(look, pose)
-        self.look = look
+    def __init__(self, outfit: Outfit, pose: Pose, view: View) -> None:
+        world = skeleton(outfit, pose)
+        self.outfit = outfit
         self.away: list[float] = world[:, 1].tolist()
         self.joints = [complex(x, y) for x, y in view.project(world).tolist()]
-        self.unit = view.scale(pose.away) * look.height
-        self.thick = self.unit * look.build
+        self.unit = view.scale(pose.away) * outfit.height
+        self.thick = self.unit * outfit.build
         self.cos, self.sin = cos(pose.heading), sin(pose.heading)
         self.depth = pose.away
 
@@ -171,23 +171,23 @@ class _Body:
         return [(_strip(sides, -1.0, 1.0), tint(colour, DARK)), (_strip(sides, -0.88, 0.42), colour)]
 
     def legs(self) -> list[Shape]:
-        look, b = self.look, self.thick
+        outfit, b = self.outfit, self.thick
         shapes: list[Shape] = []
         for first, dim in zip(sorted((3, 10), key=lambda k: -self.away[k]), (0.82, 1.0), strict=True):
             hip, knee, ankle, toe = self.joints[first : first + 4]
-            cloth, skin = tint(look.bottom, dim), tint(look.skin, dim)
+            cloth, skin = tint(outfit.bottom, dim), tint(outfit.skin, dim)
             sole = 0.008j * self.unit
-            shapes += _bar(ankle + sole, toe + sole, 0.026 * self.unit, 0.02 * self.unit, tint(look.shoes, dim))
-            if look.legs in ("shorts", "skirt"):
+            shapes += _bar(ankle + sole, toe + sole, 0.026 * self.unit, 0.02 * self.unit, tint(outfit.shoes, dim))
+            if outfit.legs in ("shorts", "skirt"):
                 shapes += _bar(knee, ankle, 0.036 * b, 0.024 * b, skin)
             else:
                 shapes += _bar(knee, ankle, 0.043 * b, 0.033 * b, cloth)
-            if look.legs == "skirt":
+            if outfit.legs == "skirt":
                 shapes += _bar(hip, knee, 0.06 * b, 0.044 * b, skin)
             else:
-                shapes += _bar(hip, knee, 0.062 * b, (0.056 if look.legs == "shorts" else 0.046) * b, cloth)
-        if look.legs in ("skirt", "coat"):
-            shapes += self.hem(look.bottom if look.legs == "skirt" else look.top)
+                shapes += _bar(hip, knee, 0.062 * b, (0.056 if outfit.legs == "shorts" else 0.046) * b, cloth)
+        if outfit.legs in ("skirt", "coat"):
+            shapes += self.hem(outfit.bottom if outfit.legs == "skirt" else outfit.top)
         return shapes
 
     def hem(self, colour: Colour) -> list[Shape]:
@@ -202,54 +202,54 @@ class _Body:
         return [(outline, tint(colour, DARK)), (inner, colour)]
 
     def trunk(self) -> list[Shape]:
-        look, front = self.look, -self.sin
-        shapes = self.cloth(_HEIGHTS, look.top)
-        if look.pattern == "stripes":
+        outfit, front = self.outfit, -self.sin
+        shapes = self.cloth(_HEIGHTS, outfit.top)
+        if outfit.pattern == "stripes":
             for low in (-0.05, 0.15, 0.35, 0.55, 0.75):
-                shapes += self.cloth([low + 0.09, low], look.top2)
-        elif look.pattern == "block":
-            shapes += self.cloth(_HEIGHTS[3:], look.top2)
-        elif look.pattern == "jacket" and front > -0.2:
+                shapes += self.cloth([low + 0.09, low], outfit.top2)
+        elif outfit.pattern == "block":
+            shapes += self.cloth(_HEIGHTS[3:], outfit.top2)
+        elif outfit.pattern == "jacket" and front > -0.2:
             shift, gap = 0.75 * self.cos, 0.3 * (front + 0.25)
-            shapes.append((self.band(_HEIGHTS[1:], max(shift - gap, -1), min(shift + gap, 1)), look.top2))
-        if look.legs != "coat":
-            shapes.append((self.band([-0.06, -0.12], -1.0, 1.0), tint(look.bottom, 0.7)))
+            shapes.append((self.band(_HEIGHTS[1:], max(shift - gap, -1), min(shift + gap, 1)), outfit.top2))
+        if outfit.legs != "coat":
+            shapes.append((self.band([-0.06, -0.12], -1.0, 1.0), tint(outfit.bottom, 0.7)))
         return shapes
 
     def arm(self, first: int) -> list[Shape]:
-        look, u = self.look, self.thick
+        outfit, u = self.outfit, self.thick
         shoulder, elbow, hand = self.joints[first + 4 : first + 7]
         dim = 0.84 if self.away[first + 4] > self.depth + 0.02 else 1.0
-        sleeve, skin = tint(look.top, 0.94 * dim), tint(look.skin, dim)
+        sleeve, skin = tint(outfit.top, 0.94 * dim), tint(outfit.skin, dim)
         shapes: list[Shape] = []
-        if "handbag" in look.extras and first == 10:
+        if "handbag" in outfit.extras and first == 10:
             drop, side = hand + 0.09j * u, 0.05 * u
-            shapes += _bar(hand, drop, 0.008 * u, 0.008 * u, tint(look.bag, 0.6))
+            shapes += _bar(hand, drop, 0.008 * u, 0.008 * u, tint(outfit.bag, 0.6))
             outline = [drop - 0.8 * side, drop - side + 0.08j * u, drop + side + 0.08j * u, drop + 0.8 * side]
-            shapes.append((outline, look.bag))
+            shapes.append((outline, outfit.bag))
         shapes += _bar(hand, hand + 0.12 * (hand - elbow), 0.021 * u, 0.017 * u, skin)
-        shapes += _bar(elbow, hand, 0.027 * u, 0.021 * u, skin if "short_sleeves" in look.extras else sleeve)
+        shapes += _bar(elbow, hand, 0.027 * u, 0.021 * u, skin if "short_sleeves" in outfit.extras else sleeve)
         return shapes + _bar(shoulder, elbow, 0.035 * u, 0.03 * u, sleeve)
 
     def head(self) -> list[Shape]:
-        look, u = self.look, self.unit
+        outfit, u = self.outfit, self.unit
         neck, head = self.joints[1], self.joints[2]
         front, to = -self.sin, self.cos
-        shapes = _bar(neck + 0.01j * u, head, 0.034 * u, 0.03 * u, tint(look.skin, 0.9))
-        if "long_hair" in look.extras:
+        shapes = _bar(neck + 0.01j * u, head, 0.034 * u, 0.03 * u, tint(outfit.skin, 0.9))
+        if "long_hair" in outfit.extras:
             locks = head + complex(-0.03 * to, 0.03) * u
-            hair = _oval(locks, (0.06 - 0.02 * abs(to)) * u, 0.085 * u, tint(look.hair, 0.85))
+            hair = _oval(locks, (0.06 - 0.02 * abs(to)) * u, 0.085 * u, tint(outfit.hair, 0.85))
             shapes.insert(0 if front > 0 else len(shapes), hair)
-        shapes.append(_oval(head + complex(-0.008 * to, -0.012) * u, 0.057 * u, 0.064 * u, look.hair))
+        shapes.append(_oval(head + complex(-0.008 * to, -0.012) * u, 0.057 * u, 0.064 * u, outfit.hair))
         if front > -0.55:
             wide = (0.047 - 0.008 * abs(to)) * u * min(1.0, 0.75 + 0.45 * (front + 0.55))
             face = head + complex(0.02 * to, 0.012) * u
-            shapes.append(_oval(face, wide, 0.056 * u, tint(look.skin, 0.84)))
-            shapes.append(_oval(face - 0.006 * u, 0.82 * wide, 0.05 * u, look.skin))
-            shapes.append(_oval(head + complex(0.004 * to, -0.044) * u, 0.05 * u, 0.03 * u, look.hair))
-        if "hat" in look.extras:
-            shapes.append(_oval(head + complex(0.012 * to, -0.04) * u, 0.082 * u, 0.016 * u, tint(look.bag, 0.65)))
-            shapes.append(_oval(head - 0.055j * u, 0.056 * u, 0.036 * u, tint(look.bag, 0.85)))
+            shapes.append(_oval(face, wide, 0.056 * u, tint(outfit.skin, 0.84)))
+            shapes.append(_oval(face - 0.006 * u, 0.82 * wide, 0.05 * u, outfit.skin))
+            shapes.append(_oval(head + complex(0.004 * to, -0.044) * u, 0.05 * u, 0.03 * u, outfit.hair))
+        if "hat" in outfit.extras:
+            shapes.append(_oval(head + complex(0.012 * to, -0.04) * u, 0.082 * u, 0.016 * u, tint(outfit.bag, 0.65)))
+            shapes.append(_oval(head - 0.055j * u, 0.056 * u, 0.036 * u, tint(outfit.bag, 0.85)))
         return shapes
 
     def backpack(self) -> list[Shape]:
@@ -259,7 +259,7 @@ class _Body:
             (self.girth(row)[0] + shift, share * wide)
             for row, share in ((0.92, 0.75), (0.85, 1), (0.35, 1.05), (0.2, 0.85))
         ]
-        bag = self.look.bag
+        bag = self.outfit.bag
         return [
             (_strip(rows, -1, 1), tint(bag, 0.7)),
             (_strip(rows, -0.8, 0.3), bag),

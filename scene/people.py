@@ -1,4 +1,4 @@
-"""People of the demonstration scene: what they wear and how they stand."""
+"""People of the demonstration scene: outfits, poses and skeletons."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CYCLE = 0.78
 
 
 @dataclass(frozen=True)
-class Look:
+class Outfit:
     """What a person wears.
 
     Attributes
@@ -75,18 +75,18 @@ class Look:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where and how a person stands.
+    """Position and posture of a person.
 
     Attributes
     ----------
     right, away : float
-        Place on the ground in metres.
+        Position on the ground in metres.
     heading : float
         Radians: 0 to the right, π/2 away from the camera.
     phase : float
-        Radians of the gait; 2π are two steps.
+        Phase of the gait in radians; 2π are two steps.
     stride : float
-        0 standing, 1 walking.
+        0: standing, 1: walking.
     """
 
     right: float
@@ -96,8 +96,8 @@ class Pose:
     stride: float
 
 
-def dress(number: int, generator: np.random.Generator) -> Look:
-    """Clothes for the person of this number; neighbouring numbers get different tops."""
+def dress(number: int, generator: np.random.Generator) -> Outfit:
+    """Random outfit of the person with this number; neighbouring numbers get tops of different colours."""
 
     def pick(colours: tuple[Colour, ...]) -> Colour:
         return colours[int(generator.integers(len(colours)))]
@@ -106,7 +106,7 @@ def dress(number: int, generator: np.random.Generator) -> Look:
     pattern = str(generator.choice(["plain", "stripes", "block", "jacket"], p=[0.4, 0.25, 0.15, 0.2]))
     chances = {"long_hair": 0.4, "hat": 0.2, "backpack": 0.28, "handbag": 0.25, "short_sleeves": 0.35}
     extras = {name for name, chance in chances.items() if generator.random() < chance}
-    return Look(
+    return Outfit(
         height=float(generator.uniform(1.58, 1.9)),
         build=float(generator.uniform(0.95, 1.22)),
         skin=pick(SKIN),
@@ -122,12 +122,12 @@ def dress(number: int, generator: np.random.Generator) -> Look:
     )
 
 
-def skeleton(look: Look, pose: Pose) -> Float:
+def skeleton(outfit: Outfit, pose: Pose) -> Float:
     """Joints [17 3] in metres (right, away, up).
 
-    Pelvis, neck, head, then for the left and the right side hip, knee, ankle, toe, shoulder, elbow, hand.
+    Order: pelvis, neck, head, then for the left and the right side hip, knee, ankle, toe, shoulder, elbow, hand.
     """
-    stride, build = pose.stride, look.build
+    stride, build = pose.stride, outfit.build
     joints = [(0.0, 0.0, 0.0), (0.02 * stride, 0.0, 0.31), (0.035 * stride, 0.0, 0.415)]
     for side in (-1.0, 1.0):
         phase = pose.phase + (0.0 if side < 0 else pi)
@@ -146,10 +146,10 @@ def skeleton(look: Look, pose: Pose) -> Float:
         joints += [(0.02 * stride, wide, 0.272), (elbow[0], wide + 0.022 * side, elbow[1])]
         joints.append((elbow[0] + 0.15 * sin(bend), wide + 0.025 * side, elbow[1] - 0.15 * cos(bend)))
     ground = min(joints[5][2], joints[12][2]) - 0.035
-    ahead, aside = look.height * cos(pose.heading), look.height * sin(pose.heading)
+    ahead, aside = outfit.height * cos(pose.heading), outfit.height * sin(pose.heading)
     return np.array(
         [
-            (pose.right + f * ahead + s * aside, pose.away + f * aside - s * ahead, look.height * (u - ground))
+            (pose.right + f * ahead + s * aside, pose.away + f * aside - s * ahead, outfit.height * (u - ground))
             for f, s, u in joints
         ]
     )

@@ -1,4 +1,4 @@
-"""The place of the demonstration scene: pavement, houses, and the things that stand in front of people."""
+"""Background of the demonstration scene, and the things that occlude people: pavement, houses, trees, columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POLES = ((-4.9, 9.6, 3.0, 0.16), (8.9, 17.0, 3.0, 0.16), (2.3, 10.8, 4.6, 0.06)
 
 @dataclass(frozen=True, eq=False)
 class Thing:
-    """Something that stands on the ground and hides what is behind it: place in metres, and its picture."""
+    """A thing that stands on the ground and occludes what is behind it: position in metres, and its sprite."""
 
     right: float
     away: float
@@ -28,7 +28,7 @@ class Thing:
 
 
 def background(view: View, generator: np.random.Generator) -> Image:
-    """Picture of the empty place, uint8 [h w 3]."""
+    """Image of the square without people and things, uint8 [h w 3]."""
     fine = View(view.width * FINE, view.height * FINE)
     base = int(fine.project(np.array([0.0, WALL, 0.0]))[1])
     canvas = np.zeros((fine.height, fine.width, 3), np.uint8)
@@ -46,7 +46,7 @@ def background(view: View, generator: np.random.Generator) -> Image:
 
 
 def _pavement(view: View, base: int, generator: np.random.Generator) -> Image:
-    """Slabs in rows with bands of pale stone, seen in perspective."""
+    """Pavement of slabs with bands of pale stone, in perspective."""
     columns, lines = np.meshgrid(np.arange(view.width, dtype=np.float64), np.arange(base, view.height) + 0.5)
     right, away = view.ground(columns, lines)
     tones = generator.normal(0, 1, 4096)
@@ -168,7 +168,7 @@ Painter = Callable[[Image, View, float, float], None]
 
 
 def _thing(fine: View, right: float, away: float, painter: Painter) -> Thing:
-    """Paint on a whole transparent picture, then keep the part that is not empty."""
+    """Paint a thing on a transparent image and crop the part that is not empty."""
     canvas = np.zeros((fine.height, fine.width, 4), np.uint8)
     painter(canvas, fine, right, away)
     small = shrink(canvas)

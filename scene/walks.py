@@ -1,4 +1,4 @@
-"""Where the people of the demonstration scene walk, pause and turn."""
+"""Paths of the people of the demonstration scene."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ APART = 0.75
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """One person's way, one row a frame.
+    """The path of one person, one row for each frame.
 
     Attributes
     ----------
     places : float64 [f 2]
-        Metres right and away.
+        Position in metres to the right and away.
     headings, phases, strides : float64 [f]
         As in `Pose`.
     """
@@ -35,12 +35,12 @@ class Walk:
     strides: Float
 
     def pose(self, row: int) -> Pose:
-        """How the person stands in the frame of this row."""
+        """Pose of the person in the frame of this row."""
         right, away = self.places[row].tolist()
         return Pose(right, away, float(self.headings[row]), float(self.phases[row]), float(self.strides[row]))
 
-    def seen(self, view: View) -> Bool:
-        """Frames [f] in which the person may be in the picture."""
+    def visible(self, view: View) -> Bool:
+        """Frames [f] in which the person may be in the image."""
         right, away = self.places.T
         reach = 0.5 * view.width / view.scale(1.0) * away + 1.2
         within: Bool = (np.abs(right) < reach) & (away > NEAR) & (away < FAR)
@@ -50,14 +50,14 @@ class Walk:
 def walks(
     people: int, frames: int, fps: float, view: View, obstacles: Sequence[tuple[float, float]], seed: Sequence[int]
 ) -> list[Walk]:
-    """Ways of all people, crossing the picture at different times; every fifth one accompanies the one before.
+    """Paths of all people, crossing the image at different times; every fifth person accompanies the one before.
 
     Parameters
     ----------
     obstacles : sequence of (right, away)
-        Things to walk around, metres.
+        Things to walk around, in metres.
     seed : sequence of int
-        A person's way depends on the seed, its number and the people before.
+        A path depends on the seed, the person's number and the paths of the people before.
     """
     made: list[Walk] = []
     posts = [np.broadcast_to(np.array(place), (frames, 2)) for place in obstacles]
@@ -77,16 +77,16 @@ def walks(
 
 
 def _gap(walk: Walk, others: Sequence[Float], view: View) -> float:
-    """Smallest distance in metres to any of the others while in the picture; −1 for a way behind the bollards."""
-    seen = walk.seen(view)
-    if not seen.any() or walk.places[:, 1].max() > FAR:
+    """Smallest distance in metres to any of the others while in the image; −1 for a path behind the bollards."""
+    visible = walk.visible(view)
+    if not visible.any() or walk.places[:, 1].max() > FAR:
         return -1.0
-    gaps = [np.linalg.norm(walk.places[seen] - other[seen], axis=1).min() for other in others]
+    gaps = [np.linalg.norm(walk.places[visible] - other[visible], axis=1).min() for other in others]
     return float(min(gaps, default=np.inf))
 
 
 def _alone(frames: int, fps: float, view: View, generator: np.random.Generator) -> Walk:
-    """Pass through a random visible place at a random time, mostly sideways, sometimes with a pause."""
+    """Path through a random visible place at a random time, mostly sideways, sometimes with a pause."""
     middle = int(generator.uniform(0.05, 0.95) * frames)
     away = float(np.exp(generator.uniform(np.log(7.8), np.log(20.0))))
     right = generator.uniform(-0.4, 0.4) * view.width / view.scale(1.0) * away
@@ -102,7 +102,7 @@ def _alone(frames: int, fps: float, view: View, generator: np.random.Generator) 
 
 
 def _beside(other: Walk, generator: np.random.Generator) -> Walk:
-    """Walk along with somebody, half a step behind."""
+    """Path beside another person, half a step behind."""
     side = generator.choice([-1.0, 1.0]) * generator.uniform(0.8, 0.95)
     across = np.stack([np.sin(other.headings), -np.cos(other.headings)], axis=1)
     along = np.stack([np.cos(other.headings), np.sin(other.headings)], axis=1)
@@ -111,7 +111,7 @@ def _beside(other: Walk, generator: np.random.Generator) -> Walk:
 
 
 def _walk(place: Float, row: int, speed: Float, headings: Float, fps: float, generator: np.random.Generator) -> Walk:
-    """Way with this speed [f] (m/s) and heading [f] that is at ``place`` in frame ``row``."""
+    """Path with this speed [f] (m/s) and heading [f] that is at ``place`` in frame ``row``."""
     half = int(0.3 * fps)
     soft = np.hanning(2 * half + 3)[1:-1]
     smooth = np.convolve(np.pad(speed, half, mode="edge"), soft / soft.sum(), mode="valid")

@@ -1,4 +1,4 @@
-"""The demonstration scene: its pictures, its truth and its simulated detector agree."""
+"""The demonstration scene: its images, its ground truth and its simulated detector agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flatsort.scene import Scene, SceneConfig, SceneTruth
+from flatsort.scene import Scene, SceneConfig, SceneGroundTruth
 from flatsort.tracker.boxes import iou
 from flatsort.tracker.lifecycle import LifecycleConfig
 from flatsort.tracker.protocols import FrameSource
@@ -27,13 +27,13 @@ def scene() -> Scene:
 
 
 @pytest.fixture(scope="module")
-def truth(scene: Scene) -> SceneTruth:
-    return scene.truth()
+def ground_truth(scene: Scene) -> SceneGroundTruth:
+    return scene.ground_truth()
 
 
 def fingerprint(scene: Scene) -> str:
-    """Hash of some pictures, the truth and the detections."""
-    table, seen = scene.truth(), scene.detections(3)
+    """Hash of some images, the ground truth and the detections."""
+    table, seen = scene.ground_truth(), scene.detections(3)
     sums = [hashlib.sha256(scene.image(index).tobytes()).hexdigest() for index in (7, scene.length)]
     sums += [array.tobytes().hex() for array in (table.boxes, table.visibility)]
     sums += [found.boxes.tobytes().hex() + found.scores.tobytes().hex() for found in seen.values()]
@@ -84,118 +84,120 @@ def test_the_same_config_gives_the_same_bytes_in_another_process() -> None:
 @pytest.mark.parametrize("people", [1, 2, 3])
 def test_boxes_fit_the_drawn_figures(people: int) -> None:
     full, empty = only_last(people)
-    truth = full.truth()
-    rows = np.flatnonzero((truth.ids == people) & (truth.visibility > 0.999))[::20]
+    ground_truth = full.ground_truth()
+    rows = np.flatnonzero((ground_truth.ids == people) & (ground_truth.visibility > 0.999))[::20]
     assert len(rows) >= 3
     for row in rows:
-        index = int(truth.frames[row])
+        index = int(ground_truth.frames[row])
         ys, xs = np.nonzero(difference(full.image(index), empty.image(index)))
         drawn = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
-        np.testing.assert_allclose(truth.boxes[row], drawn, atol=2.0)
+        np.testing.assert_allclose(ground_truth.boxes[row], drawn, atol=2.0)
 
 
-def test_visibility_is_the_share_that_is_seen() -> None:
-    """The person who walks beside another one: seen pixels are those that change when it leaves the film."""
+def test_visibility_is_the_visible_share() -> None:
+    """The person who walks beside another one: seen pixels are those that change when it leaves the scene."""
     full, empty = only_last(5, frames=220)
-    truth = full.truth()
-    rows = np.flatnonzero(truth.ids == 5)[::10]
-    assert np.ptp(truth.visibility[rows]) > 0.5
+    ground_truth = full.ground_truth()
+    rows = np.flatnonzero(ground_truth.ids == 5)[::10]
+    assert np.ptp(ground_truth.visibility[rows]) > 0.5
     for row in rows:
-        index = int(truth.frames[row])
+        index = int(ground_truth.frames[row])
         figure = next(figure for number, _, figure in full._figures(index) if number == 4)
         area = np.count_nonzero(figure.sprite().pixels[..., 3] > 127)
         seen = np.count_nonzero(difference(full.image(index), empty.image(index)))
-        assert seen / area == pytest.approx(truth.visibility[row], abs=0.15)
+        assert seen / area == pytest.approx(ground_truth.visibility[row], abs=0.15)
 
 
-def test_truth_is_in_order_and_in_the_picture(truth: SceneTruth) -> None:
-    keys = list(zip(truth.frames.tolist(), truth.ids.tolist(), strict=True))
+def test_ground_truth_is_in_order_and_in_the_image(ground_truth: SceneGroundTruth) -> None:
+    keys = list(zip(ground_truth.frames.tolist(), ground_truth.ids.tolist(), strict=True))
     assert keys == sorted(set(keys))
-    assert set(truth.ids.tolist()) == set(range(1, 13))
-    assert (truth.boxes[:, :2] >= 0).all()
-    assert (truth.boxes[:, 2:] <= [768, 432]).all()
-    assert (truth.boxes[:, 2:] > truth.boxes[:, :2]).all()
-    assert truth.visibility.min() >= 0
-    assert truth.visibility.max() <= 1
-    assert truth.boxes.shape == (len(truth), 4)
+    assert set(ground_truth.ids.tolist()) == set(range(1, 13))
+    assert (ground_truth.boxes[:, :2] >= 0).all()
+    assert (ground_truth.boxes[:, 2:] <= [768, 432]).all()
+    assert (ground_truth.boxes[:, 2:] > ground_truth.boxes[:, :2]).all()
+    assert ground_truth.visibility.min() >= 0
+    assert ground_truth.visibility.max() <= 1
+    assert ground_truth.boxes.shape == (len(ground_truth), 4)
 
 
-def test_people_walk_hide_each_other_come_and_go(truth: SceneTruth) -> None:
-    present = np.bincount(truth.frames, minlength=301)[1:]
+def test_people_walk_hide_each_other_come_and_go(ground_truth: SceneGroundTruth) -> None:
+    present = np.bincount(ground_truth.frames, minlength=301)[1:]
     assert 6 <= present.mean() <= 12
     assert present.min() < present.max()
-    hidden = truth.visibility < 0.25
+    hidden = ground_truth.visibility < 0.25
     assert 0.01 < hidden.mean() < 0.15
-    assert len(set(truth.ids[hidden].tolist())) >= 4
+    assert len(set(ground_truth.ids[hidden].tolist())) >= 4
     for identity in range(1, 13):
-        own = truth.ids == identity
-        steps = np.linalg.norm(np.diff(truth.boxes[own, :2], axis=0), axis=1)[np.diff(truth.frames[own]) == 1]
+        own = ground_truth.ids == identity
+        steps = np.linalg.norm(np.diff(ground_truth.boxes[own, :2], axis=0), axis=1)[
+            np.diff(ground_truth.frames[own]) == 1
+        ]
         assert steps.max() < 15.0
 
 
-def test_sizes_follow_perspective(truth: SceneTruth) -> None:
-    whole = (truth.boxes[:, 3] < 432) & (truth.boxes[:, 0] > 0) & (truth.boxes[:, 2] < 768)
-    tall, foot = (truth.boxes[:, 3] - truth.boxes[:, 1])[whole], truth.boxes[whole, 3]
+def test_sizes_follow_perspective(ground_truth: SceneGroundTruth) -> None:
+    whole = (ground_truth.boxes[:, 3] < 432) & (ground_truth.boxes[:, 0] > 0) & (ground_truth.boxes[:, 2] < 768)
+    tall, foot = (ground_truth.boxes[:, 3] - ground_truth.boxes[:, 1])[whole], ground_truth.boxes[whole, 3]
     assert np.corrcoef(foot, tall)[0, 1] > 0.95
 
 
 def test_perfect_detector_sees_what_is_visible() -> None:
     scene = Scene(SceneConfig(frames=60, box_noise=0.0, miss=0.0, false_rate=0.0))
-    truth, seen = scene.truth(), scene.detections()
+    ground_truth, seen = scene.ground_truth(), scene.detections()
     assert sorted(seen) == list(range(1, 61))
-    found = np.zeros(len(truth), np.bool_)
+    found = np.zeros(len(ground_truth), np.bool_)
     for index, detections in seen.items():
-        rows = np.flatnonzero(truth.frames == index)
-        same = (truth.boxes[rows][:, None] == detections.boxes).all(axis=2)
+        rows = np.flatnonzero(ground_truth.frames == index)
+        same = (ground_truth.boxes[rows][:, None] == detections.boxes).all(axis=2)
         assert same.any(axis=0).all()
         found[rows] = same.any(axis=1)
-    assert found[truth.visibility > 0.65].all()
-    assert not found[truth.visibility < 0.25].any()
+    assert found[ground_truth.visibility > 0.65].all()
+    assert not found[ground_truth.visibility < 0.25].any()
 
 
-def test_imperfections_are_as_configured(scene: Scene, truth: SceneTruth) -> None:
+def test_imperfections_are_as_configured(scene: Scene, ground_truth: SceneGroundTruth) -> None:
     clear = Scene(SceneConfig(people=0, false_rate=2.0)).detections()
     assert np.mean([len(found) for found in clear.values()]) == pytest.approx(2.0, abs=0.3)
     seen = scene.detections()
     errors, scores, visible, hits = [], [], [], 0
-    full = truth.visibility > 0.99
+    full = ground_truth.visibility > 0.99
     for index, detections in seen.items():
-        rows = np.flatnonzero(truth.frames == index)
-        overlap = iou(truth.boxes[rows], detections.boxes)
+        rows = np.flatnonzero(ground_truth.frames == index)
+        overlap = iou(ground_truth.boxes[rows], detections.boxes)
         for k, row in enumerate(rows):
             best = int(overlap[k].argmax()) if len(detections) else 0
             if len(detections) and overlap[k, best] > 0.6:
                 hits += int(full[row])
                 scores.append(detections.scores[best])
-                visible.append(truth.visibility[row])
+                visible.append(ground_truth.visibility[row])
                 if full[row]:
-                    tall = truth.boxes[row, 3] - truth.boxes[row, 1]
-                    errors.append((detections.boxes[best] - truth.boxes[row]) / tall)
+                    tall = ground_truth.boxes[row, 3] - ground_truth.boxes[row, 1]
+                    errors.append((detections.boxes[best] - ground_truth.boxes[row]) / tall)
     assert 1 - hits / full.sum() == pytest.approx(0.04, abs=0.03)
     assert np.std(errors) == pytest.approx(0.018, rel=0.15)
     assert np.corrcoef(scores, visible)[0, 1] > 0.6
     assert any((seen[k].boxes.shape != other.boxes.shape) for k, other in scene.detections(1).items())
 
 
-def switches(scene: Scene, truth: SceneTruth, max_age: int) -> int:
+def switches(scene: Scene, ground_truth: SceneGroundTruth, max_age: int) -> int:
     """How often a person's track changes."""
     tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(max_age=max_age)))
     latest: dict[int, int] = {}
     count = 0
     for index, detections in scene.detections().items():
         tracks = tracker.step(detections)
-        rows = np.flatnonzero(truth.frames == index)
-        overlap = iou(truth.boxes[rows], tracks.boxes)
+        rows = np.flatnonzero(ground_truth.frames == index)
+        overlap = iou(ground_truth.boxes[rows], tracks.boxes)
         for k, column in enumerate(overlap.argmax(axis=1) if len(tracks) else []):
             if overlap[k, column] > 0.5 and overlap[:, column].argmax() == k:
-                identity, track = int(truth.ids[rows[k]]), int(tracks.ids[column])
+                identity, track = int(ground_truth.ids[rows[k]]), int(tracks.ids[column])
                 count += latest.get(identity, track) != track
                 latest[identity] = track
     return count
 
 
-def test_it_is_neither_too_easy_nor_hopeless(scene: Scene, truth: SceneTruth) -> None:
-    short, long = switches(scene, truth, 1), switches(scene, truth, 30)
+def test_it_is_neither_too_easy_nor_hopeless(scene: Scene, ground_truth: SceneGroundTruth) -> None:
+    short, long = switches(scene, ground_truth, 1), switches(scene, ground_truth, 30)
     assert 0 < long < short / 2
 
 
@@ -214,13 +216,13 @@ def test_noise_and_flicker_are_those_of_a_camera() -> None:
 def test_other_sizes(width: int, height: int) -> None:
     scene = Scene(SceneConfig(frames=2, people=6, width=width, height=height))
     assert scene.image(2).shape == (height, width, 3)
-    assert (scene.truth().boxes[:, 2:] <= [width, height]).all()
+    assert (scene.ground_truth().boxes[:, 2:] <= [width, height]).all()
 
 
 def test_nobody_is_an_ordinary_case() -> None:
     scene = Scene(SceneConfig(frames=2, people=0, false_rate=0.0))
-    assert len(scene.truth()) == 0
-    assert scene.truth().boxes.shape == (0, 4)
+    assert len(scene.ground_truth()) == 0
+    assert scene.ground_truth().boxes.shape == (0, 4)
     assert [len(found) for found in scene.detections().values()] == [0, 0]
 
 

@@ -65,7 +65,7 @@ def test_a_sequence_is_read(street: Path) -> None:
     assert len(found.detections) == scene.length
     for index, seen in enumerate(found.detections, 1):
         np.testing.assert_array_equal(seen.boxes, expected[index].boxes if index in expected else np.empty((0, 4)))
-    assert len(found.truth) == len(scene.truth())
+    assert len(found.truth) == len(scene.ground_truth())
 
 
 def test_low_scores_are_left_out(street: Path) -> None:

@@ -53,15 +53,15 @@ def corner_error(a: Float, b: Float) -> float:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    "truth",
+    "ground_truth",
     [moved(shift=(7.3, -4.6)), moved(1.5), moved(scale=1.02), moved(-1.0, 0.985, (-5.0, 3.0))],
     ids=["shift", "rotation", "scale", "all"],
 )
-def test_known_warp_is_recovered(texture: Image, method: str, truth: Float) -> None:
+def test_known_warp_is_recovered(texture: Image, method: str, ground_truth: Float) -> None:
     camera = CameraMotion(CameraConfig(method))
     np.testing.assert_array_equal(camera.estimate(seen(texture, moved())), np.eye(2, 3))
-    assert corner_error(camera.estimate(seen(texture, truth)), truth) < 0.5
-    assert corner_error(moved(), truth) > 2.0
+    assert corner_error(camera.estimate(seen(texture, ground_truth)), ground_truth) < 0.5
+    assert corner_error(moved(), ground_truth) > 2.0
     assert camera.failures == 0
 
 
@@ -83,9 +83,9 @@ def test_ecc_models(texture: Image, model: str, limit: float) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_boxes_hide_what_moves_by_itself(texture: Image, method: str) -> None:
     """Two thirds of the picture move against the camera; only the boxes tell."""
-    truth = moved(shift=(4.0, 0.0))
+    ground_truth = moved(shift=(4.0, 0.0))
     frames, boxes = [], []
-    for affine, x in ((moved(), 100), (truth, 92)):
+    for affine, x in ((moved(), 100), (ground_truth, 92)):
         image = seen(texture, affine).copy()
         image[20:300, x : x + 350] = texture[20:300, 40:390][::-1]
         frames.append(image)
@@ -94,7 +94,7 @@ def test_boxes_hide_what_moves_by_itself(texture: Image, method: str) -> None:
     for masked in (True, False):
         camera = CameraMotion(CameraConfig(method))
         camera.estimate(frames[0], boxes[0] if masked else None)
-        errors.append(corner_error(camera.estimate(frames[1], boxes[1] if masked else None), truth))
+        errors.append(corner_error(camera.estimate(frames[1], boxes[1] if masked else None), ground_truth))
     assert errors[0] < 0.5
     assert errors[1] > 2.0
 
@@ -126,8 +126,8 @@ def test_after_a_missing_image_the_whole_way_is_found(texture: Image, method: st
     camera = CameraMotion(CameraConfig(method))
     camera.estimate(seen(texture, moved()))
     camera.estimate(None)
-    truth = moved(shift=(6.0, 1.0))
-    assert corner_error(camera.estimate(seen(texture, truth)), truth) < 0.5
+    ground_truth = moved(shift=(6.0, 1.0))
+    assert corner_error(camera.estimate(seen(texture, ground_truth)), ground_truth) < 0.5
 
 
 @pytest.mark.filterwarnings("error")
@@ -158,7 +158,7 @@ def test_another_size_and_reset_start_anew(texture: Image) -> None:
 def test_panning_over_the_scene(method: str) -> None:
     """A window pans over the walking people by whole pixels."""
     scene = Scene(SceneConfig(frames=60, width=512 + 120, height=320))
-    boxes = scene.truth()
+    boxes = scene.ground_truth()
     camera = CameraMotion(CameraConfig(method))
     for index in range(40, 49):
         x = 6 * (index - 40)

@@ -1,4 +1,4 @@
-"""What is filmed, what is true, and what an imperfect detector sees of it."""
+"""Config and ground truth of the demonstration scene, and a simulated detector with misses, noise and false alarms."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from flatsort.tracker.types import Detections, Float, Int
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """What is filmed and how well.
+    """Contents and quality of the rendered video, and errors of the simulated detector.
 
     Attributes
     ----------
     people : int
-        People who walk through during the film, 0 to 60.
+        Number of people who walk through the scene, 0 to 60.
     frames : int
-        Length of the film.
+        Number of frames.
     fps : float
         Frames per second.
     width, height : int
         Pixels, at least 64.
     seed : int
-        Everything random follows from it, but for the detector's errors.
+        Random seed of everything but the detector's errors.
     noise : float
-        Standard deviation of the sensor's noise in grey levels.
+        Standard deviation of the sensor noise in grey levels.
     flicker : float
-        Standard deviation of the brightness between frames, as a share.
+        Relative standard deviation of the brightness between frames.
     shadow : float
         Darkness of the people's shadows, 0 to 1.
     box_noise : float
-        Standard deviation of a detected edge, as a share of the person's height; up to twice that for hidden people.
+        Standard deviation of a detected edge, as a share of the person's height; up to twice that for occluded people.
     miss : float
         Share of fully visible people that the detector misses.
     hidden : float
@@ -69,8 +69,8 @@ class SceneConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SceneTruth:
-    """Where everybody is: one row a person and frame, sorted by frame, then id.
+class SceneGroundTruth:
+    """Ground truth of the scene: one row for each person and frame, sorted by frame, then id.
 
     Attributes
     ----------
@@ -79,10 +79,9 @@ class SceneTruth:
     ids : int64 [n]
         From 1.
     boxes : float64 [n 4]
-        xyxy, pixels, tight around the figure without its shadow and cut at the borders of the picture.
+        xyxy, pixels, tight around the figure without its shadow and clipped at the image border.
     visibility : float64 [n]
-        Share of the whole figure's pixels, 0 to 1, that is neither outside the picture nor behind a nearer figure or
-        thing; counted on silhouettes drawn in painter's order.
+        Share of the figure's pixels, 0 to 1, that are inside the image and not behind a nearer figure or thing.
     """
 
     frames: Int
@@ -94,29 +93,33 @@ class SceneTruth:
         return len(self.ids)
 
 
-def detect(truth: SceneTruth, config: SceneConfig, generator: np.random.Generator) -> dict[int, Detections]:
-    """Frame → simulated detections: noisy boxes, misses, false alarms.
+def detect(
+    ground_truth: SceneGroundTruth, config: SceneConfig, generator: np.random.Generator
+) -> dict[int, Detections]:
+    """Simulated detections by frame, with noisy boxes, misses and false alarms.
 
-    Hidden people are missed more often and get noisier boxes and lower scores.
+    Occluded people are missed more often and get noisier boxes and lower scores.
     """
-    fade = np.clip((truth.visibility - config.hidden) / 0.4, 0, 1)
-    found = generator.random(len(truth)) < (1 - config.miss) * fade
-    tall = truth.boxes[:, 3] - truth.boxes[:, 1]
-    spread = config.box_noise * tall * (2 - truth.visibility)
-    boxes = truth.boxes + spread[:, None] * generator.standard_normal(truth.boxes.shape)
+    fade = np.clip((ground_truth.visibility - config.hidden) / 0.4, 0, 1)
+    detected = generator.random(len(ground_truth)) < (1 - config.miss) * fade
+    tall = ground_truth.boxes[:, 3] - ground_truth.boxes[:, 1]
+    deviation = config.box_noise * tall * (2 - ground_truth.visibility)
+    boxes = ground_truth.boxes + deviation[:, None] * generator.standard_normal(ground_truth.boxes.shape)
     boxes[:, 2:] = np.maximum(boxes[:, 2:], boxes[:, :2] + 2.0)
-    scores = np.clip(0.4 + 0.55 * truth.visibility + 0.05 * generator.standard_normal(len(truth)), 0.05, 0.99)
+    scores = np.clip(
+        0.4 + 0.55 * ground_truth.visibility + 0.05 * generator.standard_normal(len(ground_truth)), 0.05, 0.99
+    )
     view = View(config.width, config.height)
-    seen = {}
+    detections = {}
     for index in range(1, config.frames + 1):
-        rows = (truth.frames == index) & found
+        rows = (ground_truth.frames == index) & detected
         extra, low = _false_alarms(int(generator.poisson(config.false_rate)), view, generator)
-        seen[index] = Detections.of(np.concatenate([boxes[rows], extra]), np.concatenate([scores[rows], low]))
-    return seen
+        detections[index] = Detections.of(np.concatenate([boxes[rows], extra]), np.concatenate([scores[rows], low]))
+    return detections
 
 
 def _false_alarms(count: int, view: View, generator: np.random.Generator) -> tuple[Float, Float]:
-    """Boxes [k 4] of the size of people at random places of the ground, with low scores [k]."""
+    """Boxes [k 4] of the size of people at random places on the ground, with low scores [k]."""
     away = generator.uniform(8, 26, count)
     right = generator.uniform(-0.5, 0.5, count) * view.width / view.scale(1.0) * away
     tall = generator.uniform(1.2, 2.1, count)

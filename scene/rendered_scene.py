@@ -12,8 +12,8 @@ import numpy as np
 
 from flatsort.scene.canvas import Sprite, View
 from flatsort.scene.figures import Figure, cast_shadow, draw
-from flatsort.scene.observer import SceneConfig, SceneTruth, detect
-from flatsort.scene.people import Look, dress
+from flatsort.scene.people import Outfit, dress
+from flatsort.scene.simulated_detector import SceneConfig, SceneGroundTruth, detect
 from flatsort.scene.street import Thing, background, things
 from flatsort.scene.walks import Walk, walks
 from flatsort.tracker.boxes import xyxy_to_xywh
@@ -22,7 +22,7 @@ from flatsort.tracker.io.mot import format_rows
 from flatsort.tracker.types import Detections, Float, Frame, Image, Tracks
 
 _SMALLEST = 0.15
-"""Share of a person that must be inside the picture for a row of truth."""
+"""Share of a person that must be inside the image to be part of the ground truth."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Scene:
             yield Frame(index, self.image(index), (index - 1) / self.fps)
 
     def image(self, index: int) -> Image:
-        """Picture of a frame, RGB uint8 [h w 3].
+        """Image of a frame, RGB uint8 [h w 3].
 
         Parameters
         ----------
@@ -80,9 +80,9 @@ class Scene:
             return cv2.addWeighted(canvas, gain, grain, 1.0, -128.0).astype(np.uint8, copy=False)
         return cv2.convertScaleAbs(canvas, alpha=gain).astype(np.uint8, copy=False)
 
-    def truth(self) -> SceneTruth:
-        """Boxes and visibility of everybody in every frame."""
-        return self._truth
+    def ground_truth(self) -> SceneGroundTruth:
+        """Box and visibility of every person in every frame."""
+        return self._ground_truth
 
     def detections(self, seed: int = 0) -> dict[int, Detections]:
         """Frame → simulated detections: noisy boxes, misses, false alarms.
@@ -90,17 +90,17 @@ class Scene:
         Parameters
         ----------
         seed : int
-            Of the detector's errors.
+            Seed of the detector's errors.
         """
         generator = np.random.default_rng([self.config.seed, 4, seed])
-        return detect(self.truth(), self.config, generator)
+        return detect(self.ground_truth(), self.config, generator)
 
     @cached_property
     def _view(self) -> View:
         return View(self.config.width, self.config.height)
 
     @cached_property
-    def _empty(self) -> Image:
+    def _background(self) -> Image:
         return background(self._view, np.random.default_rng([self.config.seed, 0]))
 
     @cached_property
@@ -108,17 +108,17 @@ class Scene:
         return things(self._view, np.random.default_rng([self.config.seed, 1]))
 
     @cached_property
-    def _cast(self) -> list[tuple[Look, Walk]]:
+    def _people(self) -> list[tuple[Outfit, Walk]]:
         config = self.config
         posts = [(thing.right, thing.away) for thing in self._things]
         ways = walks(config.people, config.frames, config.fps, self._view, posts, (config.seed, 2))
         return [(dress(k, np.random.default_rng([config.seed, 5, k])), way) for k, way in enumerate(ways)]
 
     @cached_property
-    def _seen(self) -> list[list[int]]:
-        """Numbers of the people who may be in the picture, for each frame."""
-        seen = [way.seen(self._view) for _, way in self._cast]
-        return [[k for k, rows in enumerate(seen) if rows[row]] for row in range(self.length)]
+    def _visible(self) -> list[list[int]]:
+        """Numbers of the people who may be in the image, for each frame."""
+        visible = [way.visible(self._view) for _, way in self._people]
+        return [[k for k, rows in enumerate(visible) if rows[row]] for row in range(self.length)]
 
     @cached_property
     def _grain(self) -> Image:
@@ -128,29 +128,29 @@ class Scene:
         return np.clip(np.round(grain), 0, 255).astype(np.uint8)
 
     def _figures(self, index: int) -> list[tuple[int, float, Figure]]:
-        """Numbers, distances and figures of everybody in a frame."""
+        """Number, distance from the camera and figure of every person in a frame."""
         made = []
-        for number in self._seen[index - 1]:
-            look, way = self._cast[number]
+        for number in self._visible[index - 1]:
+            outfit, way = self._people[number]
             pose = way.pose(index - 1)
-            made.append((number, pose.away, draw(look, pose, self._view)))
+            made.append((number, pose.away, draw(outfit, pose, self._view)))
         return made
 
     def _shaded(self, index: int) -> Image:
-        """Draw the empty place with the people's shadows."""
-        mask = np.zeros(self._empty.shape[:2], np.uint8)
-        for number in self._seen[index - 1]:
-            look, way = self._cast[number]
-            cast_shadow(mask, look, way.pose(index - 1), self._view)
+        """Draw the background with the people's shadows."""
+        mask = np.zeros(self._background.shape[:2], np.uint8)
+        for number in self._visible[index - 1]:
+            outfit, way = self._people[number]
+            cast_shadow(mask, outfit, way.pose(index - 1), self._view)
         mask[: int(self._view.project(np.array([0.0, 30.0, 0.0]))[1])] = 0
         soft = cv2.GaussianBlur(mask, (0, 0), self.config.height / 360)
         keep = cv2.convertScaleAbs(soft, alpha=-self.config.shadow, beta=255.0)
-        return cv2.multiply(self._empty, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255).astype(
+        return cv2.multiply(self._background, cv2.cvtColor(keep, cv2.COLOR_GRAY2RGB), scale=1 / 255).astype(
             np.uint8, copy=False
         )
 
     def _ordered(self, index: int, *, hard: bool) -> list[tuple[int, Figure | None, Sprite]]:
-        """Everything that stands, farthest first: number + 1 and figure of a person (0, None for a thing), sprite."""
+        """People and things, farthest first: number + 1 and figure of a person (0 and None for a thing), sprite."""
         made: list[tuple[float, int, Figure | None, Sprite]] = [(t.away, 0, None, t.sprite) for t in self._things]
         for number, away, figure in self._figures(index):
             made.append((away, number + 1, figure, figure.silhouette() if hard else figure.sprite()))
@@ -158,7 +158,7 @@ class Scene:
         return [(identity, figure, sprite) for _, identity, figure, sprite in made]
 
     @cached_property
-    def _truth(self) -> SceneTruth:
+    def _ground_truth(self) -> SceneGroundTruth:
         width, height = self.size
         rows: list[tuple[int, int, float]] = []
         boxes: list[Float] = []
@@ -181,11 +181,11 @@ class Scene:
                     boxes.append(present[identity])
         table = np.array(rows).reshape(-1, 3)
         frames, ids = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
-        return SceneTruth(frames, ids, np.array(boxes).reshape(-1, 4), table[:, 2].copy())
+        return SceneGroundTruth(frames, ids, np.array(boxes).reshape(-1, 4), table[:, 2].copy())
 
 
 def write_images(frames: Iterable[Frame], folder: Path) -> None:
-    """Write the images of a MOTChallenge sequence in place of those that are there."""
+    """Write the images of a MOTChallenge sequence; images of an earlier one are replaced or deleted."""
     last = 0
     for frame in frames:
         assert frame.image is not None
@@ -200,15 +200,19 @@ def write_images(frames: Iterable[Frame], folder: Path) -> None:
 
 def write_sequence(scene: Scene, folder: Path) -> None:
     """Write ground truth and detections of the scene as a MOTChallenge sequence, without images."""
-    truth = scene.truth()
+    ground_truth = scene.ground_truth()
     rows = zip(
-        truth.frames.tolist(), truth.ids.tolist(), xyxy_to_xywh(truth.boxes).tolist(), truth.visibility, strict=True
+        ground_truth.frames.tolist(),
+        ground_truth.ids.tolist(),
+        xyxy_to_xywh(ground_truth.boxes).tolist(),
+        ground_truth.visibility,
+        strict=True,
     )
     gt = "".join(f"{f},{i},{x:.3f},{y:.3f},{w:.3f},{h:.3f},1,1,{v:.3f}\n" for f, i, (x, y, w, h), v in rows)
     det = ""
-    for frame, seen in scene.detections(scene.config.seed).items():
-        none = np.full(len(seen), -1)
-        det += format_rows(frame, Tracks(none, seen.boxes, seen.scores, none, none))
+    for frame, detections in scene.detections(scene.config.seed).items():
+        none = np.full(len(detections), -1)
+        det += format_rows(frame, Tracks(none, detections.boxes, detections.scores, none, none))
     width, height = scene.size
     info = {
         "name": "demo",
