@@ -1,4 +1,4 @@
-"""YOLOX networks that were exported to ONNX, run by onnxruntime."""
+"""YOLOX detectors that were exported to ONNX, run by onnxruntime."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from flatsort.tracker.types import Detections, Float, Float32, Frame, Image, Int
 
 
 @dataclass(frozen=True)
-class OnnxConfig(PartConfig):
-    """A YOLOX export and what is taken from its output."""
+class OnnxDetectorConfig(PartConfig):
+    """The ONNX file of a YOLOX, and which of its detections are used."""
 
     name: str = "onnx"
     weights: str = ""
-    """FILE.onnx, with or without decoding inside (which of the two is recognised)."""
+    """FILE.onnx, with or without decoded boxes (this is recognised)."""
     classes: tuple[str, ...] = ("person",)
     """Names of the classes to keep; empty for all."""
     names: str = ""
     """Text file with one class name a line; without it COCO's names for 80 classes, else "0", "1", …"""
     min_score: float = 0.5
-    """Least objectness times class probability, 0..1."""
+    """Minimum of objectness · class probability, 0..1."""
     max_overlap: float = 0.5
-    """Of two boxes of a class that overlap more (IoU), the one with the lower score is dropped."""
+    """Non-maximum suppression: of two boxes of a class with a higher IoU, the one with the lower score is dropped."""
     tiles: tuple[int, int] = (1, 1)
-    """Columns and rows that are looked at one by one besides the whole image; finds smaller objects."""
+    """Columns and rows of tiles that are processed besides the whole image, to detect smaller objects."""
     tile_overlap: float = 0.2
-    """Share of a tile's side that it has in common with its neighbour, 0..0.9."""
+    """Share of a tile's side that overlaps its neighbour, 0..0.9."""
     size: int = 640
-    """Side of the input in pixels where the model leaves it open; a multiple of 32."""
+    """Side of the input in pixels where the network takes any size; a multiple of 32."""
     device: str = "auto"
     """auto (a GPU where onnxruntime can use one), cpu or cuda."""
     threads: int = 0
-    """Threads for one operation on the CPU; 0 leaves it to onnxruntime."""
+    """Threads per operation on the CPU; 0: onnxruntime's default."""
 
     def __post_init__(self) -> None:
         require(
@@ -55,13 +55,13 @@ class OnnxConfig(PartConfig):
         )
 
 
-@DETECTORS.register("onnx", OnnxConfig)
+@DETECTORS.register("onnx", OnnxDetectorConfig)
 class OnnxDetector:
     """Boxes of a YOLOX network.
 
     Parameters
     ----------
-    config : OnnxConfig
+    config : OnnxDetectorConfig
 
     Raises
     ------
@@ -75,28 +75,28 @@ class OnnxDetector:
 
     needs_image = True
 
-    def __init__(self, config: OnnxConfig) -> None:
+    def __init__(self, config: OnnxDetectorConfig) -> None:
         self._config = config
-        self._network = open_session(
+        self._session = open_session(
             config.weights, "YOLOX network", part="detector", device=config.device, threads=config.threads
         )
-        # One look at an empty image tells the layout before the first frame comes.
-        width, height = (side or config.size for side in self._network.size)
+        # the output for an empty image shows its layout
+        width, height = (side or config.size for side in self._session.size)
         self._size = (width, height)
         head = self._run([np.full((height, width, 3), yolox.GREY, np.uint8)])
-        found = yolox.grid(self._size, head.shape[1]) if head.ndim == 3 and head.shape[2] > 5 else None
-        if found is None:
+        grid = yolox.grid(self._size, head.shape[1]) if head.ndim == 3 and head.shape[2] > 5 else None
+        if grid is None:
             raise ValueError(
                 f"{config.weights}: expected the head of a YOLOX, [1 anchors 5+classes] with strides 8, 16 and 32, "
                 f"got {list(head.shape)} for an input of {width}x{height} pixels"
             )
-        self._cells, self._strides = found
+        self._cells, self._strides = grid
         self._decoded = yolox.is_decoded(head[0], self._cells, self._strides)
         self.class_names: Sequence[str] = _names(config, head.shape[2] - 5)
         self._chosen = classes.class_indices(self.class_names, config.classes)
 
     def detect(self, frame: Frame) -> Detections:
-        """Find the boxes of one frame, best first; none where the image is missing."""
+        """Detect the objects of one frame, best first; none where the image is missing."""
         if frame.image is None:
             return Detections.empty()
         height, width = frame.image.shape[:2]
@@ -111,8 +111,8 @@ class OnnxDetector:
         return yolox.suppress(parts, self._config.max_overlap)
 
     def _run(self, images: list[Image]) -> Float32:
-        # YOLOX reads BGR in 0..255.
-        return self._network.run(cv2.dnn.blobFromImages(images, swapRB=True).astype(np.float32, copy=False))
+        # YOLOX takes BGR in 0..255
+        return self._session.run(cv2.dnn.blobFromImages(images, swapRB=True).astype(np.float32, copy=False))
 
     def _read(self, head: Float32) -> tuple[Float, Float, Int]:
         scores = head[:, 4:5] * head[:, 5 + self._chosen]
@@ -126,7 +126,7 @@ class OnnxDetector:
         return corners.astype(np.float64), top[rows].astype(np.float64), self._chosen[best[rows]]
 
 
-def _names(config: OnnxConfig, count: int) -> list[str]:
+def _names(config: OnnxDetectorConfig, count: int) -> list[str]:
     if not config.names:
         return classes.COCO if count == len(classes.COCO) else [str(i) for i in range(count)]
     names = classes.read_class_names(config.names)

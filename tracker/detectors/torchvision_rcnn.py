@@ -1,4 +1,4 @@
-"""Torchvision's detection networks: Faster R-CNN, RetinaNet, FCOS, SSD and their relatives."""
+"""Torchvision's detectors: Faster R-CNN, RetinaNet, FCOS, SSD and others."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ DOWNLOAD = "download"
 DEVICES = ("auto", "cpu", "cuda")
 
 _NO_EPSILON = {f"{kind}_resnet50_fpn" for kind in ("fasterrcnn", "maskrcnn", "keypointrcnn", "retinanet")}
-"""Models whose published weights were trained without the small constant in their frozen normalisation."""
+"""Models whose published weights were trained with epsilon 0 in their frozen normalisation layers."""
 
 
 @dataclass(frozen=True)
 class TorchvisionConfig(PartConfig):
-    """A network of torchvision and what is taken from its output."""
+    """A model of torchvision, and which of its detections are used."""
 
     name: str = "torchvision"
     model: str = "fasterrcnn_mobilenet_v3_large_320_fpn"
     """Name of a detection model in torchvision."""
     weights: str = ""
-    """FILE.pth with the model's state dict, or "download" for torchvision's own weights, checked and kept by torch."""
+    """FILE.pth with the model's state dict, or "download" for torchvision's own weights."""
     classes: tuple[str, ...] = ("person",)
     """Names of the classes to keep; empty for all."""
     names: str = ""
     """Text file with one class name a line, without the background; by default the names of COCO."""
     min_score: float = 0.5
-    """Least class probability, 0..1."""
+    """Minimum class probability, 0..1."""
     device: str = "auto"
     """auto (a GPU where there is one), cpu or cuda."""
 
@@ -55,7 +55,7 @@ class TorchvisionConfig(PartConfig):
 
 @DETECTORS.register("torchvision", TorchvisionConfig)
 class TorchvisionDetector:
-    """Boxes of a network of torchvision.
+    """Boxes of a torchvision detector.
 
     Parameters
     ----------
@@ -85,33 +85,33 @@ class TorchvisionDetector:
             ["background", *classes.read_class_names(config.names)] if config.names else published.meta["categories"]
         )
         self.class_names: Sequence[str] = labels
-        self._chosen = classes.class_indices(labels, config.classes)
+        self._class_indices = classes.class_indices(labels, config.classes)
         self._min_score = config.min_score
         self._device = torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
         model = models.get_model(config.model, weights=None, weights_backbone=None, num_classes=len(labels))
-        state = _download(published) if config.weights == DOWNLOAD else _read(config.weights)
-        _fill(model, state, config)
+        state = _download_state(published) if config.weights == DOWNLOAD else _read_state(config.weights)
+        _load_state(model, state, config)
         self._model = model.eval().to(self._device)
 
     def detect(self, frame: Frame) -> Detections:
-        """Find the boxes of one frame, best first; none where the image is missing."""
+        """Detect the objects of one frame, best first; none where the image is missing."""
         if frame.image is None:
             return Detections.empty()
         import torch
 
         pixels = torch.from_numpy(np.ascontiguousarray(frame.image)).to(self._device)
         with torch.inference_mode():
-            found = self._model([pixels.permute(2, 0, 1).float() / 255])[0]
-        boxes, scores, labels = (found[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
-        rows = np.flatnonzero((scores >= self._min_score) & np.isin(labels, self._chosen))
+            output = self._model([pixels.permute(2, 0, 1).float() / 255])[0]
+        boxes, scores, labels = (output[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
+        rows = np.flatnonzero((scores >= self._min_score) & np.isin(labels, self._class_indices))
         return Detections.of(boxes, scores, labels)[rows]
 
 
-def _download(published: Any) -> Mapping[str, Tensor]:
+def _download_state(published: Any) -> Mapping[str, Tensor]:
     from urllib.error import URLError
 
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # torch tells there what it downloads
+        with contextlib.redirect_stdout(sys.stderr):  # torch prints the download to stdout
             state: Mapping[str, Tensor] = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except URLError as error:
         raise OSError(
@@ -122,7 +122,7 @@ def _download(published: Any) -> Mapping[str, Tensor]:
     return state
 
 
-def _read(weights: str) -> Mapping[str, Tensor]:
+def _read_state(weights: str) -> Mapping[str, Tensor]:
     import torch
 
     path = Path(weights)
@@ -141,12 +141,12 @@ def _read(weights: str) -> Mapping[str, Tensor]:
     return state
 
 
-def _fill(model: nn.Module, state: Mapping[str, Tensor], config: TorchvisionConfig) -> None:
+def _load_state(model: nn.Module, state: Mapping[str, Tensor], config: TorchvisionConfig) -> None:
     from torch.nn import BatchNorm2d
 
     own = model.state_dict()
     for key in sorted(own.keys() | state.keys()):
-        # Published weights come from frozen normalisations, which count no batches.
+        # published weights are of frozen normalisation layers, which count no batches
         if key.endswith("num_batches_tracked"):
             continue
         if key not in state:

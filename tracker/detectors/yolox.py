@@ -1,4 +1,4 @@
-"""YOLOX around its network: letterbox, grid decoding, tiles and non-maximum suppression.
+"""Pre- and postprocessing of YOLOX: letterbox, tiles, grid decoding and non-maximum suppression.
 
 References
 ----------
@@ -19,7 +19,7 @@ GREY = 114
 """Value of the border that YOLOX was trained with."""
 
 CUT = 0.03
-"""Share of a tile's longer side within which a box counts as cut by its border."""
+"""A box that comes nearer to a tile's border than this share of its longer side counts as cut by it."""
 
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 
@@ -28,7 +28,7 @@ Window = tuple[int, int, int, int]
 
 
 def letterbox(image: Image, size: tuple[int, int]) -> tuple[Image, float]:
-    """Scale the image into the top left corner of a grey canvas and tell the scale.
+    """The image scaled into the top left corner of a grey canvas, and the scale.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ def letterbox(image: Image, size: tuple[int, int]) -> tuple[Image, float]:
 
 
 def grid(size: tuple[int, int], anchors: int) -> tuple[Float32, Float32] | None:
-    """Cell [anchors 2] and stride [anchors 1] of each row of the head, None if no set of strides gives this many rows.
+    """Cell [anchors 2] and stride [anchors 1] of each row of the head; None if no known strides give this many rows.
 
     Parameters
     ----------
     size : (int, int)
         Width and height of the input in pixels.
     anchors : int
-        Rows of the head's output.
+        Number of rows of the head's output.
     """
     for strides in _STRIDES:
         shapes = [(size[1] // s, size[0] // s) for s in strides]
@@ -64,9 +64,9 @@ def grid(size: tuple[int, int], anchors: int) -> tuple[Float32, Float32] | None:
 
 
 def is_decoded(head: Float32, cells: Float32, strides: Float32) -> bool:
-    """Whether the boxes of a head [anchors 5+c] are in pixels already, and not relative to their cells.
+    """Whether the boxes of a head [anchors 5+c] are in pixels, and not relative to their cells.
 
-    The centre of an anchor stays near its cell, so the two forms of a centre lie about an image's width apart.
+    Box centres are near their cells, so that coordinates of the two kinds differ by about an image's width.
     """
     as_pixels = np.abs(head[:, :2] - (cells + 0.5) * strides)
     as_offsets = np.abs(head[:, :2] - 0.5)
@@ -75,21 +75,21 @@ def is_decoded(head: Float32, cells: Float32, strides: Float32) -> bool:
 
 def decode(raw: Float32, cells: Float32, strides: Float32) -> Float32:
     """Centre and size [n 4] in pixels, from rows of the head [n 5+c], their cells [n 2] and strides [n 1]."""
-    with np.errstate(over="ignore"):  # a box that overflows is dropped with the other invalid ones
+    with np.errstate(over="ignore"):  # a box that overflows is dropped later as invalid
         return np.concatenate([raw[:, :2] + cells, np.exp(raw[:, 2:4])], axis=1) * strides
 
 
 def windows(width: int, height: int, tiles: tuple[int, int], overlap: float) -> list[Window]:
-    """Cut out the whole image and, where there are several, its overlapping tiles.
+    """The window of the whole image and, where there is more than one, those of its overlapping tiles.
 
     Parameters
     ----------
     width, height : int
-        Of the image, in pixels.
+        Size of the image in pixels.
     tiles : (int, int)
         Number of columns and rows.
     overlap : float
-        Share of a tile's side that it has in common with its neighbour.
+        Share of a tile's side that overlaps its neighbour.
     """
     whole = (0, 0, width, height)
     if tiles == (1, 1):
@@ -99,9 +99,9 @@ def windows(width: int, height: int, tiles: tuple[int, int], overlap: float) -> 
 
 
 def uncut(boxes: Float, window: Window, width: int, height: int) -> Bool:
-    """Which boxes [n 4] of a window end before those of its sides that lie inside the image; [n].
+    """Which boxes [n 4] of a window are not cut by those of its sides that lie inside the image; [n].
 
-    The others go on in the neighbouring tile: that one sees them whole thanks to the overlap, or the whole image does.
+    The others are detected completely in the overlapping neighbour tile or in the whole image.
     """
     x0, y0, x1, y1 = window
     margin = CUT * max(x1 - x0, y1 - y0)
@@ -113,7 +113,7 @@ def uncut(boxes: Float, window: Window, width: int, height: int) -> Bool:
 
 
 def suppress(parts: Sequence[Detections], max_overlap: float) -> Detections:
-    """Keep, best first, what no better one of its class overlaps by more than ``max_overlap`` (IoU)."""
+    """Non-maximum suppression: drop boxes that overlap a better one of their class by an IoU above ``max_overlap``."""
     boxes = np.concatenate([p.boxes for p in parts])
     scores = np.concatenate([p.scores for p in parts])
     labels = np.concatenate([p.classes for p in parts])

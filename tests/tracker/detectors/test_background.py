@@ -9,7 +9,7 @@ from flatsort.tracker.boxes import iou
 from flatsort.tracker.config import load
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.background import BackgroundConfig
-from flatsort.tracker.detectors.silhouettes import Cover, Perspective, PerspectiveLearner
+from flatsort.tracker.detectors.silhouettes import Perspective, PerspectiveEstimator, SilhouetteBoxes
 from flatsort.tracker.types import Float, Frame, Image
 
 WIDTH, HEIGHT = 384, 288
@@ -54,7 +54,7 @@ def run(detector_config: BackgroundConfig, frames: int) -> list[Float]:
     return [detector.detect(Frame(i, scene(walkers(i), generator), 0.0)).boxes for i in range(1, frames + 1)]
 
 
-def test_walkers_are_found_and_those_side_by_side_come_apart() -> None:
+def test_walkers_are_found_and_those_side_by_side_are_separated() -> None:
     found = run(BackgroundConfig(), 100)
     late = range(60, 100)
     assert np.mean([share_found(found[i - 1], walkers(i)) for i in late]) > 0.85
@@ -95,15 +95,15 @@ def test_nothing_in_a_still_scene_a_missing_image_or_the_first_frame() -> None:
 
 def test_perspective_is_learnt_among_as_many_outliers() -> None:
     generator = np.random.default_rng(2)
-    learner = PerspectiveLearner()
-    assert learner.fit() is None
+    estimator = PerspectiveEstimator()
+    assert estimator.fit() is None
     feet = generator.uniform(60, 280, 200)
     right = np.array([box(200, f) for f in feet]) + generator.normal(0, 0.5, (200, 4))
     wrong = np.array(
         [[200 - 0.2 * t, f - t, 200 + 0.2 * t, f] for f, t in generator.uniform([100, 10], [280, 90], (200, 2))]
     )
-    learner.add(np.concatenate([right, wrong]), WIDTH, HEIGHT)
-    learnt = learner.fit()
+    estimator.add(np.concatenate([right, wrong]), WIDTH, HEIGHT)
+    learnt = estimator.fit()
     assert learnt is not None
     assert learnt.offset + learnt.slope * np.array([100, 200]) == pytest.approx([35, 60], rel=0.05)
     assert learnt.aspect == pytest.approx(0.4, rel=0.1)
@@ -111,18 +111,18 @@ def test_perspective_is_learnt_among_as_many_outliers() -> None:
 
 def test_no_perspective_where_sizes_disagree_or_blobs_are_cut() -> None:
     generator = np.random.default_rng(2)
-    learner = PerspectiveLearner()
+    estimator = PerspectiveEstimator()
     tall = np.exp(generator.uniform(np.log(5), np.log(250), 400))
     foot = generator.uniform(251, 280, 400)
-    learner.add(np.stack([200 - 0.2 * tall, foot - tall, 200 + 0.2 * tall, foot], axis=1), WIDTH, HEIGHT)
-    assert learner.fit() is None
-    cut = PerspectiveLearner()
+    estimator.add(np.stack([200 - 0.2 * tall, foot - tall, 200 + 0.2 * tall, foot], axis=1), WIDTH, HEIGHT)
+    assert estimator.fit() is None
+    cut = PerspectiveEstimator()
     cut.add(np.array([box(0, 100)] * 200), WIDTH, HEIGHT)
     assert cut.fit() is None
 
 
-def test_cover_explains_a_merged_silhouette_by_two_boxes() -> None:
-    cover = Cover(Perspective(10, 0.25, 0.4, 20, 100), WIDTH, HEIGHT)
+def test_a_merged_silhouette_is_covered_by_two_boxes() -> None:
+    cover = SilhouetteBoxes(Perspective(10, 0.25, 0.4, 20, 100), WIDTH, HEIGHT)
     truth = np.array([box(100, 200), box(124, 200), box(300, 100)])
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for x0, y0, x1, y1 in truth.round().astype(int):

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from flatsort.tracker.boxes import iou
 from flatsort.tracker.config import load
 from flatsort.tracker.detectors import DETECTORS
-from flatsort.tracker.detectors.onnx import OnnxConfig
+from flatsort.tracker.detectors.onnx import OnnxDetectorConfig
 from flatsort.tracker.io.mot import read_detections
 from flatsort.tracker.onnx_session import providers
 from flatsort.tracker.types import Float32, Frame
@@ -68,23 +68,23 @@ def frame(width: int = SIDE, height: int = SIDE) -> Frame:
 
 def test_grid_decoding_and_class_choice(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head())
-    found = DETECTORS.build(OnnxConfig(weights=weights)).detect(frame())
+    found = DETECTORS.build(OnnxDetectorConfig(weights=weights)).detect(frame())
     np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
     np.testing.assert_allclose(found.scores, [0.72], atol=1e-6)
-    cars = DETECTORS.build(OnnxConfig(weights=weights, classes=("car",)))
+    cars = DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=("car",)))
     found = cars.detect(frame())
     np.testing.assert_allclose(found.boxes, [SECOND], atol=1e-4)
     assert [cars.class_names[c] for c in found.classes] == ["car"]
-    both = DETECTORS.build(OnnxConfig(weights=weights, classes=())).detect(frame())
+    both = DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=())).detect(frame())
     assert both.classes.tolist() == [0, 2]
-    assert len(DETECTORS.build(OnnxConfig(weights=weights, min_score=0.73)).detect(frame())) == 0
+    assert len(DETECTORS.build(OnnxDetectorConfig(weights=weights, min_score=0.73)).detect(frame())) == 0
 
 
 def test_network_sees_blue_first_and_values_up_to_255(tmp_path: Path) -> None:
     head, gain = raw_head(), np.zeros((1, ANCHORS, 85), np.float32)
     head[0, :, 4] = 0
     gain[0, 3 * 8 + 2, 4] = 1 / 255
-    detector = DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", head, gain=gain)))
+    detector = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head, gain=gain)))
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[..., 0] = 255
     assert len(detector.detect(Frame(1, image, 0.0))) == 0
@@ -92,7 +92,7 @@ def test_network_sees_blue_first_and_values_up_to_255(tmp_path: Path) -> None:
 
 
 def test_letterbox_is_undone(tmp_path: Path) -> None:
-    detector = DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", raw_head())))
+    detector = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", raw_head())))
     found = detector.detect(frame(width=640, height=320))
     np.testing.assert_allclose(found.boxes, [np.array(FIRST) * 10], atol=1e-3)
 
@@ -103,38 +103,38 @@ def test_decoding_inside_the_network_is_recognised(tmp_path: Path) -> None:
     head[0, :, :2] = cells
     head[0, :, 2:4] = 5
     head[0, 3 * 8 + 2, :4] = [20, 28, 16, 32]
-    found = DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
+    found = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
     np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
 
 
 def test_duplicates_are_suppressed(tmp_path: Path) -> None:
     head = raw_head()
     head[0, 3 * 8 + 3, :6] = [-0.4, 0.5, np.log(2), np.log(4), 0.9, 0.9]
-    found = DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
+    found = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
     np.testing.assert_allclose(found.scores, [0.81], atol=1e-6)
-    found = DETECTORS.build(OnnxConfig(weights=str(tmp_path / "m.onnx"), max_overlap=1.0)).detect(frame())
+    found = DETECTORS.build(OnnxDetectorConfig(weights=str(tmp_path / "m.onnx"), max_overlap=1.0)).detect(frame())
     assert len(found) == 2
 
 
 @pytest.mark.parametrize("batch", [1, "n"])
 def test_tiles_are_put_in_their_place(tmp_path: Path, batch: Any) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(), shape=(batch, 3, SIDE, SIDE))
-    found = DETECTORS.build(OnnxConfig(weights=weights, tiles=(2, 1), tile_overlap=0.0)).detect(frame(128, 64))
+    found = DETECTORS.build(OnnxDetectorConfig(weights=weights, tiles=(2, 1), tile_overlap=0.0)).detect(frame(128, 64))
     left, whole, right = np.array(FIRST), np.array(FIRST) * 2, np.add(FIRST, (64, 0, 64, 0))
     np.testing.assert_allclose(found.boxes[found.boxes[:, 0].argsort()], [left, whole, right], atol=1e-4)
 
 
 def test_open_sides_take_the_given_size(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(), shape=(1, 3, "h", "w"))
-    found = DETECTORS.build(OnnxConfig(weights=weights, size=SIDE)).detect(frame())
+    found = DETECTORS.build(OnnxDetectorConfig(weights=weights, size=SIDE)).detect(frame())
     np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
     with pytest.raises(ValueError, match=r"got \[1, 84, 85\] for an input of 96x96 pixels"):
-        DETECTORS.build(OnnxConfig(weights=weights, size=96))
+        DETECTORS.build(OnnxDetectorConfig(weights=weights, size=96))
 
 
 def test_half_precision_input(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(), kind=TensorProto.FLOAT16)
-    assert len(DETECTORS.build(OnnxConfig(weights=weights)).detect(frame())) == 1
+    assert len(DETECTORS.build(OnnxDetectorConfig(weights=weights)).detect(frame())) == 1
 
 
 def test_broken_outputs_are_dropped(tmp_path: Path) -> None:
@@ -142,12 +142,12 @@ def test_broken_outputs_are_dropped(tmp_path: Path) -> None:
     head[0, 10, :6] = [np.nan, 0, 0, 0, 1, 1]
     head[0, 11, :6] = [0, 0, 500, 500, 1, 1]
     head[0, 12, :6] = [0, 0, 0, 0, np.nan, 1]
-    found = DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
+    found = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
     np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
 
 
 def test_missing_image_and_remembered_inputs(tmp_path: Path) -> None:
-    detector = DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", raw_head())))
+    detector = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", raw_head())))
     assert len(detector.detect(Frame(1, None, 0.0))) == 0
     image = np.full((40, 50, 3), 7, np.uint8)
     detector.detect(Frame(2, image, 0.0))
@@ -156,37 +156,37 @@ def test_missing_image_and_remembered_inputs(tmp_path: Path) -> None:
 
 def test_names(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(classes=3))
-    assert DETECTORS.build(OnnxConfig(weights=weights, classes=("2",))).class_names == ["0", "1", "2"]
+    assert DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=("2",))).class_names == ["0", "1", "2"]
     names = tmp_path / "names.txt"
     names.write_text("head\nhand\nfoot\n")
-    detector = DETECTORS.build(OnnxConfig(weights=weights, classes=("foot",), names=str(names)))
+    detector = DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=("foot",), names=str(names)))
     assert detector.detect(frame()).classes.tolist() == [2]
     names.write_text("head\n")
     with pytest.raises(ValueError, match=r"expected 3 names like the classes of .*, got 1"):
-        DETECTORS.build(OnnxConfig(weights=weights, names=str(names)))
+        DETECTORS.build(OnnxDetectorConfig(weights=weights, names=str(names)))
 
 
 def test_wrong_weights(tmp_path: Path) -> None:
     wrong = save(tmp_path / "v8.onnx", np.zeros((1, 25, 84), np.float32))
     with pytest.raises(ValueError, match=r"expected the head of a YOLOX.*got \[1, 25, 84\] for an input of 64x64"):
-        DETECTORS.build(OnnxConfig(weights=wrong))
+        DETECTORS.build(OnnxDetectorConfig(weights=wrong))
     wrong = save(tmp_path / "grey.onnx", raw_head(), shape=(1, 1, SIDE, SIDE))
     with pytest.raises(ValueError, match=r"input of shape \[1 3 height width\], got images tensor\(float\) \[1, 1, 64"):
-        DETECTORS.build(OnnxConfig(weights=wrong))
+        DETECTORS.build(OnnxDetectorConfig(weights=wrong))
     corrupt = tmp_path / "corrupt.onnx"
     corrupt.write_bytes(b"no network")
     with pytest.raises(ValueError, match=r"corrupt\.onnx: expected an ONNX network"):
-        DETECTORS.build(OnnxConfig(weights=str(corrupt)))
+        DETECTORS.build(OnnxDetectorConfig(weights=str(corrupt)))
     with pytest.raises(FileNotFoundError, match=r"absent\.onnx: no such file"):
-        DETECTORS.build(OnnxConfig(weights=str(tmp_path / "absent.onnx")))
+        DETECTORS.build(OnnxDetectorConfig(weights=str(tmp_path / "absent.onnx")))
     with pytest.raises(ValueError, match=r"detector\.weights: expected the FILE\.onnx"):
-        DETECTORS.build(OnnxConfig())
+        DETECTORS.build(OnnxDetectorConfig())
 
 
 def test_onnxruntime_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install flatsort\[onnx\]"):
-        DETECTORS.build(OnnxConfig(weights=save(tmp_path / "m.onnx", raw_head())))
+        DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", raw_head())))
 
 
 def test_provider_follows_the_device() -> None:
@@ -205,7 +205,7 @@ def test_provider_follows_the_device() -> None:
 )
 def test_ranges(override: str) -> None:
     with pytest.raises(ValueError, match=rf"detector\.{override.split('=')[0]}: expected"):
-        load(OnnxConfig, None, [override])
+        load(OnnxDetectorConfig, None, [override])
 
 
 @pytest.mark.data
@@ -213,7 +213,7 @@ def test_reference_detections_are_reproduced(data: Path) -> None:
     folder = data / "sequences" / "PETS09-S2L1"
     expected = read_detections(folder / "det" / "det_yolox_nano.txt")
     weights = str(data / "models" / "detector" / "yolox_nano.onnx")
-    detector = DETECTORS.build(OnnxConfig(weights=weights, min_score=0.1))
+    detector = DETECTORS.build(OnnxDetectorConfig(weights=weights, min_score=0.1))
     video = cv2.VideoCapture(str(folder / "vtest.avi"))
     for index in range(1, 11):
         ok, bgr = video.read()
@@ -231,7 +231,7 @@ def test_tiles_find_more_in_a_large_image(data: Path) -> None:
     truth = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",")
     recalled = []
     for tiles in ((1, 1), (2, 1)):
-        detector = DETECTORS.build(OnnxConfig(weights=weights, tiles=tiles))
+        detector = DETECTORS.build(OnnxDetectorConfig(weights=weights, tiles=tiles))
         hits = 0
         for index in range(20, 260, 40):
             bgr = cv2.imread(str(folder / "img1" / f"{index:06d}.jpg"))
