@@ -129,10 +129,10 @@ def _place(group: Group) -> str:
 
 def _lines() -> Callback:
     """A line for every evaluation."""
-    from flatsort.embedding.training.callbacks import Callback, Run
+    from flatsort.embedding.training.callbacks import Callback, TrainingRun
 
     class Lines(Callback):
-        def on_start(self, run: Run) -> None:
+        def on_start(self, run: TrainingRun) -> None:
             if run.start:
                 click.echo(f"going on from step {run.start}")
 
@@ -146,10 +146,10 @@ def _bar(steps: int) -> Callback:
     """A bar with the losses, and a line above it for every evaluation."""
     from tqdm import tqdm
 
-    from flatsort.embedding.training.callbacks import Callback, Run
+    from flatsort.embedding.training.callbacks import Callback, TrainingRun
 
     class Bar(Callback):
-        def on_start(self, run: Run) -> None:
+        def on_start(self, run: TrainingRun) -> None:
             self._bar = tqdm(total=steps, initial=run.start, desc=run.config.model.name, unit="step", leave=False)
 
         def on_log(self, step: int, metrics: Mapping[str, float]) -> None:

@@ -22,7 +22,7 @@ CHUNK = 256
 """Samples in memory at a time."""
 
 
-def fit(image: Image, shape: Sequence[int]) -> Image:
+def resize_to_shape(image: Image, shape: Sequence[int]) -> Image:
     """An image [h w 1] or [h w 3] at a model's shape [channels height width], as uint8 [height width channels].
 
     It is resized as `tracker.crops.crop` resizes boxes, so that training sees what running sees; colour becomes grey
@@ -36,7 +36,7 @@ def fit(image: Image, shape: Sequence[int]) -> Image:
     return np.asarray(cv2.cvtColor(resized, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
 
 
-def stamp(path: Path) -> list[int]:
+def file_stamp(path: Path) -> list[int]:
     """Size and time of a file: what changes when it does."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
@@ -90,7 +90,7 @@ class ImageFolder:
         """Changes when an image is added, removed or replaced."""
         digest = hashlib.blake2b(digest_size=16)
         for path in self.images:
-            digest.update(f"{path.relative_to(self.root)}\0{stamp(path)}\n".encode())
+            digest.update(f"{path.relative_to(self.root)}\0{file_stamp(path)}\n".encode())
         return [str(self.root.resolve()), len(self.images), digest.hexdigest()]
 
     @property
@@ -139,7 +139,7 @@ class ImageFolder:
 
         def load(path: Path) -> Image | str:
             image = _load(path, least)
-            return image if isinstance(image, str) else fit(image, shape)
+            return image if isinstance(image, str) else resize_to_shape(image, shape)
 
         with ThreadPoolExecutor() as pool:
             for start in range(0, len(labels), CHUNK):

@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from flatsort.embedding.data.builtin import DATA_SETS, SEEDED, DataSetConfig, RenderedImagesConfig
-from flatsort.embedding.data.image_folder import CHUNK, ImageFolder, fit, short_name, stamp
+from flatsort.embedding.data.image_folder import CHUNK, ImageFolder, file_stamp, resize_to_shape, short_name
 from flatsort.embedding.data.sample_set import NAMES, ROWS, SAMPLES, SampleSet, is_set, open_set
 from flatsort.embedding.data.writer import SetWriter
 from flatsort.tracker.config import restore_part, to_mapping
@@ -67,7 +67,7 @@ class _Samples:
             rows = slice(start, start + CHUNK)
             samples = np.asarray(data.samples[rows])
             if data.shape != list(shape):
-                samples = np.stack([fit(image, shape) for image in samples])
+                samples = np.stack([resize_to_shape(image, shape) for image in samples])
             columns = {name: column[rows] for name, column in data.columns.items()}
             sequence = [data.sequences[i] if i >= 0 else None for i in columns.pop("sequence").tolist()]
             factors = {name: factor[rows] for name, factor in data.factors.items()}
@@ -78,9 +78,9 @@ class _Samples:
 def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: str | Path) -> Gathered:
     """Samples of all sources at one shape, as one set that is read from disk.
 
-    Images are resized, and turned to grey or back to colour, as the shape asks (`embedding.data.image_folder.fit`).
-    Vectors are taken as they are: scale them, so that a difference of 1 counts alike in every number. Identities and
-    tracks of different sources are kept apart.
+    Images are resized, and turned to grey or back to colour, to have the shape
+    (`embedding.data.image_folder.resize_to_shape`). Vectors are taken as they are: scale them, so that a difference of
+    1 counts alike in every number. Identities and tracks of different sources are kept apart.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def _find(source: str | Path, shape: Sequence[int] | None) -> _Samples | ImageFo
 
 
 def _set(path: Path) -> _Samples:
-    stamps = [stamp(path / name) for name in (SAMPLES, ROWS, NAMES)]
+    stamps = [file_stamp(path / name) for name in (SAMPLES, ROWS, NAMES)]
     return _Samples(short_name(path), open_set(path), [str(path.resolve()), stamps], on_disk=True)
 
 
@@ -160,7 +160,7 @@ def _vectors(path: Path) -> _Samples:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         raise ValueError(f"{path}: expected finite numbers, row {bad[0]} (from 0) has others")
-    return _Samples(path.stem, SampleSet(values, note=f"{path.name}: {len(values)} vectors"), [stamp(path)])
+    return _Samples(path.stem, SampleSet(values, note=f"{path.name}: {len(values)} vectors"), [file_stamp(path)])
 
 
 def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) -> _Samples:
@@ -174,7 +174,7 @@ def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) ->
     config = restore_part(DATA_SETS, settings)
     fingerprint: list[Any] = [to_mapping(config)]
     if Path(name).is_file():
-        fingerprint.append(stamp(Path(name)))
+        fingerprint.append(file_stamp(Path(name)))
     return _Samples(source, DATA_SETS.build(config), fingerprint)
 
 

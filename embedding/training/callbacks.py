@@ -1,4 +1,4 @@
-"""What may watch a run of training: the protocol, and the writers of metrics."""
+"""Callbacks of a training run: their interface, and those that write metrics, TensorBoard events and figures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
+from flatsort.embedding.data.augment import augment
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.model import LatentModel
+from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.config import TrainConfig
-from flatsort.tracker.files import write_text
+from flatsort.tracker.files import replacing, write_text
 from flatsort.tracker.types import Int
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 METRICS = "metrics.jsonl"
+FIGURES_EVERY = 4
+"""Evaluations between two drawings of the figures."""
+GRID_COLUMNS, GRID_SAMPLES = 16, 64
+"""Reconstructions in a row, and samples of the prior in all."""
+LOG_SCALE_RATIO = 30
+"""Ratio of largest and smallest value from which a curve is drawn on a logarithmic axis."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a callback may look at.
+class TrainingRun:
+    """What callbacks know of a training run.
 
     Attributes
     ----------
@@ -50,9 +61,9 @@ class Run:
 
 
 class Callback:
-    """Watches a run; only the main process calls it. Metrics are finite numbers by name."""
+    """Is told of the progress of a training run, in the main process only. Metrics are finite numbers by name."""
 
-    def on_start(self, run: Run) -> None:
+    def on_start(self, run: TrainingRun) -> None:
         """Once, before the first step."""
 
     def on_log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -68,7 +79,7 @@ class Callback:
 class MetricsFile(Callback):
     """``metrics.jsonl``: a line of JSON for every call; on resume, lines of steps that are done again are dropped."""
 
-    def on_start(self, run: Run) -> None:  # noqa: D102
+    def on_start(self, run: TrainingRun) -> None:  # noqa: D102
         self._path = run.out / METRICS
         kept = [line for line in read_metrics(self._path) if line["step"] <= run.start] if run.start else []
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
@@ -83,7 +94,7 @@ class MetricsFile(Callback):
 class TensorBoard(Callback):
     """Events in ``tensorboard/``."""
 
-    def on_start(self, run: Run) -> None:  # noqa: D102
+    def on_start(self, run: TrainingRun) -> None:  # noqa: D102
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer: SummaryWriter = SummaryWriter(str(run.out / "tensorboard"), purge_step=run.start + 1)
@@ -98,6 +109,38 @@ class TensorBoard(Callback):
         self._writer.close()
 
 
+class Figures(Callback):
+    """``reconstructions.png`` (rows of input, target, reconstruction), ``samples.png`` and ``losses.png``."""
+
+    def on_start(self, run: TrainingRun) -> None:  # noqa: D102
+        self._run, self._evaluations = run, 0
+
+    def on_evaluate(self, step: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002, D102
+        self._evaluations += 1
+        if self._evaluations % FIGURES_EVERY == 0 and step < self._run.config.steps:
+            self._draw()
+
+    def on_end(self, step: int, path: Path) -> None:  # noqa: D102, ARG002
+        self._draw()
+
+    def _draw(self) -> None:
+        draw_losses(self._run.out / METRICS, self._run.out / "losses.png")
+        if len(self._run.data.shape) == 3:
+            with torch.no_grad():
+                self._draw_images()
+
+    def _draw_images(self) -> None:
+        run = self._run
+        targets = run.data.tensor(run.held_out[:GRID_COLUMNS]).to(run.device)
+        inputs = augment(targets, run.config.augment, RandomGenerator(run.config.seed, "pictures", run.device))
+        decoded = run.model.decode(run.model.encode(inputs))
+        expected = run.model.likelihood.standardise(targets)
+        save_grid(torch.cat([inputs, expected, decoded]), run.out / "reconstructions.png", len(targets))
+        latents = run.model.sample(GRID_SAMPLES, RandomGenerator(run.config.seed, "samples", run.device))
+        if latents is not None:
+            save_grid(run.model.decode(latents), run.out / "samples.png", GRID_COLUMNS)
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Lines of a metrics file; a last line that was cut off is left out."""
     lines: list[dict[str, Any]] = []
@@ -108,3 +151,39 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             except json.JSONDecodeError:
                 break
     return lines
+
+
+def save_grid(images: Tensor, path: Path, columns: int) -> None:
+    """Write images [n c h w] in 0..1, row by row, as one PNG."""
+    from torchvision.utils import save_image
+
+    with replacing(path) as temporary:
+        save_image(images.float().clamp(0, 1).cpu(), temporary, nrow=columns)
+
+
+def draw_losses(metrics: Path, path: Path) -> None:
+    """Draw every metric of a run over its steps, training and held-out together; a panel a metric."""
+    from matplotlib.figure import Figure
+
+    lines = read_metrics(metrics)
+    names = sorted({name.removeprefix("heldout/") for line in lines for name in line} - {"step", "seconds"})
+    if not names:
+        return
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.6 * rows), layout="constrained")
+    for axes, name in zip(figure.subplots(rows, columns, squeeze=False).flat, names, strict=False):
+        for key, style in ((name, {"color": "0.6", "linewidth": 0.8}), (f"heldout/{name}", {"color": "C3"})):
+            points = [(line["step"], line[key]) for line in lines if key in line]
+            if points:
+                axes.plot(*zip(*points, strict=True), **style, label="held out" if "/" in key else "training")
+        axes.set(title=name, xlabel="step")
+        low, high = axes.dataLim.intervaly
+        if 0 < LOG_SCALE_RATIO * low < high:
+            axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+    figure.axes[0].legend()
+    for spare in figure.axes[len(names) :]:
+        spare.set_axis_off()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)

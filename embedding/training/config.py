@@ -1,4 +1,4 @@
-"""What a run of training is: the model and how it is optimised."""
+"""Config of a training run: the model and how it is optimised."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class TrainConfig:
     position: list[str] = field(default_factory=lambda: ["time"])
     """Where a sample of a window lies, for a regression: ``time`` (its frame), or names of known factors."""
     seed: int = 0
-    """Of weights, order and noise."""
+    """Of initial weights, order of samples, augmentation and posterior samples."""
     steps: int = 6000
     """Steps of the optimiser."""
     batch: int = 128
     """Samples of a step, over all processes."""
     lr: float = 1e-3
-    """Highest rate of AdamW."""
+    """Highest learning rate of AdamW."""
     warmup: int = 200
-    """Steps in which the rate rises linearly from zero."""
+    """Steps in which the learning rate rises linearly from zero."""
     decay: str = "cosine"
-    """What the rate does afterwards: ``constant``; ``cosine`` to zero at ``steps``; ``sqrt``, proportional to
-    1/√step (does not know the end: a run that is made longer equals a run that was planned so)."""
+    """The learning rate afterwards: ``constant``; ``cosine`` to zero at ``steps``; ``sqrt``, proportional to 1/√step
+    and independent of ``steps``, so that a run that is made longer equals one that was planned so."""
     weight_decay: float = 0.0
-    """Decoupled decay of AdamW."""
+    """Decoupled weight decay of AdamW."""
     clip: float = 0.0
-    """Longest gradient; a longer one is shortened to it. 0: none is. Losses are sums over a sample's values, so lengths
-    are large (10² to 10⁵ for crops) and fall while a model learns: see ``gradient`` in the metrics."""
+    """Largest norm of the gradient; a larger one is scaled down to it. 0: none is. Losses are sums over a sample's
+    values, so norms are large (10² to 10⁵ for crops) and fall while a model learns: see ``gradient`` in the metrics."""
     ema: float = 0.999
-    """Decay of the weights' moving average, which is what is judged and kept; lower in the first steps. 0: none."""
+    """Decay of the weights' moving average, which is evaluated and kept; lower in the first steps. 0: none."""
     holdout: float = 0.05
     """Share of the samples that is never trained on, at most 4096 samples."""
     patience: int = 0
@@ -67,8 +67,8 @@ class TrainConfig:
     """Whether the loss goes through ``torch.compile``."""
     tensorboard: bool = True
     """Whether to write TensorBoard events."""
-    pictures: bool = True
-    """Whether to draw reconstructions, samples and curves."""
+    figures: bool = True
+    """Whether to draw reconstructions, samples of the prior and curves of the metrics."""
 
     def __post_init__(self) -> None:
         for name, ok, expected in (

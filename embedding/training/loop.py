@@ -1,4 +1,4 @@
-"""The training loop: it takes steps, judges, saves and tells the callbacks. It knows no model."""
+"""The training loop: optimisation steps, evaluation, saving, callbacks. It knows no kind of model."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from flatsort.embedding import checkpoint
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.retrieval import calibrate_model
 from flatsort.embedding.training import distributed, run_folder, training_state
-from flatsort.embedding.training.callbacks import Callback, MetricsFile, Run, TensorBoard
+from flatsort.embedding.training.callbacks import Callback, Figures, MetricsFile, TensorBoard, TrainingRun
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
 from flatsort.embedding.training.loader import BatchLoader, split
-from flatsort.embedding.training.pictures import Pictures
-from flatsort.embedding.training.schedule import learning_rate
-from flatsort.embedding.training.trainer import Trainer
+from flatsort.embedding.training.trainer import Trainer, learning_rate
 from flatsort.tracker.config import to_mapping
 from flatsort.tracker.types import Int
 
-MOST_SHOWN = 4096
-"""Samples that a model sees before the first step."""
+INIT_SAMPLES = 4096
+"""Samples that a model is initialised from before the first step."""
 
 
 def train(
@@ -50,7 +48,7 @@ def train(
     data : SampleSet
         Of the model's shape.
     out : str or Path
-        Folder of the run: config, states, metrics, pictures, checkpoint.
+        Folder of the run: config, states, metrics, figures, checkpoint.
     resume : bool
         Go on from the newest state in ``out``, or begin where there is none. A run that was interrupted at any moment
         ends with the weights of one that was not.
@@ -59,7 +57,7 @@ def train(
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:NUMBER``.
     callbacks : sequence of Callback
-        Beside those that write metrics and pictures.
+        Beside those that write metrics and figures.
 
     Raises
     ------
@@ -75,30 +73,30 @@ def train(
         if config.batch % (group.world * config.block):
             each = f" of windows of {config.block}" if config.block > 1 else ""
             raise ValueError(f"batch: expected a multiple of the {group.world} processes{each}, got {config.batch}")
-        trainer = _Trainer(config, data, out, group)
+        loop = _TrainingLoop(config, data, out, group)
         if resume:
-            trainer.resume()
+            loop.resume()
         group.wait()
         if group.main:
             run_folder.prepare(out, config, resume=resume, overwrite=overwrite)
-        trainer.run(callbacks)
+        loop.run(callbacks)
         path = out / run_folder.CHECKPOINT
         if group.main:
-            trainer.conclude(path)
-            trainer.end(path)
+            loop.write_final_checkpoint(path)
+            loop.end(path)
         group.wait()
         return path
 
 
-class _Trainer:
+class _TrainingLoop:
     """One run in one process."""
 
     def __init__(self, config: TrainConfig, data: SampleSet, out: Path, group: Group) -> None:
         self.config, self.data, self.out, self.group = config, data, out, group
         self.rows, self.held_out = split(len(data), config.holdout, config.seed)
-        self.feed = BatchLoader(data, self.rows, config, group)
-        self.learner = Trainer(config, group)
-        self.learner.fit(data.tensor(self.rows[:: math.ceil(len(self.rows) / MOST_SHOWN)]))
+        self.loader = BatchLoader(data, self.rows, config, group)
+        self.trainer = Trainer(config, group)
+        self.trainer.init_from_data(data.tensor(self.rows[:: math.ceil(len(self.rows) / INIT_SAMPLES)]))
         self.progress = training_state.Progress()
         self.identity = {"config": to_mapping(config), "data": run_folder.fingerprint(data)}
         self.callbacks: list[Callback] = []
@@ -107,30 +105,30 @@ class _Trainer:
 
     def resume(self) -> None:
         """Restore the newest state, if there is one."""
-        found = training_state.newest(self.out)
-        if found is not None:
-            self.progress, tensors, identity = found
+        state = training_state.newest(self.out)
+        if state is not None:
+            self.progress, tensors, identity = state
             run_folder.check_same(identity, self.identity, self.progress.step, self.out)
-            self.learner.restore(tensors)
+            self.trainer.restore(tensors)
 
     def run(self, callbacks: Sequence[Callback]) -> None:
         """Take the steps that are left."""
         config, progress = self.config, self.progress
         self._before = time.monotonic() - progress.seconds
         self._start(callbacks)
-        if self._waited_enough:
+        if self._out_of_patience:
             return
-        for batch in self.feed.batches(progress.step, config.steps):
-            self._pending.append(self.learner.step(progress.step, batch))
+        for batch in self.loader.batches(progress.step, config.steps):
+            self._pending.append(self.trainer.step(progress.step, batch))
             progress.step += 1
-            judge, save, log = (self._due(n) for n in (config.eval_every, config.save_every, config.log_every))
-            if judge or save or log:
+            evaluate, save, log = (self._due(n) for n in (config.eval_every, config.save_every, config.log_every))
+            if evaluate or save or log:
                 self._log()
-            if judge:
-                self._judge()
-            if save or self._waited_enough:
+            if evaluate:
+                self._evaluate()
+            if save or self._out_of_patience:
                 self._save()
-            if self._waited_enough:
+            if self._out_of_patience:
                 return
 
     def end(self, path: Path) -> None:
@@ -138,7 +136,7 @@ class _Trainer:
         for callback in self.callbacks:
             callback.on_end(self.progress.step, path)
 
-    def conclude(self, path: Path) -> None:
+    def write_final_checkpoint(self, path: Path) -> None:
         """Let the checkpoint's model take what is only known after training, and write it with a calibration."""
         model, card = checkpoint.load(path, self.group.device)
         with torch.no_grad():
@@ -150,7 +148,7 @@ class _Trainer:
         return self.progress.step % every == 0 or self.progress.step == self.config.steps
 
     @property
-    def _waited_enough(self) -> bool:
+    def _out_of_patience(self) -> bool:
         return 0 < self.config.patience <= self.progress.waited
 
     @property
@@ -161,15 +159,15 @@ class _Trainer:
         if not self.group.main:
             return
         config = self.config
-        own = [MetricsFile()] + [TensorBoard()] * config.tensorboard + [Pictures()] * config.pictures
-        self.callbacks = [*own, *callbacks]
-        run = Run(
+        built_in = [MetricsFile()] + [TensorBoard()] * config.tensorboard + [Figures()] * config.figures
+        self.callbacks = [*built_in, *callbacks]
+        run = TrainingRun(
             config=config,
             data=self.data,
             rows=self.rows,
             held_out=self.held_out,
             out=self.out,
-            model=self.learner.averaged,
+            model=self.trainer.averaged,
             device=str(self.group.device),
             start=self.progress.step,
         )
@@ -190,10 +188,10 @@ class _Trainer:
         for callback in self.callbacks:
             callback.on_log(self.progress.step, metrics)
 
-    def _judge(self) -> None:
-        """Evaluate on held-out samples; keep the weights if they are to be kept."""
-        progress, settled = self.progress, self.learner.model.settled
-        terms = self.learner.evaluate(progress.step, self._batches_of(self.held_out))
+    def _evaluate(self) -> None:
+        """Evaluate on held-out samples, and keep the weights if they are the best or the best are not asked for."""
+        progress, settled = self.progress, self.trainer.model.settled
+        terms = self.trainer.evaluate(progress.step, self._batches_of(self.held_out))
         self._require_finite(terms, progress.step, "held-out ")
         score = terms["score"]
         better = progress.best is None or score < progress.best
@@ -204,7 +202,7 @@ class _Trainer:
         if self.group.main and (better or not self.config.patience):
             path = self.out / run_folder.CHECKPOINT
             with training_state.writing(path):
-                checkpoint.save(path, self.learner.averaged, self._card(score))
+                checkpoint.save(path, self.trainer.averaged, self._card(score))
 
     def _batches_of(self, rows: Int) -> Iterator[Tensor]:
         for start in range(0, len(rows), self.config.batch):
@@ -213,7 +211,7 @@ class _Trainer:
     def _save(self) -> None:
         self.progress.seconds = self._seconds
         if self.group.main:
-            training_state.write(self.out, self.progress, self.learner.tensors(), self.identity)
+            training_state.write(self.out, self.progress, self.trainer.tensors(), self.identity)
 
     def _card(self, score: float) -> checkpoint.Card:
         settings = {key: value for key, value in to_mapping(self.config).items() if key != "model"}

@@ -1,4 +1,4 @@
-"""A model and all that changes it in one process: loss, optimiser, moving average of the weights."""
+"""Optimisation of a model in one process: loss, optimiser, learning rate, moving average of the weights."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from flatsort.embedding.model import Batch, LatentModel, build
 from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
-from flatsort.embedding.training.schedule import ema_decay, learning_rate
 from flatsort.embedding.training.training_state import optimiser_tensors, restore_optimiser
 
 
 class Trainer:
-    """Takes steps; knows no files and no model.
+    """Takes optimisation steps; knows no files and no kind of model.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ class Trainer:
             self._loss = DistributedDataParallel(self._loss, broadcast_buffers=False, find_unused_parameters=True)
         self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=config.weight_decay, fused=True)
         self._decay = 0.0
-        self._average = AveragedModel(self.model, multi_avg_fn=self._blend)
+        self._average = AveragedModel(self.model, multi_avg_fn=self._update_average)
         self._average.eval()
         self._autocast = _autocast(config.precision, group.device)
 
@@ -56,13 +55,13 @@ class Trainer:
         """The model with averaged weights, in evaluation mode."""
         return cast("LatentModel", self._average.module)
 
-    def fit(self, samples: Tensor) -> None:
-        """Show the model samples [n *shape] before the first step: what it takes of them does not change later."""
+    def init_from_data(self, samples: Tensor) -> None:
+        """Initialise what a model takes from samples [n *shape] before the first step and does not change later."""
         for model in (self.model, self.averaged):
             model.fit(samples.to(self.group.device))
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        """Take a step, counted from 0, and give the loss terms and the gradient's length before clipping.
+        """Take a step, counted from 0, and give the loss terms and the gradient's norm before clipping.
 
         Parameters
         ----------
@@ -72,12 +71,13 @@ class Trainer:
         """
         config, group = self.config, self.group
         generator = RandomGenerator(config.seed, step, group.device, group.rank, group.world, config.block)
-        inputs, targets = self._laid(augment(batch.inputs, config.augment, generator)), self._laid(batch.targets)
+        inputs = self._in_layout(augment(batch.inputs, config.augment, generator))
+        targets = self._in_layout(batch.targets)
         self.model.train()
         with self._autocast:
             total, terms = self._loss(replace(batch, inputs=inputs, targets=targets), generator, step)
         total.backward()
-        length = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip or math.inf)
         for settings in self._optimiser.param_groups:
             settings["lr"] = learning_rate(step, config)
         self._optimiser.step()
@@ -85,7 +85,7 @@ class Trainer:
         self.model.after_step(step, group.mean)
         self._decay = ema_decay(step, config.ema)
         self._average.update_parameters(self.model)
-        return {**terms, "gradient": length}
+        return {**terms, "gradient": norm}
 
     @torch.no_grad()
     def evaluate(self, step: int, batches: Iterable[Tensor]) -> dict[str, float]:
@@ -97,7 +97,7 @@ class Trainer:
         sums: dict[str, Tensor] = {}
         count = 0
         for batch in batches:
-            samples = self._laid(batch.to(self.group.device))
+            samples = self._in_layout(batch.to(self.group.device))
             with self._autocast:
                 loss = self.averaged.loss(Batch(samples, samples), generator, step)
             for name, value in {"loss": loss.total, "score": loss.score, **loss.terms}.items():
@@ -115,20 +115,37 @@ class Trainer:
         return tensors | optimiser_tensors(self._optimiser)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Continue where a learner of the same config was when it gave these tensors."""
+        """Continue where a trainer of the same config was when it gave these tensors."""
         for part, module in {"model/": self.model, "average/": self._average}.items():
             module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
         restore_optimiser(self._optimiser, tensors)
 
-    def _laid(self, samples: Tensor) -> Tensor:
+    def _in_layout(self, samples: Tensor) -> Tensor:
         return samples.contiguous(memory_format=self._layout)
 
-    def _blend(self, old: Any, new: Any, count: Any) -> None:
+    def _update_average(self, old: Any, new: Any, count: Any) -> None:
         get_ema_multi_avg_fn(self._decay)(old, new, count)  # type: ignore[no-untyped-call]
 
 
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Rate of a step, counted from 0."""
+    if step < config.warmup:
+        return config.lr * (step + 1) / config.warmup
+    if config.decay == "cosine":
+        share = (step - config.warmup) / max(config.steps - config.warmup, 1)
+        return config.lr * 0.5 * (1 + math.cos(math.pi * share))
+    if config.decay == "sqrt":
+        return config.lr * math.sqrt(max(config.warmup, 1) / (step + 1))
+    return config.lr
+
+
+def ema_decay(step: int, decay: float) -> float:
+    """Share of the old average that stays after a step: little at first, when the weights are still far away."""
+    return min(decay, (1 + step) / (10 + step))
+
+
 class _Loss(nn.Module):
-    """A model's loss as the forward pass that DistributedDataParallel wants."""
+    """A model's loss as the forward pass that DistributedDataParallel needs."""
 
     def __init__(self, model: LatentModel) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from flatsort.embedding import checkpoint
 from tests.e2e.conftest import Flatsort
 
 VECTORS = ("model.shape=[5]", "model.dim=2", "model.net.hidden=[8]")
-SHORT = ("steps=12", "batch=8", "log_every=4", "eval_every=6", "save_every=6", "tensorboard=false", "pictures=false")
+SHORT = ("steps=12", "batch=8", "log_every=4", "eval_every=6", "save_every=6", "tensorboard=false", "figures=false")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_images_and_what_is_skipped(tmp_path: Path, flatsort: Flatsort) -> None:
     (folder / "broken.png").write_bytes(b"no picture")
     cv2.imwrite(str(folder / "tiny.png"), np.zeros((3, 3, 3), np.uint8))
     out = tmp_path / "run"
-    settings = ("model.shape=[3,16,8]", "model.net={width: 8, stem: 2, halvings: 1}", *SHORT, "pictures=true")
+    settings = ("model.shape=[3,16,8]", "model.net={width: 8, stem: 2, halvings: 1}", *SHORT, "figures=true")
     done = flatsort("train", "--config", "ae", "--data", folder, "--out", out, *settings)
     assert done.code == 0, done.err
     assert done.out.startswith(f"20 samples of 3×16×8, skipped: 2 (see {out / 'skipped.txt'}); ae on ")

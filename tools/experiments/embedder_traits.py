@@ -159,12 +159,12 @@ def _samples(data: Labelled, model: LatentModel) -> Tensor:
     """The crops as the model takes them, float32 [n *shape]."""
     import torch
 
-    from flatsort.embedding.data.image_folder import fit
+    from flatsort.embedding.data.image_folder import resize_to_shape
     from flatsort.embedding.embedders.batches import crops_of
 
     shape = model.config.shape
     cut = (crops_of(piece.images, piece.boxes, (shape[2], shape[1])) for piece in data.pieces())
-    crops = [fit(crop, shape) for piece in cut for crop in piece]
+    crops = [resize_to_shape(crop, shape) for piece in cut for crop in piece]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 

@@ -38,8 +38,8 @@ def orbits(n: int, seed: int, size: int = 64) -> SampleSet:
     -------
     SampleSet
         uint8 [n size size 1], with ``sequence`` and ``frame``. The factors are ``shape`` (0..2), ``scale`` (0..5),
-        ``x`` and ``y`` (in the units of `embedding.data.builtin.shapes.sprites`, not whole), and ``sin`` and ``cos`` of the
-        orientation.
+        ``x`` and ``y`` (in the units of `embedding.data.builtin.shapes.sprites`, not whole), and ``sin`` and ``cos``
+        of the orientation.
 
     Raises
     ------

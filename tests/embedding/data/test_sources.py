@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from flatsort.embedding.data.builtin import DATA_SETS
-from flatsort.embedding.data.image_folder import fit
+from flatsort.embedding.data.image_folder import resize_to_shape
 from flatsort.embedding.data.sample_set import SampleSet, open_set, save
 from flatsort.embedding.data.sources import gather
 from flatsort.embedding.data.writer import SetWriter
@@ -114,7 +114,7 @@ def test_a_set_of_another_shape_keeps_its_columns(tmp_path: Path) -> None:
         writer.add(np.stack([drawn(16, 8)] * 3), ["x", None, "y"], frame=[3, 4, 5], identity=1, track=[2, 2, -1])
     data = gather([tmp_path / "mine"], [1, 8, 4], tmp_path / "set").data
     source = open_set(tmp_path / "mine")
-    np.testing.assert_array_equal(data.samples[0], fit(source.samples[0], [1, 8, 4]))
+    np.testing.assert_array_equal(data.samples[0], resize_to_shape(source.samples[0], [1, 8, 4]))
     for name, column in source.columns.items():
         np.testing.assert_array_equal(data.columns[name], column)
     assert (data.sequences, data.note) == (("x", "y"), "by hand")
@@ -133,10 +133,10 @@ def test_several_sources_become_one_set(folder: Path, tmp_path: Path) -> None:
 def test_grey_is_weighed_as_the_eye_does_and_colour_is_grey_three_times() -> None:
     red = np.zeros((8, 8, 3), np.uint8)
     red[..., 0] = 200
-    assert np.unique(fit(red, [1, 8, 8])).tolist() == [60]
+    assert np.unique(resize_to_shape(red, [1, 8, 8])).tolist() == [60]
     grey = drawn(8, 8)[..., :1]
-    np.testing.assert_array_equal(fit(grey, [3, 8, 8]), grey.repeat(3, axis=2))
-    np.testing.assert_array_equal(fit(grey, [1, 8, 8]), grey)
+    np.testing.assert_array_equal(resize_to_shape(grey, [3, 8, 8]), grey.repeat(3, axis=2))
+    np.testing.assert_array_equal(resize_to_shape(grey, [1, 8, 8]), grey)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])

@@ -22,7 +22,7 @@ QUICK = (
     "save_every=5",
     "holdout=0.2",
     "tensorboard=false",
-    "pictures=false",
+    "figures=false",
 )
 
 

@@ -20,7 +20,7 @@ from flatsort.embedding.model import MODELS, Batch, LossTerms, build
 from flatsort.embedding.models.ae import AE, AEConfig
 from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training import training_state
-from flatsort.embedding.training.callbacks import Callback, Run, read_metrics
+from flatsort.embedding.training.callbacks import Callback, TrainingRun, read_metrics
 from flatsort.embedding.training.loader import split
 from flatsort.embedding.training.loop import train
 from tests.embedding.training.small_runs import config, images, same, vectors, weights
@@ -32,7 +32,7 @@ class Watch(Callback):
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
 
-    def on_start(self, run: Run) -> None:
+    def on_start(self, run: TrainingRun) -> None:
         self.run = run
         self.calls.append(("start", run.start))
 
@@ -78,7 +78,7 @@ def test_a_run_learns_and_leaves_its_files(tmp_path: Path) -> None:
 def test_pictures(tmp_path: Path) -> None:
     data = images()
     train(
-        config("vhp_vae", "pictures=true", "eval_every=24", "augment.occlusion=1", "model.shape=[1,8,8]", data=data),
+        config("vhp_vae", "figures=true", "eval_every=24", "augment.occlusion=1", "model.shape=[1,8,8]", data=data),
         data,
         tmp_path,
     )
@@ -92,7 +92,7 @@ def test_pictures(tmp_path: Path) -> None:
 
 
 def test_no_grids_of_vectors(tmp_path: Path) -> None:
-    train(config("ae", "pictures=true", "steps=4"), vectors(), tmp_path)
+    train(config("ae", "figures=true", "steps=4"), vectors(), tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"losses.png"}
 
 

@@ -16,7 +16,7 @@ from flatsort.embedding.training import training_state
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group, join
 from flatsort.embedding.training.loader import MOST_HELD_OUT, BatchLoader, split
-from flatsort.embedding.training.schedule import ema_decay, learning_rate
+from flatsort.embedding.training.trainer import ema_decay, learning_rate
 from flatsort.tracker.config import CONFIGS, load
 from tests.embedding.training.small_runs import WINDOWS, config, sequences, vectors
 
