@@ -6,7 +6,7 @@
 
 from flatsort.embedding.retrieval.calibration import calibrate_model, pairs_from_boxes, pairs_from_tracks
 from flatsort.embedding.retrieval.ranking import PROTOCOLS, Labels, Ranking, protocols_for, rank
-from flatsort.embedding.retrieval.separation import Separation, between_frames
+from flatsort.embedding.retrieval.separation import Separation, between_frames, distance_histograms, roc_curves
 
 __all__ = [
     "PROTOCOLS",
@@ -15,8 +15,10 @@ __all__ = [
     "Separation",
     "between_frames",
     "calibrate_model",
+    "distance_histograms",
     "pairs_from_boxes",
     "pairs_from_tracks",
     "protocols_for",
     "rank",
+    "roc_curves",
 ]

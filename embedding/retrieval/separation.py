@@ -1,20 +1,32 @@
-"""Distances of same objects against distances of different ones, in bounded memory for any number of pairs."""
+"""Distances of same objects against distances of different ones: ROC, AUC, histograms, and their figures.
+
+Memory is bounded for any number of pairs.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import auc
 
 from flatsort.tracker.types import Float, Int
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHIFT = 10
 """Bits of a float32 that a bin leaves out: 13 bits of the mantissa stay, bins are 0.01 % wide."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Shares of the distances whose quantiles are in a summary."""
+BARS = 80
+"""Bars of a histogram that is drawn."""
+LEAST_RATE_DRAWN = 1e-4
+"""Smallest false-match rate that is drawn."""
 
 
 @dataclass(eq=False)
@@ -35,7 +47,7 @@ class Histogram:
         bits = np.ascontiguousarray(distances, np.float32).reshape(-1).view(np.uint32)
         bins, counts = np.unique(bits >> SHIFT, return_counts=True)
         merged = np.union1d(self.bins, bins)
-        self.counts = _spread(self.bins, self.counts, merged) + _spread(bins, counts, merged)
+        self.counts = _counts_in(self.bins, self.counts, merged) + _counts_in(bins, counts, merged)
         self.bins = merged
         self._sum += float(distances.sum())
         self._squares += float(np.square(distances).sum())
@@ -107,7 +119,7 @@ class Separation:
         if not self.complete:
             raise ValueError(f"roc: expected pairs of both kinds, got {len(self.same)} same, {len(self.different)} not")
         both = Histogram(np.union1d(self.same.bins, self.different.bins))
-        rates = [np.cumsum(_spread(h.bins, h.counts, both.bins)) / len(h) for h in (self.different, self.same)]
+        rates = [np.cumsum(_counts_in(h.bins, h.counts, both.bins)) / len(h) for h in (self.different, self.same)]
         false, true = (np.concatenate([[0.0], rate]) for rate in rates)
         return false, true, np.concatenate([[0.0], both.distances])
 
@@ -117,7 +129,7 @@ class Separation:
         if not self.complete:
             return None
         false, true, _ = self.roc()
-        return float(auc(false, true))
+        return float(np.trapezoid(true, false))
 
     @property
     def d_prime(self) -> float | None:
@@ -138,7 +150,7 @@ class Separation:
 
 
 def between_frames(latents: NDArray[np.floating], identity: Int, frame: Int, sequence: Int | None = None) -> Separation:
-    """What a tracker has to tell apart from one frame to the next.
+    """The distances that a tracker has to tell apart from one frame to the next.
 
     Parameters
     ----------
@@ -156,26 +168,73 @@ def between_frames(latents: NDArray[np.floating], identity: Int, frame: Int, seq
     known = np.flatnonzero(identity >= 0)
     sequence = np.zeros(len(identity), np.int64) if sequence is None else sequence
     order = known[np.lexsort((frame[known], sequence[known]))]
-    z, who, when = np.asarray(latents, np.float64)[order], identity[order], np.stack([sequence, frame], 1)[order]
-    found = Separation()
-    edges = [0, *(np.flatnonzero(np.diff(when, axis=0).any(axis=1)) + 1).tolist(), len(order)]
-    pieces = [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
-    for index, here in enumerate(pieces):
-        first, second = np.triu_indices(here.stop - here.start, 1)
-        other = who[here][first] != who[here][second]
-        found.different.add(np.linalg.norm(z[here][first[other]] - z[here][second[other]], axis=1))
-        then = pieces[index + 1] if index + 1 < len(pieces) else here
-        if np.array_equal(when[then.start], when[here.start] + [0, 1]):
-            rows, cols = np.nonzero(who[here][:, None] == who[then])
-            found.same.add(np.linalg.norm(z[here][rows] - z[then][cols], axis=1))
-    return found
+    z, ids, times = np.asarray(latents, np.float64)[order], identity[order], np.stack([sequence, frame], 1)[order]
+    separation = Separation()
+    edges = [0, *(np.flatnonzero(np.diff(times, axis=0).any(axis=1)) + 1).tolist(), len(order)]
+    frames = [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
+    for index, current in enumerate(frames):
+        first, second = np.triu_indices(current.stop - current.start, 1)
+        other = ids[current][first] != ids[current][second]
+        separation.different.add(np.linalg.norm(z[current][first[other]] - z[current][second[other]], axis=1))
+        following = frames[index + 1] if index + 1 < len(frames) else current
+        if np.array_equal(times[following.start], times[current.start] + [0, 1]):
+            rows, cols = np.nonzero(ids[current][:, None] == ids[following])
+            separation.same.add(np.linalg.norm(z[current][rows] - z[following][cols], axis=1))
+    return separation
 
 
-def _spread(bins: NDArray[np.uint32], counts: Int, among: NDArray[np.uint32]) -> Int:
-    """The counts at the places of their bins among more bins, 0 elsewhere."""
-    spread = np.zeros(len(among), np.int64)
-    spread[np.searchsorted(among, bins)] = counts
-    return spread
+def roc_curves(separations: Mapping[str, Separation], title: str = "") -> Figure:
+    """Draw the share of same pairs that pass over the share of different pairs that do, one line a model.
+
+    Models without pairs of both kinds are left out.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for name, separation in separations.items():
+        if separation.complete:
+            false, true, _ = separation.roc()
+            axes.plot(np.maximum(false, LEAST_RATE_DRAWN / 10), true, label=f"{name} (AUC {separation.auc:.3f})")
+    axes.set(xscale="log", xlim=(LEAST_RATE_DRAWN, 1), ylim=(0, 1), title=title)
+    axes.set(xlabel="different pairs nearer than the threshold", ylabel="same pairs nearer than the threshold")
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def distance_histograms(separations: Mapping[str, Separation], title: str = "") -> Figure:
+    """Draw densities of the distances of same and of different pairs, one panel a model.
+
+    Distances are in units of a model's median distance of different pairs, so that panels can be compared.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(3, max(len(separations), 1))
+    lines = max(-(-len(separations) // columns), 1)
+    figure = Figure(figsize=(4.0 * columns, 2.6 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, (name, separation) in zip(panels, separations.items(), strict=False):
+        unit = float(separation.different.quantile(0.5)) if len(separation.different) else 0.0
+        for histogram, label, colour in ((separation.same, "same", "C0"), (separation.different, "different", "C1")):
+            edges, density = _density(histogram, unit or 1.0)
+            axes.stairs(density, edges, fill=True, alpha=0.5, color=colour, label=f"{label} ({len(histogram):,})")
+        axes.set_title(name, fontsize=9)
+        axes.set(xlim=(0, 2), yticks=[])
+        axes.legend(fontsize=7)
+    for axes in panels[len(separations) :]:
+        axes.set_axis_off()
+    figure.supxlabel("distance / median distance of different pairs", fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _counts_in(bins: NDArray[np.uint32], counts: Int, among: NDArray[np.uint32]) -> Int:
+    """The counts of bins in a longer list of bins, 0 where a bin has none."""
+    all_counts = np.zeros(len(among), np.int64)
+    all_counts[np.searchsorted(among, bins)] = counts
+    return all_counts
 
 
 def _summary(histogram: Histogram) -> dict[str, object]:
@@ -187,3 +246,10 @@ def _summary(histogram: Histogram) -> dict[str, object]:
         "deviation": histogram.deviation if n else None,
         "quantiles": dict(zip(map(str, QUANTILES), quantiles, strict=False)),
     }
+
+
+def _density(histogram: Histogram, unit: float) -> tuple[Float, Float]:
+    """Edges [BARS + 1] and density [BARS] of distances in a unit; what is beyond counts in the last bar."""
+    edges = np.linspace(0, 2, BARS + 1)
+    bars, _ = np.histogram(np.minimum(histogram.distances / unit, 2), edges, weights=histogram.counts)
+    return edges, bars / max(len(histogram), 1) / (edges[1] - edges[0])

@@ -15,9 +15,10 @@ from tabulate import tabulate
 from flatsort.embedding import checkpoint, registry
 from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.embedding.loading import find, load
-from flatsort.embedding.retrieval import PROTOCOLS, Ranking, Separation, plots
+from flatsort.embedding.retrieval import PROTOCOLS, Ranking, Separation, distance_histograms, roc_curves
 from flatsort.tools.experiments.reid_data import MEASURES, Embedded, compare_one, measures, spread, unlabelled_pairs
 from flatsort.tracker import config as configs
+from flatsort.tracker.metrics.plots import save
 from flatsort.tracker.protocols import Embedder
 
 Calibrations = dict[str, DistanceCalibration]
@@ -131,8 +132,8 @@ def draw(rows: Sequence[Row], folder: Path) -> None:
     for (data, protocol), separations in drawn.items():
         title = f"{data}: {PROTOCOLS[protocol].title if protocol in PROTOCOLS else 'next frame, and same frame'}"
         stem = re.sub(r"[^\w.-]+", "_", f"{data}-{protocol}")
-        plots.save(plots.roc_curves(separations, title), folder / f"roc-{stem}.png")
-        plots.save(plots.distance_histograms(separations, title), folder / f"distances-{stem}.png")
+        save(roc_curves(separations, title), folder / f"roc-{stem}.png")
+        save(distance_histograms(separations, title), folder / f"distances-{stem}.png")
 
 
 def calibrations(models: Sequence[Contender], data: Sequence[Embedded]) -> Calibrations:

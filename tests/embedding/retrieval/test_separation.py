@@ -1,15 +1,19 @@
+"""Separation of same from different objects by distance: AUC, histograms, between frames, and figures."""
+
 from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from flatsort.embedding.retrieval import Separation, between_frames
+from flatsort.embedding.retrieval import Separation, between_frames, distance_histograms, roc_curves
 from flatsort.embedding.retrieval.separation import Histogram
 
 
@@ -87,3 +91,40 @@ def test_pairs_between_frames() -> None:
 def test_no_frames() -> None:
     empty = np.empty(0, np.int64)
     assert not between_frames(np.empty((0, 3)), empty, empty).complete
+
+
+@pytest.fixture(scope="module")
+def separations() -> dict[str, Separation]:
+    rng = np.random.default_rng(0)
+    by_name = {f"m{d}": Separation.of(rng.normal(9, 1, 500), rng.normal(9 + d, 1, 900)) for d in range(2)}
+    return by_name | {"no pairs": Separation(), "one kind": Separation.of([], [1.0, 2.0])}
+
+
+def test_figures(separations: dict[str, Separation], tmp_path: Path) -> None:
+    for name, draw in (("roc", roc_curves), ("distances", distance_histograms)):
+        draw(separations, "a title").savefig(tmp_path / f"{name}.png")
+        image = cv2.imread(str(tmp_path / f"{name}.png"))
+        assert image is not None
+        assert image.std() > 1
+
+
+def test_curves_are_those_of_the_models(separations: dict[str, Separation]) -> None:
+    (axes,) = roc_curves(separations).axes
+    assert [str(line.get_label()) for line in axes.lines] == [
+        f"m{d} (AUC {separations[f'm{d}'].auc:.3f})" for d in range(2)
+    ]
+    x, y = np.asarray(axes.lines[1].get_data())
+    assert (x[-1], y[-1]) == (1, 1)
+    assert (np.diff(y) >= 0).all()
+
+
+def test_nothing_to_draw() -> None:
+    assert [len(draw({}).axes) for draw in (roc_curves, distance_histograms)] == [1, 1]
+
+
+def test_densities_hold_all_pairs(separations: dict[str, Separation]) -> None:
+    panels = distance_histograms(separations).axes
+    assert [axes.get_title() for axes in panels[: len(separations)]] == list(separations)
+    for patch in panels[0].patches:
+        density, edges, _ = patch.get_data()  # type: ignore[attr-defined]  # a StepPatch
+        assert (density * np.diff(edges)).sum() == pytest.approx(1)
