@@ -1,4 +1,4 @@
-"""The geometry of a trained model's latent space as a few numbers."""
+"""Measures of the geometry of a trained model's latent space."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from flatsort.embedding.geometry import paths
-from flatsort.embedding.geometry.metric import Statistics, metric_tensor, statistics
+from flatsort.embedding.geometry.metric import MetricStatistics, metric_statistics, metric_tensor
 from flatsort.embedding.model import LatentModel
+from flatsort.embedding.objectives.decorrelation import importances
 from flatsort.embedding.objectives.flatness import mixup
 from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Float
@@ -24,8 +25,8 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Measures:
-    """What is measured of a model on samples.
+class LatentGeometry:
+    """Geometry of a model's latent space at samples.
 
     Attributes
     ----------
@@ -34,34 +35,34 @@ class Measures:
     error : float
         Reconstruction error. Gaussian likelihood: its root mean square in units of the samples (images: 0..1, joint
         angles: radians); Bernoulli: nats per value above the samples' own entropy.
-    data : Statistics
+    data : MetricStatistics
         Of the metric tensor at the encoded samples.
-    between : Statistics
-        On and a little beyond the lines between them (`embedding.objectives.flatness.mixup`), where paths lead through.
-    geodesic_ratio, geodesic_spread : float
-        Length of the shortest path over c times the Euclidean distance, for pairs of samples: mean, and standard
-        deviation over mean. The spread is what a distance in the latent space is wrong by; flat: ratio 1, spread 0.
+    between : MetricStatistics
+        On and a little beyond the lines between them (`embedding.objectives.flatness.mixup`), where interpolations go.
+    geodesic_ratio, geodesic_variation : float
+        Length of the shortest path over c times the Euclidean distance, for pairs of samples: mean, and coefficient of
+        variation, the relative error of Euclidean distances; flat: ratio 1, variation 0.
     curvature : float
         Mean over straight interpolations of `embedding.geometry.paths.curvature`: 0 is smoothest.
     """
 
     dim: int
     error: float
-    data: Statistics
-    between: Statistics
+    data: MetricStatistics
+    between: MetricStatistics
     geodesic_ratio: float
-    geodesic_spread: float
+    geodesic_variation: float
     curvature: float
 
     def flat(self) -> dict[str, float]:
         """All numbers by name, those at data and between them as ``data.condition_median`` and so on."""
-        found: dict[str, float] = {}
+        flat: dict[str, float] = {}
         for name, value in asdict(self).items():
             if isinstance(value, dict):
-                found.update({f"{name}.{key}": float(number) for key, number in value.items()})
+                flat.update({f"{name}.{key}": float(number) for key, number in value.items()})
             else:
-                found[name] = float(value)
-        return found
+                flat[name] = float(value)
+        return flat
 
 
 def encode(model: LatentModel, samples: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ def encode(model: LatentModel, samples: Tensor) -> Tensor:
 
 
 def reconstruction_error(model: LatentModel, samples: Tensor, latents: Tensor) -> float:
-    """See ``Measures.error``."""
+    """See `LatentGeometry.error`."""
     with torch.inference_mode():
         parts = zip(torch.split(latents, CHUNK), torch.split(samples, CHUNK), strict=True)
         errors = torch.cat([model.likelihood.error(model.decoder(z), x) for z, x in parts])
@@ -80,16 +81,16 @@ def reconstruction_error(model: LatentModel, samples: Tensor, latents: Tensor) -
     return mean if model.likelihood.config.kind == "bernoulli" else float(np.sqrt(mean))
 
 
-def measure(model: LatentModel, samples: Tensor, seed: int = 0) -> Measures:
-    """Measure a model in evaluation mode.
+def measure_geometry(model: LatentModel, samples: Tensor, seed: int = 0) -> LatentGeometry:
+    """Measure the geometry of a model in evaluation mode.
 
     Parameters
     ----------
     model : LatentModel
     samples : float32 [n *shape]
-        At least 3; a few hundred are enough. They should be like what it was trained on, best held out.
+        At least 3; a few hundred are enough. They should be like the training data, preferably held out.
     seed : int
-        Of the pairs and places that are looked at.
+        Draws the pairs, and the points between samples.
 
     Raises
     ------
@@ -99,17 +100,17 @@ def measure(model: LatentModel, samples: Tensor, seed: int = 0) -> Measures:
     generator = RandomGenerator(seed, "geometry")
     latents = encode(model, samples)
     order = generator.permutation(len(latents))
-    at_data = statistics(metric_tensor(model.observe, latents))
-    between = statistics(metric_tensor(model.observe, mixup(latents[order], generator)))
+    at_data = metric_statistics(metric_tensor(model.observe, latents))
+    between = metric_statistics(metric_tensor(model.observe, mixup(latents[order], generator)))
     lines = paths.straight(latents[order[:NODES]], latents[order.roll(1)[:NODES]], SEGMENTS)
     ratio = geodesic_ratios(model, latents[order[:NODES]], at_data.scale)
-    return Measures(
+    return LatentGeometry(
         dim=model.dim,
         error=reconstruction_error(model, samples, latents),
         data=at_data,
         between=between,
         geodesic_ratio=float(ratio.mean()),
-        geodesic_spread=float(ratio.std() / ratio.mean()),
+        geodesic_variation=float(ratio.std() / ratio.mean()),
         curvature=float(paths.curvature(model.observe, lines).mean()),
     )
 
@@ -117,20 +118,54 @@ def measure(model: LatentModel, samples: Tensor, seed: int = 0) -> Measures:
 def geodesic_ratios(model: LatentModel, latents: Tensor, scale: float) -> Float:
     """Shortest length between latents [n d] over √scale times their Euclidean distance, for all pairs, [p].
 
-    A path goes over the graph of the latents or straight, whichever is shorter: the nodes of a graph do not lie on the
-    straight line, so that of a flat space the graph alone would be too long.
+    A path goes over the graph of the latents or straight, whichever is shorter: nodes of the graph do not lie on the
+    straight line, so that in a flat space paths over the graph alone would be too long.
     """
     nodes = latents.double().numpy()
     graph = paths.neighbour_graph(nodes, observe=model.observe)
     rows, cols = np.triu_indices(len(nodes), 1)
     length = graph.distances(np.arange(len(nodes)))[rows, cols]
-    # of so many pairs the direct way is decoded for some only
+    # straight lines are decoded for some of the pairs only
     some = np.unique(np.linspace(0, len(rows) - 1, NODES).astype(np.int64))
     rows, cols, length = rows[some], cols[some], length[some]
     direct = paths.lengths(model.observe, paths.straight(latents[rows], latents[cols], SEGMENTS))
     euclid = np.linalg.norm(nodes[rows] - nodes[cols], axis=1)
-    apart = euclid > paths.TINY
-    if not apart.any():
+    distinct = euclid > paths.TINY
+    if not distinct.any():
         raise ValueError("geometry: the encoder gives the same latent for all samples, so that there are no distances")
-    ratio: Float = np.minimum(length, direct)[apart] / (np.sqrt(scale) * euclid[apart])
+    ratio: Float = np.minimum(length, direct)[distinct] / (np.sqrt(scale) * euclid[distinct])
     return ratio
+
+
+@dataclass(frozen=True, eq=False)
+class LatentDimensions:
+    """The dimensions of a model's latent space, over samples.
+
+    Attributes
+    ----------
+    mean, std : float32 [d]
+    importance : float32 [d]
+        Root mean square change of the decoded sample, as the likelihood weighs it, where the dimension is set to its
+        mean: `embedding.objectives.decorrelation.importances`.
+    """
+
+    mean: Tensor
+    std: Tensor
+    importance: Tensor
+
+    @property
+    def shares(self) -> Tensor:
+        """Share [d] of each dimension in the squared importances, float64."""
+        squares = self.importance.double().square()
+        return squares / squares.sum().clamp_min(1e-30)
+
+    @property
+    def ranking(self) -> list[int]:
+        """The dimensions, the most important first."""
+        order: list[int] = self.importance.argsort(descending=True, stable=True).tolist()
+        return order
+
+
+def latent_dimensions(model: LatentModel, latents: Tensor) -> LatentDimensions:
+    """Mean, standard deviation and importance of each dimension of latents [n d] of samples."""
+    return LatentDimensions(latents.mean(0), latents.std(0, unbiased=False), importances(model.observe, latents))

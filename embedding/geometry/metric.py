@@ -1,4 +1,4 @@
-"""The metric that a decoder pulls back from the space of samples to the latent space, and numbers that sum it up.
+"""The pullback metric of a decoder in the latent space, and statistics of it.
 
 With J the Jacobian of the decoder's mean, G = JᵀJ measures how far a small step in the latent space moves the decoded
 sample. A latent space is flat where G = c²·1 everywhere: then Euclidean distance is proportional to distance along
@@ -15,23 +15,23 @@ from torch import Tensor
 from flatsort.embedding.objectives.flatness import Decode, jacobian
 
 FLOOR = 1e-12
-"""Eigenvalues of the metric below this share of the largest one are rounding and count as this share."""
+"""Eigenvalues of the metric below this share of the largest one are rounding errors and raised to this share."""
 DIRECTIONS = 16
-"""Derivatives taken at a time; more is quicker and takes more memory."""
+"""Derivatives computed at a time; more is faster and takes more memory."""
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """What metric tensors at a number of points say together; all numbers are finite.
+class MetricStatistics:
+    """Statistics of metric tensors at a number of points; all numbers are finite.
 
     Attributes
     ----------
     condition_median, condition_mean : float
         Of the condition number λmax/λmin of G: 1 where G is a multiple of the identity.
     log_magnification : float
-        Mean of ½ log det G, nats: how much the decoder enlarges volume.
-    magnification_spread : float
-        Standard deviation of ½ log det G over the points, nats: 0 if the enlargement is the same everywhere.
+        Mean of ½ log det G, nats: how much the decoder magnifies volume.
+    magnification_std : float
+        Standard deviation of ½ log det G over the points, nats: 0 if the magnification is the same everywhere.
     flatness : float
         E tr G² / (E tr G)² − 1/d: 0 if and only if G = c²·1 at all points, whatever c is.
     scale : float
@@ -44,7 +44,7 @@ class Statistics:
     condition_median: float
     condition_mean: float
     log_magnification: float
-    magnification_spread: float
+    magnification_std: float
     flatness: float
     scale: float
     singular: int
@@ -86,10 +86,10 @@ def log_magnification(tensors: Tensor) -> Tensor:
 
 
 def spectrum(tensors: Tensor) -> tuple[Tensor, int]:
-    """Eigenvalues of metric tensors, and at how many points some were lifted.
+    """Eigenvalues of metric tensors, and the number of points with eigenvalues that were raised to `FLOOR`.
 
     A decoder that ignores a latent dimension has a singular metric. Its logarithm would be infinite and its condition
-    number rounding noise; so eigenvalues below `FLOOR` times the largest one of all points count as that.
+    number a rounding error; so eigenvalues below `FLOOR` times the largest one of all points are set to that.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def spectrum(tensors: Tensor) -> tuple[Tensor, int]:
     float64 [n d]
         Ascending and above zero.
     int
-        Points with at least one eigenvalue that was lifted.
+        Points with at least one eigenvalue that was raised.
 
     Raises
     ------
@@ -120,8 +120,8 @@ def spectrum(tensors: Tensor) -> tuple[Tensor, int]:
     return values.clamp_min(least), int((values[:, 0] < least).sum())
 
 
-def statistics(tensors: Tensor) -> Statistics:
-    """Numbers that say how far from flat a latent space is where metric tensors [n d d] were taken.
+def metric_statistics(tensors: Tensor) -> MetricStatistics:
+    """How far from flat a latent space is at the points of metric tensors [n d d].
 
     Raises
     ------
@@ -137,14 +137,14 @@ def statistics(tensors: Tensor) -> Statistics:
     dim = values.shape[1]
     condition = values[:, -1] / values[:, 0]
     log_volume = values.log().sum(1) / 2
-    # of the tensors themselves: the traces need no lifted eigenvalues
+    # traces of the tensors themselves, without raised eigenvalues
     trace = tensors.double().diagonal(dim1=1, dim2=2).sum(1).mean()
     square = tensors.double().square().sum((1, 2)).mean()
-    return Statistics(
+    return MetricStatistics(
         condition_median=float(condition.median()),
         condition_mean=float(condition.mean()),
         log_magnification=float(log_volume.mean()),
-        magnification_spread=float(log_volume.std(correction=0)),
+        magnification_std=float(log_volume.std(correction=0)),
         flatness=float(square / trace**2) - 1 / dim,
         scale=float(trace) / dim,
         singular=singular,

@@ -1,4 +1,4 @@
-"""Curves in a latent space: their length among the decoded samples, and shortest ones over graphs."""
+"""Curves in a latent space: Riemannian length, curvature, shortest paths over graphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flatsort.embedding.objectives.flatness import Decode
 from flatsort.tracker.types import Float, Int
 
 TINY = 1e-12
-"""Length of an edge between equal nodes: a sparse matrix takes 0 for no edge."""
+"""Length of an edge between equal nodes: in a sparse matrix 0 means no edge."""
 CURVES = 64
 """Curves decoded at a time: decoded samples are far larger than latents."""
 REACH = 3
@@ -32,7 +32,7 @@ def straight(start: Tensor, end: Tensor, segments: int) -> Tensor:
 
 
 def decoded(observe: Decode, curves: Tensor, chunk: int = 512) -> Tensor:
-    """Curves [b t d] among the decoded samples, float64 [b t m], on the CPU; ``chunk`` points at a time."""
+    """Decoded curves [b t d], float64 [b t m], on the CPU; ``chunk`` points at a time."""
     with torch.no_grad():
         points = [observe(rows).double().cpu() for rows in torch.split(curves.flatten(0, 1), chunk)]
     return torch.cat(points).reshape(*curves.shape[:2], -1)
@@ -51,18 +51,18 @@ def lengths(observe: Decode, curves: Tensor) -> Float:
 
 
 def curvature(observe: Decode, curves: Tensor) -> Float:
-    """How unevenly decoded samples move along curves [b t d] of equal steps, [b].
+    """How unevenly decoded samples change along curves [b t d] of equal steps, [b].
 
     Root mean square of the second differences over that of the first ones, times the number of segments: an estimate
-    of ‖x''‖/‖x'‖ for a curve over 0..1, whatever the step. 0 means that the samples move straight and at one speed.
+    of ‖x''‖/‖x'‖ for a curve over 0..1, independent of the step. 0: the samples change along a straight line at constant speed.
     """
-    found = []
+    curvatures = []
     for some in torch.split(curves, CURVES):
         first = decoded(observe, some).diff(dim=1)
         second = first.diff(dim=1)
         speed = first.square().sum(2).mean(1).sqrt().clamp_min(TINY)
-        found.append((second.square().sum(2).mean(1).sqrt() / speed * first.shape[1]).numpy())
-    return np.concatenate(found)
+        curvatures.append((second.square().sum(2).mean(1).sqrt() / speed * first.shape[1]).numpy())
+    return np.concatenate(curvatures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,25 +93,25 @@ class LatentGraph:
 
 
 def neighbour_graph(nodes: Float, neighbours: int = 8, observe: Decode | None = None, segments: int = 4) -> LatentGraph:
-    """Graph over latents, each joined with its nearest ones.
+    """Graph over latents, each connected to its nearest ones.
 
-    The Euclidean minimum spanning tree is part of it, so that there is a path between any two nodes.
+    It contains the Euclidean minimum spanning tree, so that there is a path between any two nodes.
 
     Parameters
     ----------
     nodes : float64 [n d]
         Samples of the prior, or encoded data.
     neighbours : int
-        Nearest nodes that a node is joined with.
+        Nearest nodes that a node is connected to.
     observe : callable, optional
-        Decoder that measures the edges (Riemannian length of the straight segment); None: Euclidean length.
+        Decoder for the Riemannian length of edges (of the straight segment); None: Euclidean length.
     segments : int
-        Parts that an edge is decoded in.
+        Segments that an edge is decoded in.
 
     Raises
     ------
     ValueError
-        If there are fewer than two nodes or no neighbours are asked for.
+        If there are fewer than two nodes or less than one neighbour.
 
     References
     ----------
@@ -139,8 +139,8 @@ def neighbour_graph(nodes: Float, neighbours: int = 8, observe: Decode | None = 
 def grid_graph(observe: Decode, axes: tuple[Float, Float], tensors: NDArray[np.float64] | None = None) -> LatentGraph:
     """Graph over a grid in a 2-D latent space whose edges have their Riemannian length.
 
-    A node is joined with all nodes up to `REACH` columns and rows away that no other node hides, so that distances
-    over the graph come close to those over the plane: `LatentGraph.distances` then is a fast marching.
+    A node is connected to all nodes up to `REACH` columns and rows away that are visible from it, so that distances
+    over the graph approximate those in the plane: `LatentGraph.distances` is then like fast marching.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def grid_graph(observe: Decode, axes: tuple[Float, Float], tensors: NDArray[np.f
 
 
 def resample(curve: Float, points: int, along: Float | None = None) -> Float:
-    """A curve [t d] at ``points`` places with equal lengths between them, [points d].
+    """A curve [t d] resampled at ``points`` points with equal lengths between them, [points d].
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ def resample(curve: Float, points: int, along: Float | None = None) -> Float:
     """
     if along is None:
         along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
-    places = np.linspace(0, along[-1], points)
-    return np.stack([np.interp(places, along, column) for column in curve.T], axis=1)
+    lengths_at_points = np.linspace(0, along[-1], points)
+    return np.stack([np.interp(lengths_at_points, along, column) for column in curve.T], axis=1)
 
 
 def _steps() -> Iterator[tuple[int, int]]:

@@ -1,12 +1,12 @@
-"""Whether every latent dimension stands for one factor of variation: BetaVAE score, FactorVAE score, MIG.
+"""Disentanglement scores: BetaVAE score, FactorVAE score, mutual information gap (MIG).
 
-All three want the factors to be independent of each other, and look at latents without chance (posterior means). They
-are 1 where every factor has a dimension of its own; what they are for latents that know nothing is said with each.
+All three assume factors that are independent of each other, and use posterior means as latents. They are 1 where every
+factor has a dimension of its own; each docstring gives the value for latents without information.
 
 References
 ----------
 Locatello et al., Challenging common assumptions in the unsupervised learning of disentangled representations, ICML
-2019, appendix B: the numbers of points, bins and the limit of a dead dimension.
+2019, appendix B: the numbers of points and bins, and the threshold of a dead dimension.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from flatsort.embedding.representation.factors import Source
+from flatsort.embedding.representation.factors import FactorSource
 from flatsort.tracker.types import Float, Int
 
 BATCH = 64
 """Pairs (BetaVAE) or samples (FactorVAE) of a point."""
 TRAIN, TEST = 10_000, 5_000
-"""Points that a classifier is fitted to, and that it is tried on."""
+"""Points that a classifier is fitted to, and points that it is tested on."""
 SAMPLES = 10_000
-"""For the deviation of latents and for mutual information."""
+"""For the standard deviation of latents and for mutual information."""
 BINS = 20
-"""Of a latent dimension, equally wide from its least to its largest value."""
+"""Of a latent dimension, of equal width from its least to its greatest value."""
 DEAD = 0.05
-"""Deviation below which a latent dimension says nothing."""
+"""Standard deviation below which a latent dimension counts as dead."""
 CHUNK = 1 << 19
 """Samples whose latents are held at a time."""
 
@@ -40,7 +40,7 @@ class Disentanglement:
     ----------
     beta_vae, factor_vae, mig : float
     chance : float
-        What a classifier has that only guesses: the least that the first two come to.
+        Accuracy of guessing: the least value of the first two.
     active : int
         Dimensions that are not dead (`DEAD`).
     """
@@ -56,7 +56,7 @@ class Disentanglement:
         return {name: float(value) for name, value in asdict(self).items()}
 
 
-def disentanglement(source: Source, seed: int = 0, train: int = TRAIN, test: int = TEST) -> Disentanglement:
+def disentanglement(source: FactorSource, seed: int = 0, train: int = TRAIN, test: int = TEST) -> Disentanglement:
     """All scores; see `beta_vae_score`, `factor_vae_score` and `mutual_information_gap`."""
     latents, factors = source.any(SAMPLES, np.random.default_rng([seed, 0]))
     return Disentanglement(
@@ -68,21 +68,24 @@ def disentanglement(source: Source, seed: int = 0, train: int = TRAIN, test: int
     )
 
 
-def beta_vae_score(source: Source, seed: int = 0, train: int = TRAIN, test: int = TEST, batch: int = BATCH) -> float:
-    """How often a linear classifier tells which factor was kept from how little the latents differ.
+def beta_vae_score(
+    source: FactorSource, seed: int = 0, train: int = TRAIN, test: int = TEST, batch: int = BATCH
+) -> float:
+    """Accuracy of a linear classifier that predicts the factor two samples share from the difference of their latents.
 
-    A point is the mean of |z¹ − z²| over a batch of pairs that have one factor in common. Latents are brought to unit
-    deviation before, so that no scale of a dimension counts. Latents that know nothing: 1 / number of factors. A
-    rotation of independent latents is often forgiven: the measure asks for linear separability, not for axes.
+    A point is the mean of |z¹ − z²| over a batch of pairs that share the value of one factor. Latents are scaled to
+    unit standard deviation before, so that the scale of a dimension does not matter. Latents without information: 1 /
+    number of factors. The score measures linear separability, not alignment with axes, so that a rotation of
+    independent latents often keeps it high.
 
     Parameters
     ----------
-    source : Source
+    source : FactorSource
     seed : int
     train, test : int
-        Points that the classifier is fitted to and tried on.
+        Points that the classifier is fitted to and tested on.
     batch : int
-        Pairs of a point.
+        Pairs per point.
 
     References
     ----------
@@ -91,16 +94,16 @@ def beta_vae_score(source: Source, seed: int = 0, train: int = TRAIN, test: int 
     from sklearn.linear_model import LogisticRegression
 
     random = np.random.default_rng([seed, 1])
-    deviation = source.any(SAMPLES, random)[0].std(0)
-    scale = 1 / np.where(deviation > 0, deviation, 1)
+    std = source.any(SAMPLES, random)[0].std(0)
+    scale = 1 / np.where(std > 0, std, 1)
 
     def points(n: int) -> tuple[Float, Int]:
-        kept = np.sort(random.integers(0, len(source.names), n))
-        found = []
-        for factor, count in _parts(kept, 2 * batch):
-            pairs = source.alike(factor, count * batch, 2, random)
-            found.append(abs(pairs[:, 1] - pairs[:, 0]).reshape(count, batch, -1).mean(1))
-        return np.concatenate(found) * scale, kept
+        shared = np.sort(random.integers(0, len(source.names), n))
+        differences = []
+        for factor, count in _parts(shared, 2 * batch):
+            pairs = source.sharing(factor, count * batch, 2, random)
+            differences.append(abs(pairs[:, 1] - pairs[:, 0]).reshape(count, batch, -1).mean(1))
+        return np.concatenate(differences) * scale, shared
 
     if len(source.names) == 1:
         return 1.0
@@ -108,21 +111,23 @@ def beta_vae_score(source: Source, seed: int = 0, train: int = TRAIN, test: int 
     return float(classifier.score(*points(test)))
 
 
-def factor_vae_score(source: Source, seed: int = 0, train: int = TRAIN, test: int = TEST, batch: int = BATCH) -> float:
-    """How often the dimension that varies least, as a share of its variance, tells which factor was kept.
+def factor_vae_score(
+    source: FactorSource, seed: int = 0, train: int = TRAIN, test: int = TEST, batch: int = BATCH
+) -> float:
+    """Accuracy of predicting the factor that samples share from the dimension that varies least among them.
 
-    A point is the index of that dimension in a batch whose samples have one value of a factor; a dimension stands for
-    the factor that most points vote for. Dead dimensions take no part; 0 if all are dead. Latents that know
-    nothing: little above 1 / number of factors.
+    A point is the index of the dimension whose variance, relative to that over all samples, is least in a batch whose
+    samples share the value of a factor; a dimension predicts the factor that most training points have for it. Dead
+    dimensions are left out; 0 if all are dead. Latents without information: little above 1 / number of factors.
 
     Parameters
     ----------
-    source : Source
+    source : FactorSource
     seed : int
     train, test : int
-        Points that vote, and that are tried.
+        Points that the majority vote is fitted to and tested on.
     batch : int
-        Samples of a point.
+        Samples per point.
 
     References
     ----------
@@ -135,24 +140,24 @@ def factor_vae_score(source: Source, seed: int = 0, train: int = TRAIN, test: in
         return 0.0
 
     def points(n: int) -> tuple[Int, Int]:
-        kept = np.sort(random.integers(0, len(source.names), n))
-        found = [
-            (source.alike(factor, count, batch, random)[..., alive].var(1) / variance[alive]).argmin(1)
-            for factor, count in _parts(kept, batch)
+        shared = np.sort(random.integers(0, len(source.names), n))
+        least_varying = [
+            (source.sharing(factor, count, batch, random)[..., alive].var(1) / variance[alive]).argmin(1)
+            for factor, count in _parts(shared, batch)
         ]
-        return np.concatenate(found), kept
+        return np.concatenate(least_varying), shared
 
     votes = np.zeros((len(alive), len(source.names)), np.int64)
     np.add.at(votes, points(train), 1)
-    index, kept = points(test)
-    return float((votes.argmax(1)[index] == kept).mean())
+    index, shared = points(test)
+    return float((votes.argmax(1)[index] == shared).mean())
 
 
 def mutual_information_gap(latents: Float, factors: Int, bins: int = BINS) -> float:
-    """How much more one dimension knows of a factor than the next best one does, as a share of all there is to know.
+    """Difference of the two greatest mutual informations of a factor with latent dimensions, relative to its entropy.
 
-    (I₁ − I₂) / H, mean over the factors, with histograms. Latents that know nothing: 0; so have those whose
-    knowledge of a factor is spread evenly over two dimensions.
+    (I₁ − I₂) / H, mean over the factors, with histograms. Latents without information: 0; also 0 if two dimensions are
+    equally informative of each factor.
 
     Parameters
     ----------
@@ -168,7 +173,7 @@ def mutual_information_gap(latents: Float, factors: Int, bins: int = BINS) -> fl
     Chen et al., Isolating sources of disentanglement in VAEs, NeurIPS 2018, section 4.1.
     """
     table = mutual_information(latents, factors, bins)
-    ranked = np.sort(np.pad(table, ((1, 0), (0, 0))), axis=0)  # of a single dimension, the next best knows nothing
+    ranked = np.sort(np.pad(table, ((1, 0), (0, 0))), axis=0)  # with a single dimension, the second greatest is 0
     entropy = mutual_information(factors.astype(np.float64), factors, None).diagonal()
     return float(((ranked[-1] - ranked[-2]) / entropy).mean())
 
@@ -197,10 +202,10 @@ def _binned(values: Float, bins: int | None) -> Int:
     return np.searchsorted(edges, values, side="right").astype(np.int64)
 
 
-def _parts(kept: Int, samples: int) -> list[tuple[int, int]]:
-    """Factor and number of points of parts, in the order of ``kept``; a point takes this many samples."""
+def _parts(shared: Int, samples: int) -> list[tuple[int, int]]:
+    """Factor and number of points of parts, in the order of ``shared``; a point takes this many samples."""
     most = max(1, CHUNK // samples)
-    factors, counts = np.unique(kept, return_counts=True)
+    factors, counts = np.unique(shared, return_counts=True)
     return [
         (factor, min(most, count - start))
         for factor, count in zip(factors.tolist(), counts.tolist(), strict=True)

@@ -1,4 +1,4 @@
-"""What a linear classifier makes of a representation, with few labels and with many."""
+"""Accuracy of a linear classifier on a representation, with few labels and with many."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from flatsort.tracker.types import Float, Int
 
 FEW, MANY = 100, 10_000
-"""Labels."""
+"""Numbers of labels."""
 TEST = 5_000
 """Held-out samples, at most; at most a third of all."""
 DRAWS = 10
 """Times that the few labels are drawn."""
 LEAST_PER_CLASS = 2
-"""Of the few labels, in the mean: with fewer, most classes are never shown."""
+"""Few labels per class, in the mean: with fewer, many classes have no label at all."""
 
 
 @dataclass(frozen=True)
-class Efficiency:
+class LabelEfficiency:
     """Accuracy on held-out samples.
 
     Attributes
@@ -31,11 +31,11 @@ class Efficiency:
     ratio : float
         Statistical efficiency: few / many.
     deviation : float
-        Of ``few`` over the draws.
+        Standard deviation of ``few`` over the draws.
     chance : float
-        Of always guessing the most frequent class.
+        Accuracy of always guessing the most frequent class.
     labels : int
-        How many ``many`` is.
+        Labels of ``many``.
     classes : int
     """
 
@@ -54,25 +54,25 @@ class Efficiency:
 
 def label_efficiency(
     latents: NDArray[np.floating], labels: Int, seed: int = 0, few: int = FEW, many: int = MANY
-) -> Efficiency:
-    """How well labels are told from latents, and how much a hundred labels lack of ten thousand.
+) -> LabelEfficiency:
+    """Accuracy of predicting labels from latents, with a hundred labels relative to ten thousand.
 
-    Multinomial logistic regression on standardised latents, with scikit-learn's L2 penalty (C = 1). Mean and deviation
-    are those of the labelled samples only.
+    Multinomial logistic regression on standardised latents, with scikit-learn's L2 penalty (C = 1). Mean and standard
+    deviation are those of the labelled samples only.
 
     Parameters
     ----------
     latents : float [n d]
     labels : int64 [n]
     seed : int
-        Of what is held out and of which samples are labelled.
+        Draws the held-out samples and the labelled ones.
     few, many : int
-        Labels.
+        Numbers of labels.
 
     Raises
     ------
     ValueError
-        If there is one class only, there are too many of them for the few labels, or too few samples.
+        If there is one class only, too many classes for the few labels, or too few samples.
 
     References
     ----------
@@ -82,7 +82,7 @@ def label_efficiency(
     z, classes = np.asarray(latents, np.float64), len(np.unique(labels))
     test = min(TEST, len(z) // 3)
     if len(z) != len(labels) or not np.isfinite(z).all():
-        raise ValueError(f"downstream: expected finite latents, one a label, got {len(z)} for {len(labels)} labels")
+        raise ValueError(f"downstream: expected finite latents, one per label, got {len(z)} for {len(labels)} labels")
     if classes < 2 or classes * LEAST_PER_CLASS > few:
         raise ValueError(f"downstream: expected 2 to {few // LEAST_PER_CLASS} classes, got {classes}")
     if len(z) - test < few:
@@ -90,13 +90,13 @@ def label_efficiency(
     random = np.random.default_rng([seed, 3])
     order = random.permutation(len(z))
     held_out, rest = order[:test], order[test:]
-    found = [accuracy(z, labels, random.permutation(rest)[:few], held_out) for _ in range(DRAWS)]
-    all_of_them = accuracy(z, labels, rest[:many], held_out)
-    return Efficiency(
-        few=float(np.mean(found)),
-        many=all_of_them,
-        ratio=float(np.mean(found)) / max(all_of_them, 1 / test),
-        deviation=float(np.std(found, ddof=1)),
+    accuracies = [accuracy(z, labels, random.permutation(rest)[:few], held_out) for _ in range(DRAWS)]
+    with_many = accuracy(z, labels, rest[:many], held_out)
+    return LabelEfficiency(
+        few=float(np.mean(accuracies)),
+        many=with_many,
+        ratio=float(np.mean(accuracies)) / max(with_many, 1 / test),
+        deviation=float(np.std(accuracies, ddof=1)),
         chance=float(np.unique(labels[held_out], return_counts=True)[1].max() / test),
         labels=min(many, len(rest)),
         classes=classes,
@@ -104,7 +104,7 @@ def label_efficiency(
 
 
 def accuracy(latents: Float, labels: Int, train: Int, test: Int) -> float:
-    """Share of the rows ``test`` whose label a classifier gives that was fitted to the rows ``train``."""
+    """Accuracy on the rows ``test`` of a classifier that is fitted to the rows ``train``."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -1,4 +1,4 @@
-"""Attributes switched in a latent space, learned from labelled examples, and a judge of what came of it."""
+"""Editing of attributes in a latent space along directions of labelled examples, and a classifier that evaluates it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Bool, Float, Int
 
 MOST_VALUES = 12
-"""Values up to which an attribute's are classes; of more, each quarter of the samples is one."""
+"""Greatest number of values that are classes each; with more, each quarter of the samples is a class."""
 STEPS, BATCH, RATE = 800, 64, 2e-3
-"""Training of the judge."""
+"""Training of the classifier."""
 WIDTH, COARSE = 32, 8
-"""Channels of the judge's maps and the height that they are halved down to."""
+"""Channels of the classifier's feature maps, and the height that they are halved down to."""
 
 
 def classes_of(values: Float) -> Int:
-    """Class of each value [n]: its rank among the different ones, or the quarter that it lies in."""
-    different = np.unique(values)
-    if len(different) <= MOST_VALUES:
-        return np.searchsorted(different, values).astype(np.int64)
+    """Class of each value [n]: its rank among the distinct ones, or the quarter that it lies in."""
+    distinct = np.unique(values)
+    if len(distinct) <= MOST_VALUES:
+        return np.searchsorted(distinct, values).astype(np.int64)
     return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values, side="right").astype(np.int64)
 
 
-def difference(latents: Tensor, has: Bool) -> Tensor:
-    """Mean latent [d] of the examples [n d] that have an attribute, less that of those that have not.
+def mean_difference(latents: Tensor, has: Bool) -> Tensor:
+    """Mean latent [d] of the examples [n d] with an attribute, minus that of the examples without.
 
     Raises
     ------
@@ -43,15 +43,15 @@ def difference(latents: Tensor, has: Bool) -> Tensor:
     return latents[rows].mean(0) - latents[~rows].mean(0)
 
 
-def differences(latents: Tensor, examples: Tensor, has: Bool, neighbours: int) -> Tensor:
-    """For each of the latents [n d] the `difference` [n d] among the examples [m d] that are nearest to it.
+def attribute_directions(latents: Tensor, examples: Tensor, has: Bool, neighbours: int) -> Tensor:
+    """For each of the latents [n d] the `mean_difference` [n d] of the examples [m d] nearest to it.
 
-    As many of those with the attribute as without count. An attribute's direction differs from place to place in a
-    latent space where other attributes are bits or angles; 0 neighbours: all examples count, everywhere alike.
+    Uses as many examples with the attribute as without. In a latent space where other attributes are bits or angles,
+    the direction of an attribute depends on the position. 0 neighbours: one direction from all examples.
     """
     if not neighbours:
-        return difference(examples, has).expand_as(latents)
-    difference(examples, has)  # refuses examples of one kind
+        return mean_difference(examples, has).expand_as(latents)
+    mean_difference(examples, has)  # raises for examples of one kind
     means = []
     for kind in (has, ~has):
         some = examples[torch.from_numpy(kind)]
@@ -60,27 +60,27 @@ def differences(latents: Tensor, examples: Tensor, has: Bool, neighbours: int) -
     return means[0] - means[1]
 
 
-def set_bits(codes: Tensor, towards: Tensor, threshold: float) -> Tensor:
-    """Codes [n d] whose bits that go with an attribute are set as it has them.
+def set_bits(codes: Tensor, directions: Tensor, threshold: float) -> Tensor:
+    """Codes [n d] with the bits that depend on an attribute set to the values that examples with it have.
 
     Parameters
     ----------
     codes : float [n d]
         −1 or 1.
-    towards : float [d] or [n d]
-        See `differences`: here twice the difference of the chances that a bit is 1.
+    directions : float [d] or [n d]
+        See `attribute_directions`: here twice the difference of the probabilities that a bit is 1.
     threshold : float
-        Difference of the chances from which on a bit is set.
+        Least difference of the probabilities at which a bit is set.
 
     References
     ----------
     Fajtl et al.: Latent Bernoulli autoencoder, ICML 2020: changing attributes.
     """
-    return torch.where(towards.abs() / 2 >= threshold, towards.sign(), codes)
+    return torch.where(directions.abs() / 2 >= threshold, directions.sign(), codes)
 
 
-class Judge:
-    """A classifier of samples, learned from real ones, that tells all attributes at once.
+class AttributeClassifier:
+    """A classifier of all attributes of a sample, trained on real samples.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ class Judge:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._net = _classifier(list(samples.shape[1:]), sum(self._sizes.values()))
-        self._mean, self._deviation = samples.mean(0), samples.std().clamp_min(1e-6)
-        self._learn(samples, {name: torch.from_numpy(each) for name, each in labels.items()}, seed)
+        self._mean, self._std = samples.mean(0), samples.std().clamp_min(1e-6)
+        self._train(samples, {name: torch.from_numpy(each) for name, each in labels.items()}, seed)
 
     def __call__(self, samples: Tensor) -> dict[str, Int]:
         """Class [n] of samples [n *shape] by attribute."""
@@ -105,7 +105,7 @@ class Judge:
             scores = torch.cat([self._scores(part) for part in torch.split(samples, 256)])
         return {name: part.argmax(1).numpy() for name, part in self._split(scores).items()}
 
-    def _learn(self, samples: Tensor, labels: Mapping[str, Tensor], seed: int) -> None:
+    def _train(self, samples: Tensor, labels: Mapping[str, Tensor], seed: int) -> None:
         optimiser = torch.optim.AdamW(self._net.parameters(), RATE, weight_decay=0.05)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
         for step in range(STEPS):
@@ -119,7 +119,7 @@ class Judge:
         self._net.eval()
 
     def _scores(self, samples: Tensor) -> Tensor:
-        scores: Tensor = self._net((samples - self._mean) / self._deviation)
+        scores: Tensor = self._net((samples - self._mean) / self._std)
         return scores
 
     def _split(self, scores: Tensor) -> dict[str, Tensor]:
@@ -131,15 +131,15 @@ def agreement(first: Mapping[str, Int], second: Mapping[str, Int], names: Sequen
     return {name: float((first[name] == second[name]).mean()) for name in names}
 
 
-class _Both(nn.Module):
-    """Scores from maps: of where something is, and of what is anywhere."""
+class _ClassifierHead(nn.Module):
+    """Scores from feature maps: a linear layer that depends on the position, and one on maxima over all positions."""
 
     def __init__(self, channels: int, pixels: int, out: int) -> None:
         super().__init__()
-        self.where, self.what = nn.Linear(channels * pixels, out), mlp([channels, 2 * channels, out])
+        self.positional, self.pooled = nn.Linear(channels * pixels, out), mlp([channels, 2 * channels, out])
 
     def forward(self, maps: Tensor) -> Tensor:
-        scores: Tensor = self.where(maps.flatten(1)) + self.what(maps.amax((2, 3)))
+        scores: Tensor = self.positional(maps.flatten(1)) + self.pooled(maps.amax((2, 3)))
         return scores
 
 
@@ -154,4 +154,4 @@ def _classifier(shape: Sequence[int], out: int) -> nn.Module:
         layers += [nn.Conv2d(channels, WIDTH, 3, stride, padding=1), nn.BatchNorm2d(WIDTH), nn.ReLU()]
         channels, height, width = WIDTH, -(-height // stride), -(-width // stride)
     layers += [nn.Conv2d(WIDTH, 2 * WIDTH, 3, padding=1), nn.BatchNorm2d(2 * WIDTH), nn.ReLU()]
-    return nn.Sequential(*layers, _Both(2 * WIDTH, height * width, out))
+    return nn.Sequential(*layers, _ClassifierHead(2 * WIDTH, height * width, out))

@@ -1,4 +1,4 @@
-"""Known factors of samples as whole numbers, and latents of samples that are alike in one of them."""
+"""Known factors of samples as whole numbers, and latents of samples that share the value of a factor."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ BINS = 10
 """Values that a continuous factor is given: quantiles."""
 
 
-def coded(values: Float | Int, bins: int = BINS) -> Int:
+def discretised(values: Float | Int, bins: int = BINS) -> Int:
     """Values [n] as whole numbers 0, 1, …, int64 [n], in order.
 
-    Of more than `MOST_VALUES` different values, what lies between two of ``bins`` quantiles becomes one.
+    If there are more than `MOST_VALUES` different values, they are binned at quantiles into ``bins`` values.
     """
     distinct, index = np.unique(values, return_inverse=True)
     if len(distinct) <= MOST_VALUES:
         return index.astype(np.int64)
     edges = np.quantile(values.astype(np.float64), np.linspace(0, 1, bins + 1)[1:-1])
-    filled = np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)
-    return filled[1].astype(np.int64)
+    codes = np.unique(np.searchsorted(edges, values, side="right"), return_inverse=True)[1]
+    return codes.astype(np.int64)
 
 
 def known_factors(factors: Mapping[str, Float], bins: int = BINS) -> dict[str, Int]:
-    """The factors as whole numbers (see `coded`), without those that are the same in all samples."""
-    found = {name: coded(values, bins) for name, values in factors.items()}
-    return {name: codes for name, codes in found.items() if len(codes) and codes.max() > 0}
+    """The factors as whole numbers (see `discretised`), without those that are the same in all samples."""
+    coded = {name: discretised(values, bins) for name, values in factors.items()}
+    return {name: codes for name, codes in coded.items() if len(codes) and codes.max() > 0}
 
 
-class Source(ABC):
-    """Where the scores take latents of samples from whose factors are known.
+class FactorSource(ABC):
+    """Gives latents of samples whose factors are known.
 
     Attributes
     ----------
@@ -47,27 +47,27 @@ class Source(ABC):
     names: tuple[str, ...]
 
     @abstractmethod
-    def alike(self, factor: int, groups: int, size: int, random: np.random.Generator) -> Float:
-        """Latents [groups size d]; the samples of a group have one value of this factor, the others are random."""
+    def sharing(self, factor: int, groups: int, size: int, random: np.random.Generator) -> Float:
+        """Latents [groups size d]; the samples of a group share the value of this factor, other factors are random."""
 
     @abstractmethod
     def any(self, n: int, random: np.random.Generator) -> tuple[Float, Int]:
         """Latents [m d] of random samples and their factors [m k]; at most n."""
 
 
-class Pool(Source):
-    """Samples that were encoded before.
+class EncodedFactors(FactorSource):
+    """Samples of a data set, already encoded.
 
     Parameters
     ----------
     latents : float [n d]
     factors : mapping of str to int64 [n]
-        Whole numbers (`known_factors`), independent of each other as the scores take them to be.
+        Whole numbers (`known_factors`), independent of each other as the scores assume.
 
     Raises
     ------
     ValueError
-        If latents are not finite, there is no factor, or lengths differ; of a factor, if each value is there once.
+        If latents are not finite, there is no factor, lengths differ, or each value of a factor occurs only once.
     """
 
     def __init__(self, latents: NDArray[np.floating], factors: Mapping[str, Int]) -> None:
@@ -75,29 +75,31 @@ class Pool(Source):
         self._latents = np.asarray(latents, np.float64)
         if self._latents.ndim != 2 or not factors or any(len(f) != len(self._latents) for f in factors.values()):
             lengths = {name: len(codes) for name, codes in factors.items()}
-            raise ValueError(f"factors: expected some, each of the {len(self._latents)} rows of latents, got {lengths}")
+            raise ValueError(
+                f"factors: expected one or more, each with {len(self._latents)} rows like latents, got {lengths}"
+            )
         if not np.isfinite(self._latents).all():
             raise ValueError("latents: expected finite numbers, got others")
         self._factors = np.stack(list(factors.values()), axis=1)
-        self._groups = [_Groups(name, codes) for name, codes in factors.items()]
+        self._groups = [_RowsByValue(name, codes) for name, codes in factors.items()]
 
-    def alike(self, factor: int, groups: int, size: int, random: np.random.Generator) -> Float:
-        """See `Source.alike`; a sample may come more than once in a group, but the first one not."""
+    def sharing(self, factor: int, groups: int, size: int, random: np.random.Generator) -> Float:
+        """See `FactorSource.sharing`; a sample may occur more than once in a group, but the first one only once."""
         return np.asarray(self._latents[self._groups[factor].draw(groups, size, random)])
 
     def any(self, n: int, random: np.random.Generator) -> tuple[Float, Int]:
-        """See `Source.any`; no sample comes twice."""
+        """See `FactorSource.any`; no sample occurs twice."""
         rows = random.permutation(len(self._latents))[:n]
         return self._latents[rows], self._factors[rows]
 
 
-class Made(Source):
-    """Samples that are made for the purpose: no two need be the same.
+class RenderedFactors(FactorSource):
+    """Samples that are rendered and encoded on demand.
 
     Parameters
     ----------
     encode : callable
-        Factors, each float64 [n] → latents [n d]: it draws the samples and encodes them.
+        Factors, each float64 [n] → latents [n d]: it renders the samples and encodes them.
     counts : mapping of str to int
         How many values (0, 1, …) each factor has; all are equally probable.
     """
@@ -106,14 +108,14 @@ class Made(Source):
         self.names = tuple(counts)
         self._encode, self._counts = encode, np.array(list(counts.values()))
 
-    def alike(self, factor: int, groups: int, size: int, random: np.random.Generator) -> Float:
-        """See `Source.alike`."""
+    def sharing(self, factor: int, groups: int, size: int, random: np.random.Generator) -> Float:
+        """See `FactorSource.sharing`."""
         codes = random.integers(0, self._counts, (groups, size, len(self._counts)))
         codes[:, :, factor] = codes[:, :1, factor]
         return self._encoded(codes.reshape(groups * size, -1)).reshape(groups, size, -1)
 
     def any(self, n: int, random: np.random.Generator) -> tuple[Float, Int]:
-        """See `Source.any`."""
+        """See `FactorSource.any`."""
         codes = random.integers(0, self._counts, (n, len(self._counts)))
         return self._encoded(codes), codes
 
@@ -122,7 +124,7 @@ class Made(Source):
         return np.asarray(self._encode(factors), np.float64)
 
 
-class _Groups:
+class _RowsByValue:
     """Rows by the value of one factor."""
 
     def __init__(self, name: str, codes: Int) -> None:

@@ -1,4 +1,4 @@
-"""How alike pictures are: peak signal-to-noise ratio and structural similarity."""
+"""Image quality: peak signal-to-noise ratio (PSNR) and structural similarity (SSIM)."""
 
 from __future__ import annotations
 
@@ -16,44 +16,48 @@ LEAST = 1e-10
 """Squared error that counts as none: 100 dB."""
 
 
-def psnr(pictures: Tensor, truth: Tensor) -> float:
-    """Peak signal-to-noise ratio of pictures [n …] in 0..1, of the mean squared error over all of them, dB.
+def psnr(images: Tensor, references: Tensor) -> float:
+    """Peak signal-to-noise ratio of images [n …] in 0..1, from the mean squared error over all of them, dB.
 
-    At most 100: what is equal has no finite ratio.
+    At most 100: equal images have no finite ratio.
     """
-    error = (pictures.double() - truth.double()).square().mean()
-    return -10 * math.log10(max(float(error), LEAST))
+    return psnr_of_error(float((images.double() - references.double()).square().mean()))
 
 
-def ssim(pictures: Tensor, truth: Tensor) -> Tensor:
-    """Structural similarity [n] of pictures [n c h w] in 0..1, mean over channels and over places of the whole window.
+def psnr_of_error(squared_error: float, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio of a mean squared error of values 0..``peak``, dB; at most 100."""
+    return -10 * math.log10(max(squared_error / peak**2, LEAST))
+
+
+def ssim(images: Tensor, references: Tensor) -> Tensor:
+    """Structural similarity [n] of images [n c h w] in 0..1: mean over channels and positions of the whole window.
 
     Raises
     ------
     ValueError
-        If pictures are smaller than the window, or shapes differ.
+        If images are smaller than the window, or shapes differ.
 
     References
     ----------
     Wang, Bovik, Sheikh, Simoncelli: Image quality assessment: from error visibility to structural similarity, IEEE TIP
     2004, equation 13 and section III.C.
     """
-    if pictures.shape != truth.shape or pictures.ndim != 4 or min(pictures.shape[2:]) < WINDOW:
-        shapes = f"{list(pictures.shape)} and {list(truth.shape)}"
-        raise ValueError(f"ssim: expected two stacks of pictures [n c h w] of {WINDOW} pixels or more, got {shapes}")
-    a, b = pictures.double(), truth.double()
+    if images.shape != references.shape or images.ndim != 4 or min(images.shape[2:]) < WINDOW:
+        shapes = f"{list(images.shape)} and {list(references.shape)}"
+        raise ValueError(f"ssim: expected two stacks of images [n c h w] of {WINDOW} pixels or more, got {shapes}")
+    a, b = images.double(), references.double()
     mean_a, mean_b = _blur(a), _blur(b)
-    spread_a, spread_b = _blur(a * a) - mean_a**2, _blur(b * b) - mean_b**2
-    together = _blur(a * b) - mean_a * mean_b
-    light = (2 * mean_a * mean_b + K1**2) / (mean_a**2 + mean_b**2 + K1**2)
-    structure = (2 * together + K2**2) / (spread_a + spread_b + K2**2)
-    return (light * structure).flatten(1).mean(1)
+    variance_a, variance_b = _blur(a * a) - mean_a**2, _blur(b * b) - mean_b**2
+    covariance = _blur(a * b) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + K1**2) / (mean_a**2 + mean_b**2 + K1**2)
+    structure = (2 * covariance + K2**2) / (variance_a + variance_b + K2**2)
+    return (luminance * structure).flatten(1).mean(1)
 
 
-def _blur(pictures: Tensor) -> Tensor:
-    place = torch.arange(WINDOW, dtype=pictures.dtype, device=pictures.device) - WINDOW // 2
-    bell = torch.exp(-0.5 * (place / SIGMA) ** 2)
-    bell = bell / bell.sum()
-    flat = pictures.flatten(0, 1).unsqueeze(1)
-    blurred = F.conv2d(F.conv2d(flat, bell.view(1, 1, 1, -1)), bell.view(1, 1, -1, 1))
-    return blurred.view(*pictures.shape[:2], *blurred.shape[2:])
+def _blur(images: Tensor) -> Tensor:
+    offset = torch.arange(WINDOW, dtype=images.dtype, device=images.device) - WINDOW // 2
+    kernel = torch.exp(-0.5 * (offset / SIGMA) ** 2)
+    kernel = kernel / kernel.sum()
+    flat = images.flatten(0, 1).unsqueeze(1)
+    blurred = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    return blurred.view(*images.shape[:2], *blurred.shape[2:])

@@ -121,10 +121,10 @@ def test_an_attribute_is_switched(flatsort: Flatsort, tmp_path: Path, vectors: P
             model.encoder.bias.zero_()
             model.decoder.weight.copy_(torch.linalg.lstsq(model.encode(samples), samples).solution.T)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("flatsort.tools.latent.common.open_model", lambda *_: model.eval())
+        patch.setattr("flatsort.tools.latent.edit.open_model", lambda *_: model.eval())
         _edit(flatsort, tmp_path, vectors, "any", 2.0 if kind == "ae" else 0.15)
     report = json.loads((tmp_path / "out" / "edit.json").read_text(), parse_constant=pytest.fail)
-    assert report["real"]["judge"]["first"] > 0.8
+    assert report["real"]["accuracy"]["first"] > 0.8
     assert set(report["after"][0]["kept"]) == {"second"}
     assert report["neighbours"] == 0
     assert report["before"]["switched"] < 0.25
@@ -153,7 +153,7 @@ def test_words_are_attributes_and_names_of_files_are_none(flatsort: Flatsort, tm
     done = flatsort(*arguments, "--attribute", "colour=red", "--strength", "1", "--neighbours", "5")
     assert done.code == 0, done.err
     report = json.loads((out / "edit.json").read_text(), parse_constant=pytest.fail)
-    assert set(report["real"]["judge"]) == {"colour", "third"}
+    assert set(report["real"]["accuracy"]) == {"colour", "third"}
     assert report["edited"] == (read(vectors)[:, 0] > 0).numpy()[_last(200)].sum()
     assert report["neighbours"] == 5
     assert "expected one of the values blue, red, got '1'" in flatsort(*arguments, "--attribute", "colour=1").sentence

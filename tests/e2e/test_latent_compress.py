@@ -70,10 +70,10 @@ def test_there_and_back(flatsort: Flatsort, tmp_path: Path, prior: int) -> None:
     rows = np.sort(np.random.default_rng(0).permutation(len(data))[:6])
     with torch.no_grad():
         expected = model.decode(model.encode(data.tensor(rows))).clamp(0, 1)
-    for picture, path in zip(expected, sorted(back.glob("*.png")), strict=True):
+    for image, path in zip(expected, sorted(back.glob("*.png")), strict=True):
         found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert found is not None
-        assert np.abs(found - 255 * picture[0].numpy()).max() <= 0.51
+        assert np.abs(found - 255 * image[0].numpy()).max() <= 0.51
     streams[3].write_bytes(streams[2].read_bytes())
     done = flatsort("latent", "compress", "--model", file, "--decompress", out, "--out", tmp_path / "damaged")
     assert f"{streams[3]}: damaged, or read with other probabilities" in done.sentence
@@ -126,8 +126,8 @@ def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path) -> None:
 
 def test_jpeg_at_equal_size() -> None:
     gradient = np.add.outer(np.arange(16), 3 * np.arange(16)).astype(np.uint8)
-    pictures = np.stack([gradient, 255 - gradient])[..., None]
-    found = rate_distortion.jpeg(pictures)
+    images = np.stack([gradient, 255 - gradient])[..., None]
+    found = rate_distortion.jpeg(images)
     assert (found["scan"] < found["file"]).all()
     assert (np.diff(found["error"].mean(0))[-3:] <= 0).all()
     best = rate_distortion.at_equal_size(found, np.array([10_000.0, 10_000.0]))["file"]

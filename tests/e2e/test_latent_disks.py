@@ -12,7 +12,7 @@ from flatsort.embedding.checkpoint import Card
 from flatsort.embedding.model import build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.models.disk_ae import DiskAEConfig
-from flatsort.tools.latent import disk_study
+from flatsort.tools.latent.disk_experiment import study
 from tests.e2e.conftest import Flatsort
 
 PARTS = ("biases", "no_biases", "moving", "moving_coord")
@@ -21,8 +21,8 @@ FIGURES = {"size", "code", "profiles", "comparison", "place", "map"}
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_study, "TRAINING", 60)
-    monkeypatch.setattr(disk_study, "TEST", 40)
+    monkeypatch.setattr(study, "TRAINING_IMAGES", 60)
+    monkeypatch.setattr(study, "TEST_IMAGES", 40)
 
 
 def test_it_trains_measures_and_draws(flatsort: Flatsort, tmp_path: Path) -> None:

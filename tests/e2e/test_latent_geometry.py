@@ -14,7 +14,7 @@ from flatsort.embedding.model import ModelConfig, build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.models.vhp_vae import VHPVAEConfig
 from flatsort.embedding.nets import NetConfig
-from flatsort.tools.latent import latent_tables
+from flatsort.tools.experiments.model_tables import load_latent_models
 from tests.e2e.conftest import Flatsort
 
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
@@ -35,8 +35,8 @@ def poses(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flatsort.embedding.figures.contours.CELLS", 20)
-    monkeypatch.setattr("flatsort.embedding.figures.walks.NODES", 30)
+    monkeypatch.setattr("flatsort.embedding.figures.metric_contours.CELLS", 20)
+    monkeypatch.setattr("flatsort.embedding.figures.decoded_images.NODES", 30)
 
 
 def test_two_models_of_several_seeds(flatsort: Flatsort, tmp_path: Path, poses: Path) -> None:
@@ -56,13 +56,13 @@ def test_two_models_of_several_seeds(flatsort: Flatsort, tmp_path: Path, poses: 
     vhp, plain = content["results"]
     assert (vhp["model"], plain["model"]) == ("vhp", "plain")
     assert [run["file"] for run in vhp["runs"]] == [str(file) for file in files]
-    for key in ("error", "data.condition_median", "between.magnification_spread", "data.flatness", "geodesic_ratio"):
+    for key in ("error", "data.condition_median", "between.magnification_std", "data.flatness", "geodesic_ratio"):
         values = [run[key] for run in vhp["runs"]]
         assert vhp["mean"][key] == pytest.approx(np.mean(values))
         assert vhp["deviation"][key] == pytest.approx(np.std(values, ddof=1))
         assert plain["deviation"][key] == 0
     assert "±" in done.out
-    assert "magnification spread" in done.out
+    assert "magnification std" in done.out
     assert (out / "latent.md").read_text().startswith("|")
 
 
@@ -70,7 +70,7 @@ def test_a_folder_keeps_its_whole_name(tmp_path: Path) -> None:
     write(tmp_path / "eta_0.1" / "model.safetensors", AEConfig(shape=[5], dim=2))
     write(tmp_path / "eta_0.3" / "model.safetensors", AEConfig(shape=[5], dim=2))
     texts = [str(tmp_path / "eta_0.1"), str(tmp_path / "eta_0.3" / "model.safetensors")]
-    assert [one.name for one in latent_tables.contenders(texts)] == ["eta_0.1", "eta_0.3"]
+    assert [one.name for one in load_latent_models(texts)] == ["eta_0.1", "eta_0.3"]
 
 
 @pytest.mark.parametrize("dim", [1, 3])

@@ -11,7 +11,7 @@ import pytest
 
 from flatsort.embedding import checkpoint
 from flatsort.embedding.checkpoint import Card
-from flatsort.embedding.data.shapes import sprites
+from flatsort.embedding.data.builtin.shapes import sprites
 from flatsort.embedding.likelihood import LikelihoodConfig
 from flatsort.embedding.model import ModelConfig, build
 from flatsort.embedding.models.ae import AEConfig
@@ -34,7 +34,7 @@ def write(path: Path, config: ModelConfig, seed: int = 0) -> Path:
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flatsort.tools.latent.representation_scores.MAPPED", 20)
+    monkeypatch.setattr("flatsort.tools.latent.representation_scores.MAP_SAMPLES", 20)
 
 
 def test_factors_are_measured_over_seeds(flatsort: Flatsort, tmp_path: Path) -> None:
@@ -64,13 +64,13 @@ def test_factors_are_measured_over_seeds(flatsort: Flatsort, tmp_path: Path) -> 
 
 
 def test_rendered_shapes_are_held_out(tmp_path: Path) -> None:
-    """What training saw has seed 0; a file of that name is not rendered."""
-    fresh = representation_scores.fresh(["sprites"], [1, 16, 16], 30, 0)
-    assert fresh is not None
-    assert not np.array_equal(fresh.samples, sprites(30, 0, 16).samples)
-    assert representation_scores.fresh(["digits"], [1, 16, 16], 30, 0) is None
-    assert representation_scores.fresh(["sprites", "digits"], [1, 16, 16], 30, 0) is None
-    assert representation_scores.fresh(["sprites"], [3, 16, 16], 30, 0) is None
+    """Training data have seed 0; a file of that name is not rendered."""
+    held_out = representation_scores.render_held_out(["sprites"], [1, 16, 16], 30, 0)
+    assert held_out is not None
+    assert not np.array_equal(held_out.samples, sprites(30, 0, 16).samples)
+    assert representation_scores.render_held_out(["digits"], [1, 16, 16], 30, 0) is None
+    assert representation_scores.render_held_out(["sprites", "digits"], [1, 16, 16], 30, 0) is None
+    assert representation_scores.render_held_out(["sprites"], [3, 16, 16], 30, 0) is None
 
 
 def test_identities_are_measured(flatsort: Flatsort, tmp_path: Path) -> None:

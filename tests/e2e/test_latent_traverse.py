@@ -13,7 +13,7 @@ from flatsort.embedding import checkpoint
 from flatsort.embedding.checkpoint import Card
 from flatsort.embedding.data import sample_set
 from flatsort.embedding.data.sample_set import SampleSet
-from flatsort.embedding.figures.traversals import traverse
+from flatsort.embedding.figures.decoded_images import traverse
 from flatsort.embedding.model import build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig

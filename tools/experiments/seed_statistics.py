@@ -37,11 +37,11 @@ def measures_over_seeds(seeds: Sequence[Mapping[str, float | None]]) -> dict[str
     Parameters
     ----------
     seeds : sequence of mapping of str to float or None
-        The measures of each seed, all with the same names.
+        The measures of each seed; the first has all names.
     """
     statistics: dict[str, tuple[float, float] | None] = {}
     for name in seeds[0]:
-        values = [value for seed in seeds if (value := seed[name]) is not None]
+        values = [value for seed in seeds if (value := seed.get(name)) is not None]
         statistics[name] = mean_and_std(values) if len(values) == len(seeds) else None
     return statistics
 

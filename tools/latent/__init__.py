@@ -18,7 +18,7 @@ VERBS = {
     "posterior": "A VAE's posterior beside the exact one, by MCMC and on a grid.",
     "traverse": "Draw what each number of a latent does, the most important first.",
     "factors": "Correlate latents with the known factors of rendered samples.",
-    "disks": "How an autoencoder codes the size and the place of a shape (disk autoencoder).",
+    "disks": "How autoencoders code the size and the position of a shape (disk autoencoder).",
     "geometry": "Measure and draw how flat latent spaces are.",
 }
 

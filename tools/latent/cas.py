@@ -1,4 +1,4 @@
-"""``flatsort latent cas``: how well a classifier does on real images that has seen generated ones only."""
+"""``flatsort latent cas``: accuracy on real images of a classifier that is trained on generated ones."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import click
 import numpy as np
 
 from flatsort.tools.cli import debug_option, progress, run
+from flatsort.tools.experiments.seed_statistics import mean_and_std
 from flatsort.tools.latent.common import (
     data_option,
-    gathered,
+    gather_samples,
     model_option,
-    open_model,
+    open_symbol_model,
     out_option,
     seed_option,
     write_json,
 )
-from flatsort.tools.latent.compress import KINDS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,15 +31,17 @@ if TYPE_CHECKING:
     from flatsort.embedding.quantised_model import SymbolModel
 
 HELD_OUT = 0.1
-"""Share of the samples to learn from that says when the prior is best."""
-JUDGE_EVERY = 25
+"""Share of the training samples on which the best step of the prior is chosen."""
+VALIDATE_EVERY = 25
+"""Training steps of the prior between validations."""
 BATCH = 64
-RATE = 2e-3
-SHOWN = 12
+LEARNING_RATE = 2e-3
+COLUMNS = 12
+"""Images in a row."""
 
 
 @dataclass(frozen=True)
-class Labelled:
+class ClassifiedSamples:
     """Samples float32 [n *shape] and their classes int64 [n], counted from 0."""
 
     samples: Tensor
@@ -49,64 +51,64 @@ class Labelled:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @model_option
 @data_option
-@click.option("--test", "tests", multiple=True, metavar="PATH", help="Labelled, to test on; else a half of --data.")
+@click.option("--test", "tests", multiple=True, metavar="PATH", help="Labelled test data; without it, half of --data.")
 @out_option
-@click.option("--steps", type=click.IntRange(1), default=600, show_default=True, help="Of the prior's training.")
+@click.option("--steps", type=click.IntRange(1), default=600, show_default=True, help="Training steps of the prior.")
 @click.option("--repeats", type=click.IntRange(1), default=3, show_default=True, help="Seeds of prior and samples.")
 @seed_option
 @debug_option
 def main(
     model: str, sources: tuple[str, ...], tests: tuple[str, ...], out: Path, steps: int, repeats: int, seed: int
 ) -> None:
-    """Measure the classification accuracy score (CAS) of a VQ-VAE with a PixelCNN that knows the class.
+    """Measure the classification accuracy score (CAS) of a VQ-VAE with a class-conditional PixelCNN.
 
     Trains the PixelCNN on the symbols of labelled samples, draws as many samples of each class as there were, trains a
-    classifier (support vectors) on what they decode to, and tests it on real samples; beside the same classifier
-    trained on the real ones and on their reconstructions. The autoencoder should not have seen what is tested on:
-    train it on the data of --data and give the rest as --test.
+    classifier (support vectors) on their decoded images, and tests it on real samples. For comparison, the same
+    classifier is trained on the real samples and on their reconstructions. The autoencoder should not be trained on the
+    test data: train it on --data and give other data as --test.
 
-    Leaves in --out: cas.json, cas.png (samples, a row a class).
+    Leaves in --out: cas.json, cas.png (samples, a row per class).
 
     \b
     flatsort latent cas --model runs/digits_vq_vae --data digits --out runs/cas
     """
-    from flatsort.embedding.figures.sheets import save, sheet
-    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.embedding.figures.image_grids import image_grid, save_figure
 
-    opened = open_model(model, KINDS)
-    assert isinstance(opened, SymbolModel)
-    known, test, names = _parts(gathered(sources, opened, out), tests, opened, out, seed)
-    real, test = _as_decoded(opened, known), _as_decoded(opened, test)
+    opened = open_symbol_model(model)
+    known, test, names = _split(gather_samples(sources, opened, out), tests, opened, out, seed)
+    real, test = _standardise(opened, known), _standardise(opened, test)
     scores: dict[str, list[float]] = {"real": [], "reconstructed": [], "samples": []}
     bits = []
     drawn = known
     for repeat in progress(range(repeats), repeats, "cas", "seed"):
         prior, held_out = fit_prior(opened, known, len(names), steps, seed + repeat)
         bits.append(held_out)
-        drawn = _drawn(opened, prior, known.classes, seed + repeat)
+        drawn = _sample(opened, prior, known.classes, seed + repeat)
         scores["samples"].append(_accuracy(drawn, test))
     scores["real"].append(_accuracy(real, test))
-    scores["reconstructed"].append(_accuracy(Labelled(_reconstructed(opened, known.samples), known.classes), test))
-    accuracy = {name: _spread(values) for name, values in scores.items()}
+    scores["reconstructed"].append(_accuracy(_reconstruct(opened, known), test))
+    accuracy = {name: _over_repeats(values) for name, values in scores.items()}
     report = {
         "model": model,
         "learned_from": len(known.samples),
-        "test": "of its own" if tests else "a half of the data, which the autoencoder may have seen",
+        "test": "separate data" if tests else "half of the data, on which the autoencoder may have been trained",
         "tested_on": len(test.samples),
         "accuracy": accuracy,
-        "held_out_bits": _spread(bits),
+        "held_out_bits": _over_repeats(bits),
         "uniform_bits": opened.code_bits,
     }
     write_json(out / "cas.json", report)
-    rows = [(str(name), drawn.samples[drawn.classes == i][:SHOWN]) for i, name in enumerate(names)]
-    save(sheet(rows, "Decoded samples of each class"), out / "cas.png")
-    for name, found in accuracy.items():
-        click.echo(f"trained on {name}: {found['mean']:.3f} ± {found['deviation']:.3f}")
+    rows = [(str(name), drawn.samples[drawn.classes == i][:COLUMNS]) for i, name in enumerate(names)]
+    save_figure(image_grid(rows, "Decoded samples of each class"), out / "cas.png")
+    for name, statistics in accuracy.items():
+        click.echo(f"trained on {name}: {statistics['mean']:.3f} ± {statistics['deviation']:.3f}")
     click.echo(f"{out}: cas.json, cas.png")
 
 
-def fit_prior(model: SymbolModel, known: Labelled, classes: int, steps: int, seed: int) -> tuple[SymbolPrior, float]:
-    """A prior of the symbols given the class, with the weights that were best on held-out samples.
+def fit_prior(
+    model: SymbolModel, known: ClassifiedSamples, classes: int, steps: int, seed: int
+) -> tuple[SymbolPrior, float]:
+    """Train a prior of the symbols given the class; keeps the weights that are best on held-out samples.
 
     Returns
     -------
@@ -122,12 +124,12 @@ def fit_prior(model: SymbolModel, known: Labelled, classes: int, steps: int, see
     with torch.no_grad():
         maps = model.symbols(known.samples)
     order = RandomGenerator(seed, "held out").permutation(len(known.samples))
-    apart = math.ceil(HELD_OUT * len(order))
-    held, rows = order[:apart], order[apart:]
+    count = math.ceil(HELD_OUT * len(order))
+    held_out, rows = order[:count], order[count:]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         prior = SymbolPrior(model.levels, model.settings.pixel_cnn, classes)
-    optimiser = torch.optim.AdamW(prior.parameters(), RATE)
+    optimiser = torch.optim.AdamW(prior.parameters(), LEARNING_RATE)
     best, kept = float("inf"), prior
 
     def nats(chosen: Tensor) -> Tensor:
@@ -137,68 +139,70 @@ def fit_prior(model: SymbolModel, known: Labelled, classes: int, steps: int, see
         optimiser.zero_grad()
         nats(rows[RandomGenerator(seed, step).permutation(len(rows))[:BATCH]]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        if (step + 1) % JUDGE_EVERY == 0 or step + 1 == steps:
+        if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == steps:
             with torch.no_grad():
-                found = float(nats(held))
-            if found < best:
-                best, kept = found, copy.deepcopy(prior)
+                validation = float(nats(held_out))
+            if validation < best:
+                best, kept = validation, copy.deepcopy(prior)
     return kept, best / math.log(2)
 
 
-def _parts(
+def _split(
     data: SampleSet, tests: tuple[str, ...], model: SymbolModel, out: Path, seed: int
-) -> tuple[Labelled, Labelled, list[int]]:
-    """What to learn from, what to test on, and the labels of both."""
+) -> tuple[ClassifiedSamples, ClassifiedSamples, list[int]]:
+    """Training samples, test samples, and the labels of both."""
     if tests:
-        known, other = data, gathered(tests, model, out / "test")
+        known, other = data, gather_samples(tests, model, out / "test")
     else:
         order = np.random.default_rng(seed).permutation(len(data))
         half = len(order) // 2
         known, other = data.take(np.sort(order[:half])), data.take(np.sort(order[half:]))
     names = np.unique(known.columns["identity"]).tolist()
     if len(names) < 2 or names[0] < 0 or not set(other.columns["identity"].tolist()) <= set(names):
-        raise ValueError("data: expected labels (identities) of two classes or more, the same in what is tested on")
-    return _labelled(known, names), _labelled(other, names), names
+        raise ValueError("data: expected labels (identities) of two classes or more, the same ones in the test data")
+    return _classified(known, names), _classified(other, names), names
 
 
-def _labelled(data: SampleSet, names: list[int]) -> Labelled:
+def _classified(data: SampleSet, names: list[int]) -> ClassifiedSamples:
     import torch
 
-    return Labelled(data.tensor(slice(None)), torch.from_numpy(np.searchsorted(names, data.columns["identity"])))
+    return ClassifiedSamples(
+        data.tensor(slice(None)), torch.from_numpy(np.searchsorted(names, data.columns["identity"]))
+    )
 
 
-def _as_decoded(model: SymbolModel, known: Labelled) -> Labelled:
-    """Samples with the contrast that the model's likelihood leaves them, which decoded ones have."""
-    return Labelled(model.likelihood.standardise(known.samples), known.classes)
+def _standardise(model: SymbolModel, known: ClassifiedSamples) -> ClassifiedSamples:
+    """Samples with the contrast of decoded ones, as the model's likelihood reduces it."""
+    return ClassifiedSamples(model.likelihood.standardise(known.samples), known.classes)
 
 
-def _reconstructed(model: SymbolModel, samples: Tensor) -> Tensor:
+def _reconstruct(model: SymbolModel, known: ClassifiedSamples) -> ClassifiedSamples:
     import torch
 
     with torch.no_grad():
-        return model.decode(model.encode(samples)).clamp(0, 1)
+        return ClassifiedSamples(model.decode(model.encode(known.samples)).clamp(0, 1), known.classes)
 
 
-def _drawn(model: SymbolModel, prior: SymbolPrior, classes: Tensor, seed: int) -> Labelled:
+def _sample(model: SymbolModel, prior: SymbolPrior, classes: Tensor, seed: int) -> ClassifiedSamples:
     import torch
 
     from flatsort.embedding.random_generator import RandomGenerator
 
     with torch.no_grad():
         maps = prior.sample(len(classes), RandomGenerator(seed, "samples"), classes)
-        return Labelled(model.decode(model.latents(maps)).clamp(0, 1), classes)
+        return ClassifiedSamples(model.decode(model.latents(maps)).clamp(0, 1), classes)
 
 
-def _accuracy(known: Labelled, test: Labelled) -> float:
+def _accuracy(known: ClassifiedSamples, test: ClassifiedSamples) -> float:
     from sklearn.svm import SVC
 
     classifier = SVC().fit(known.samples.flatten(1).numpy(), known.classes.numpy())
     return float(classifier.score(test.samples.flatten(1).numpy(), test.classes.numpy()))
 
 
-def _spread(values: list[float]) -> dict[str, Any]:
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": float(np.mean(values)), "deviation": deviation, "runs": values}
+def _over_repeats(values: list[float]) -> dict[str, Any]:
+    mean, std = mean_and_std(values)
+    return {"mean": mean, "deviation": std, "runs": values}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,16 @@ from flatsort.tracker.files import write_text
 
 if TYPE_CHECKING:
     from flatsort.embedding.data.sample_set import SampleSet
+    from flatsort.embedding.figures.image_grids import EncodedSamples
     from flatsort.embedding.model import LatentModel
+    from flatsort.embedding.priors.hyperplane import HyperplanePrior
+    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.tools.experiments.model_tables import SeededModel
+
+LEAST_SAMPLES = 10
+"""Samples that are needed to measure a latent space."""
+SYMBOL_MODELS = ("vq_vae", "vq_vae2")
+"""Models whose codes are maps of symbols from a codebook."""
 
 model_option = click.option(
     "--model", required=True, metavar="M", help="Checkpoint, folder of a training run or name of shipped weights."
@@ -36,23 +45,7 @@ data_option = click.option(
     "another seed than 0). May be repeated.",
 )
 out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
-seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
-
-
-def weights_of(text: str) -> Path:
-    """The checkpoint that a name, file or folder means.
-
-    Raises
-    ------
-    ValueError, FileNotFoundError
-        If there is none, or it has no decoder (an ONNX network, pixels).
-    """
-    from flatsort.embedding.loading import find
-
-    kind, path = find(text)
-    if kind != "torch" or path is None:
-        raise ValueError(f"model {text}: expected a checkpoint of a latent model, which has a decoder, got {kind}")
-    return path
+seed_option = click.option("--seed", type=int, default=0, show_default=True, help="Of all random numbers.")
 
 
 def open_model(text: str, kinds: Sequence[str] = ()) -> LatentModel:
@@ -63,7 +56,7 @@ def open_model(text: str, kinds: Sequence[str] = ()) -> LatentModel:
     text : str
         A name, file or folder.
     kinds : sequence of str
-        Names of the models that will do; any, if empty.
+        Names of the models that are accepted; any, if empty.
 
     Raises
     ------
@@ -71,22 +64,87 @@ def open_model(text: str, kinds: Sequence[str] = ()) -> LatentModel:
         If it cannot be opened, or is a model of another kind.
     """
     from flatsort.embedding import checkpoint
+    from flatsort.tools.experiments.model_tables import decoder_checkpoint
 
-    path = weights_of(text)
+    path = decoder_checkpoint(text)
     model = checkpoint.load(path)[0]
     if kinds and model.config.name not in kinds:
         raise ValueError(f"{path}: expected a model {' or '.join(kinds)}, got {model.config.name}")
     return model
 
 
-def gathered(sources: Sequence[str], model: LatentModel, out: Path) -> SampleSet:
-    """The samples of all sources at the model's shape; they are kept in ``out/data``."""
+def training_note(text: str) -> str:
+    """The note of the data that a checkpoint was trained on."""
+    from flatsort.embedding import checkpoint
+    from flatsort.tools.experiments.model_tables import decoder_checkpoint
+
+    return checkpoint.read_header(decoder_checkpoint(text))[1].data
+
+
+def open_symbol_model(text: str) -> SymbolModel:
+    """`open_model` of a VQ-VAE of images."""
+    from flatsort.embedding.quantised_model import SymbolModel
+
+    model = open_model(text, SYMBOL_MODELS)
+    if not isinstance(model, SymbolModel) or len(model.config.shape) == 1:
+        raise ValueError(f"model {text}: expected a model of images, its samples are {model.config.shape}")
+    return model
+
+
+def hyperplane_prior(model: LatentModel, name: str) -> HyperplanePrior:
+    """The prior over a model's binary codes.
+
+    Raises
+    ------
+    ValueError
+        If it was never fitted, because the training has not ended.
+    """
+    prior: HyperplanePrior = model.prior  # type: ignore[assignment]
+    if not prior.count:
+        raise ValueError(f"model {name}: its training has not ended, so that the moments of its codes are not known")
+    return prior
+
+
+def gather_with_notes(sources: Sequence[str], model: LatentModel, out: Path) -> tuple[SampleSet, list[str]]:
+    """The samples of all sources at the model's shape, kept in ``out/data``, and notes about skipped files."""
     from flatsort.embedding.data.sources import gather
 
-    found = gather(sources, model.config.shape, out / "data")
-    if found.skipped:
-        click.echo(f"note: {len(found.skipped)} files were skipped, the first: {found.skipped[0]}", err=True)
-    return found.data
+    gathered = gather(sources, model.config.shape, out / "data")
+    skipped = gathered.skipped
+    return gathered.data, [f"{len(skipped)} files were skipped, the first: {skipped[0]}"] if skipped else []
+
+
+def gather_samples(sources: Sequence[str], model: LatentModel, out: Path) -> SampleSet:
+    """`gather_with_notes`, with the notes on stderr."""
+    data, notes = gather_with_notes(sources, model, out)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    return data
+
+
+def encode_samples(models: Sequence[SeededModel[LatentModel]], data: SampleSet) -> list[EncodedSamples]:
+    """The samples of a data set, encoded by the first seed of each model, for figures."""
+    from flatsort.embedding.figures.image_grids import EncodedSamples, drawing_for
+    from flatsort.embedding.geometry.measures import encode
+
+    samples, draw = data.tensor(slice(None)), drawing_for(data.note)
+    return [EncodedSamples(m.name, m.models[0], samples, encode(m.models[0], samples), draw) for m in models]
+
+
+def draw_subset(data: SampleSet, points: int, seed: int) -> SampleSet:
+    """At most ``points`` samples, drawn without replacement, in the order of the set.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than `LEAST_SAMPLES`.
+    """
+    from flatsort.embedding.random_generator import RandomGenerator
+
+    if len(data) < LEAST_SAMPLES:
+        raise ValueError(f"data: expected {LEAST_SAMPLES} samples or more, got {len(data)}")
+    rows = RandomGenerator(seed, "samples").permutation(len(data))[:points].sort().values
+    return data.take(rows.numpy())
 
 
 def write_json(path: Path, content: Any) -> None:

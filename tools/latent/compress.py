@@ -1,4 +1,4 @@
-"""``flatsort latent compress``: images as streams of bits and back, beside JPEG."""
+"""``flatsort latent compress``: images as streams of bits and back, compared with JPEG."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ import numpy as np
 
 from flatsort.tools.cli import debug_option, progress, run
 from flatsort.tools.latent.common import (
-    gathered,
+    gather_samples,
     model_option,
-    open_model,
+    open_symbol_model,
     out_option,
     seed_option,
-    weights_of,
     write_json,
 )
 from flatsort.tracker.files import replacing
@@ -33,13 +32,12 @@ if TYPE_CHECKING:
     from flatsort.tracker.types import Image
 
 MANIFEST, STREAMS, SUFFIX = "streams.json", "streams", ".bin"
-KINDS = ("vq_vae", "vq_vae2")
 BATCH = 256
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @model_option
-@click.option("--data", "sources", multiple=True, metavar="PATH", help="What to compress: as in flatsort train.")
+@click.option("--data", "sources", multiple=True, metavar="PATH", help="Images to compress: as in flatsort train.")
 @click.option(
     "--decompress",
     "folder",
@@ -48,36 +46,34 @@ BATCH = 256
     help="Read the streams of an earlier --out back instead, as PNG.",
 )
 @out_option
-@click.option("--images", type=click.IntRange(1), default=200, show_default=True, help="Drawn of the data, at most.")
+@click.option("--images", type=click.IntRange(1), default=200, show_default=True, help="Of the data, at most.")
 @seed_option
 @debug_option
 def main(model: str, sources: tuple[str, ...], folder: Path | None, out: Path, images: int, seed: int) -> None:
     """Compress images with a VQ-VAE: range coding of its symbols, with the probabilities of its PixelCNN.
 
-    Leaves in --out: streams/ (a file an image, without any header), streams.json (what they were made with),
-    rate_distortion.json and .png: bits per pixel and PSNR of uniform codes, of −log2 p and of the files, beside JPEG.
-    Every stream is read back before it counts. Without a prior all symbols take equally many bits.
+    Leaves in --out: streams/ (a file per image, without any header), streams.json (model and checksums),
+    rate_distortion.json and .png: bits per pixel and PSNR of uniform codes, of −log2 p and of the files, and of JPEG.
+    Every stream is decoded and compared. Without a prior all symbols take equally many bits.
 
     \b
     flatsort latent compress --model runs/digits_vq_vae --data digits --out runs/compressed
-    flatsort latent compress --model runs/digits_vq_vae --decompress runs/compressed --out runs/pictures
+    flatsort latent compress --model runs/digits_vq_vae --decompress runs/compressed --out runs/images
     """
     if bool(sources) == (folder is not None):
         raise ValueError("compress: expected either --data or --decompress")
     from flatsort.embedding.compression import SymbolCoder
-    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.tools.experiments.model_tables import decoder_checkpoint
 
-    opened = open_model(model, KINDS)
-    if not isinstance(opened, SymbolModel) or len(opened.config.shape) == 1:
-        raise ValueError(f"model {model}: expected a model of images, its samples are {opened.config.shape}")
-    learned = opened.prior if opened.prior is not None and bool(opened.prior.ready) else None
-    coder = SymbolCoder(opened.levels, learned)
-    digest = hashlib.sha256(weights_of(model).read_bytes()).hexdigest()
+    opened = open_symbol_model(model)
+    prior = opened.prior if opened.prior is not None and bool(opened.prior.ready) else None
+    coder = SymbolCoder(opened.levels, prior)
+    digest = hashlib.sha256(decoder_checkpoint(model).read_bytes()).hexdigest()
     if folder is not None:
         count = _decompress(opened, coder, folder, out, digest)
-        click.echo(f"{out}: {count} pictures")
+        click.echo(f"{out}: {count} images")
         return
-    data = gathered(sources, opened, out)
+    data = gather_samples(sources, opened, out)
     rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:images])
     report = _compress(opened, coder, data.take(rows), out, digest)
     click.echo(_summary(report))
@@ -87,8 +83,8 @@ def main(model: str, sources: tuple[str, ...], folder: Path | None, out: Path, i
 def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path, digest: str) -> dict[str, Any]:
     import torch
 
-    from flatsort.embedding.figures.sheets import save
-    from flatsort.tools.latent import rate_distortion
+    from flatsort.embedding.figures.image_grids import save_figure
+    from flatsort.tools.latent.rate_distortion import rate_distortion_figure
 
     with torch.no_grad():
         parts = [model.symbols(data.tensor(slice(i, i + BATCH))) for i in range(0, len(data), BATCH)]
@@ -96,44 +92,43 @@ def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path
     coded = []
     for i in progress(range(len(data)), len(data), "compress", "image"):
         coded.append(coder.encode([level[i] for level in maps]))
-        back = coder.decode(coded[i].data)
-        if not all(torch.equal(level[i], each) for level, each in zip(maps, back, strict=True)):
-            raise ValueError(f"image {i}: its stream is not read back as it was written")
-    _write_streams(coded, [_check([level[i] for level in maps]) for i in range(len(data))], out, digest)
-    decoded = np.concatenate([_decoded(model, [m[i : i + BATCH] for m in maps]) for i in range(0, len(data), BATCH)])
-    report = _report(model, np.asarray(data.samples), decoded, coded)
+        decoded = coder.decode(coded[i].data)
+        if not all(torch.equal(level[i], each) for level, each in zip(maps, decoded, strict=True)):
+            raise ValueError(f"image {i}: its stream does not decode to the symbols that were encoded")
+    _write_streams(coded, [_checksum([level[i] for level in maps]) for i in range(len(data))], out, digest)
+    images = np.concatenate([_decode(model, [m[i : i + BATCH] for m in maps]) for i in range(0, len(data), BATCH)])
+    report = _report(model, np.asarray(data.samples), images, coded)
     write_json(out / "rate_distortion.json", {"data": data.note, **report})
-    save(
-        rate_distortion.figure(report["codes"], report["jpeg"]["curve"], model.config.name), out / "rate_distortion.png"
-    )
+    figure = rate_distortion_figure(report["codes"], report["jpeg"]["curve"], model.config.name)
+    save_figure(figure, out / "rate_distortion.png")
     return report
 
 
-def _report(model: SymbolModel, pictures: Image, decoded: Image, coded: list[Coded]) -> dict[str, Any]:
+def _report(model: SymbolModel, images: Image, decoded: Image, coded: list[Coded]) -> dict[str, Any]:
     from flatsort.tools.latent import rate_distortion
 
     pixels = int(np.prod(model.config.shape[1:]))
-    contrast = "The model's likelihood lessens contrast: what it decodes does, too, and its PSNR is low for that."
+    contrast = "The model's likelihood reduces contrast, so that decoded images have less of it and a lower PSNR."
     sizes = np.array([len(each.data) for each in coded], float)
     bits = {"uniform code": model.code_bits, "−log2 p": float(np.mean([each.bits for each in coded]))}
     bits["files"] = 8 * float(sizes.mean())
-    quality = rate_distortion.psnr(float(rate_distortion.squared_errors(pictures, decoded).mean()))
-    found = rate_distortion.jpeg(pictures)
+    quality = rate_distortion.psnr(float(rate_distortion.squared_errors(images, decoded).mean()))
+    jpegs = rate_distortion.jpeg(images)
     return {
-        "images": len(pictures),
+        "images": len(images),
         "prior": bool(model.settled and model.prior is not None),
         "psnr": quality,
         "codes": [{"name": n, "bits": b, "rate": b / pixels, "psnr": quality} for n, b in bits.items()],
         "bytes": {"mean": float(sizes.mean()), "least": int(sizes.min()), "most": int(sizes.max())},
         "jpeg": {
-            "equal_size": rate_distortion.at_equal_size(found, sizes),
-            "bytes_at_equal_psnr": rate_distortion.at_equal_quality(found, quality),
-            "header_bytes": float((found["file"] - found["scan"]).mean()),
-            "curve": rate_distortion.curve(found, pixels),
+            "equal_size": rate_distortion.at_equal_size(jpegs, sizes),
+            "bytes_at_equal_psnr": rate_distortion.at_equal_quality(jpegs, quality),
+            "header_bytes": float((jpegs["file"] - jpegs["scan"]).mean()),
+            "curve": rate_distortion.curve(jpegs, pixels),
         },
         "notes": [
-            "PSNR is that of the mean squared error over all pictures, of the samples at the model's size.",
-            "Streams have no header: size, model and number are in streams.json, and a file's length in its folder.",
+            "PSNR is that of the mean squared error over all images, of the samples at the model's size.",
+            "Streams have no header: model and checksums are in streams.json, and the file system has their lengths.",
             "JPEG without headers is its entropy-coded data alone, coded with its standard tables.",
             *([contrast] if model.likelihood.config.contrast != 1 else []),
         ],
@@ -154,25 +149,25 @@ def _write_streams(coded: list[Coded], checks: list[int], out: Path, digest: str
 def _decompress(model: SymbolModel, coder: SymbolCoder, folder: Path, out: Path, digest: str) -> int:
     import cv2
 
-    checks = _checks(folder, digest)
+    checks = _checksums(folder, digest)
     files = sorted((folder / STREAMS).glob(f"*{SUFFIX}"))
     if len(files) != len(checks):
         raise ValueError(f"{folder}: expected {len(checks)} streams, found {len(files)}")
     maps = []
     for file, check in zip(progress(files, len(files), "decompress", "image"), checks, strict=True):
         maps.append(coder.decode(file.read_bytes()))
-        if _check(maps[-1]) != check:
+        if _checksum(maps[-1]) != check:
             raise ValueError(f"{file}: damaged, or read with other probabilities (another version of torch, for one)")
     for file, levels in zip(files, maps, strict=True):
-        picture = _decoded(model, [level[None] for level in levels])[0]
-        written = cv2.imencode(".png", picture if picture.shape[2] == 1 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        image = _decode(model, [level[None] for level in levels])[0]
+        written = cv2.imencode(".png", image if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         with replacing(out / f"{file.stem}.png") as temporary:
             temporary.write_bytes(written[1].tobytes())
     return len(files)
 
 
-def _checks(folder: Path, digest: str) -> list[int]:
-    """Sums of the symbols of each stream, from a folder's manifest."""
+def _checksums(folder: Path, digest: str) -> list[int]:
+    """Checksums of the symbols of each stream, from a folder's manifest."""
     if not (folder / MANIFEST).is_file():
         raise FileNotFoundError(f"{folder}: no streams of flatsort latent compress (no {MANIFEST})")
     try:
@@ -185,13 +180,13 @@ def _checks(folder: Path, digest: str) -> list[int]:
     return checks
 
 
-def _check(levels: Sequence[Tensor]) -> int:
-    """Sum of the symbols of an image, by which a stream is known to be read as it was written."""
+def _checksum(levels: Sequence[Tensor]) -> int:
+    """Checksum of the symbols of an image, to detect streams that are decoded to other symbols."""
     return zlib.crc32(b"".join(level.numpy().astype("<i4").tobytes() for level in levels))
 
 
-def _decoded(model: SymbolModel, maps: list[Any]) -> Image:
-    """Pictures uint8 [n h w c] of maps int64 [n h w], one a level."""
+def _decode(model: SymbolModel, maps: list[Any]) -> Image:
+    """Images uint8 [n h w c] of maps int64 [n h w], one per level."""
     import torch
 
     with torch.no_grad():
@@ -202,13 +197,13 @@ def _decoded(model: SymbolModel, maps: list[Any]) -> Image:
 
 def _summary(report: dict[str, Any]) -> str:
     lines = [
-        f"{each['name']}: {each['bits']:.1f} bits an image, {each['rate']:.3f} a pixel" for each in report["codes"]
+        f"{each['name']}: {each['bits']:.1f} bits per image, {each['rate']:.3f} per pixel" for each in report["codes"]
     ]
     lines.append(f"PSNR {report['psnr']:.2f} dB")
-    for variant, found in report["jpeg"]["equal_size"].items():
+    for variant, at_size in report["jpeg"]["equal_size"].items():
         lines.append(
-            f"JPEG of equal size ({variant}): {found['fits']:.0%} of the pictures fit, {found['bytes']:.1f} bytes, "
-            f"{found['psnr']:.2f} dB"
+            f"JPEG of equal size ({variant}): {at_size['fits']:.0%} of the images fit, {at_size['bytes']:.1f} bytes, "
+            f"{at_size['psnr']:.2f} dB"
         )
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""``flatsort latent edit``: an attribute switched in a latent space, and what else changed."""
+"""``flatsort latent edit``: give samples an attribute in a latent space, and measure what else changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ import click
 import numpy as np
 
 from flatsort.tools.cli import debug_option, run
-from flatsort.tools.latent.common import data_option, model_option, out_option, seed_option
+from flatsort.tools.latent.common import (
+    data_option,
+    gather_samples,
+    model_option,
+    open_model,
+    out_option,
+    seed_option,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,21 +28,22 @@ if TYPE_CHECKING:
     from flatsort.embedding.model import LatentModel
     from flatsort.tracker.types import Bool, Float, Int
 
-BITS, SHIFTS = (0.12, 0.18, 0.24), (0.5, 1.0, 2.0)
-"""Strengths, where none are given: thresholds of bits, multiples of the difference of means."""
-LEAST = 40
-"""Samples below which there are too few for three parts."""
-RAREST = 3
-"""Samples with, and without, an attribute that examples and judge have to learn from."""
-SHOWN = 12
+BIT_THRESHOLDS, SHIFTS = (0.12, 0.18, 0.24), (0.5, 1.0, 2.0)
+"""Default strengths: thresholds of bits, multiples of the difference of means."""
+LEAST_SAMPLES = 40
+"""Samples that are needed to split the data in three."""
+LEAST_EXAMPLES = 3
+"""Samples with, and without, an attribute that each training part needs."""
+COLUMNS = 12
+"""Images in a row."""
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
-    """Rows of the data: examples of the attribute, samples that the judge learns from, samples that are edited."""
+class EditSplit:
+    """Rows of the data: examples of the attribute, training samples of the classifier, samples to edit."""
 
     examples: Int
-    judged: Int
+    training: Int
     edited: Int
 
 
@@ -42,28 +51,28 @@ class Parts:
 @model_option
 @data_option
 @out_option
-@click.option("--attribute", required=True, metavar="NAME=VALUE", help="What to give to samples that do not have it.")
+@click.option("--attribute", required=True, metavar="NAME=VALUE", help="Attribute to give to samples without it.")
 @click.option(
     "--attributes",
     "table",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Numbers or words known of each sample: a header of names, a row a sample; beside what the data knows itself.",
+    help="Further attributes, numbers or words: a header of names, a row per sample.",
 )
 @click.option(
     "--strength",
     "strengths",
     type=click.FloatRange(0, min_open=True),
     multiple=True,
-    help="Binary codes: least difference of a bit's chance that has it set; others: multiple of the difference of "
-    "means. May be repeated.",
+    help="Binary codes: least difference in the probability of a bit at which it is set; others: multiple of the "
+    "difference of means. May be repeated.",
 )
 @click.option(
     "--neighbours",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Nearest examples with and without it that give a sample its direction; 0: all, one direction for all.",
+    help="Nearest examples with and without the attribute that give a sample its direction; 0: all examples.",
 )
 @seed_option
 @debug_option
@@ -77,16 +86,17 @@ def main(
     neighbours: int,
     seed: int,
 ) -> None:
-    """Give an attribute to samples that lack it, and judge what came of it and what else changed.
+    """Give an attribute to samples that lack it, and measure with a classifier what else changed.
 
     Two fifths of the samples are examples: the mean latents of those with the attribute and of those without give the
-    direction. In binary codes (lbae) the bits whose chances differ enough are set, other latents are moved along the
-    difference of means. A classifier that learned all attributes from another two fifths judges the decoded pictures of
-    the last fifth. A number of more than twelve values has the values 0 to 3: the quarter that a sample is in. Columns
-    of words with more are left out, as names of files are; rows are in the order of the data (files by name).
+    direction. In binary codes (lbae) the bits whose probabilities differ enough are set, other latents are moved along
+    the difference of means. A classifier of all attributes, trained on another two fifths, is applied to the decoded
+    samples of the last fifth. A number with more than twelve values becomes the quarter that it lies in, 0 to 3.
+    Columns with more than twelve different words, such as file names, are left out; rows are in the order of the data
+    (files by name).
 
-    switched is the share that is judged to have the attribute, kept the share of each other attribute judged as it
-    was: before editing (after coding alone) and after.
+    switched is the share that is classified as having the attribute, kept the share of samples for which the class of
+    another attribute stays: before editing (after encoding and decoding alone) and after.
 
     Leaves in --out: edit.json, edit.png.
 
@@ -96,63 +106,65 @@ def main(
     """
     import torch
 
-    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.figures.image_grids import drawing_for, image_grid, save_figure
     from flatsort.embedding.representation import editing
-    from flatsort.tools.latent.common import gathered, open_model, write_json
 
     opened = open_model(model)
-    data = gathered(sources, opened, out)
+    data = gather_samples(sources, opened, out)
     known, words = attributes_of(data, table)
-    name, has = wanted(attribute, known, words)
-    parts = split(len(data), has, seed)
+    name, has = rows_with(attribute, known, words)
+    rows = split(len(data), has, seed)
     labels = {key: editing.classes_of(values) for key, values in known.items()}
-    samples, standard = data.tensor(parts.edited), opened.likelihood.standardise  # as the decoder gives them
-    judge = editing.Judge(standard(data.tensor(parts.judged)), _rows(labels, parts.judged), seed)
+    samples, standard = data.tensor(rows.edited), opened.likelihood.standardise  # with the contrast of decoded samples
+    classify = editing.AttributeClassifier(standard(data.tensor(rows.training)), _take(labels, rows.training), seed)
     with torch.no_grad():
-        latents, examples = opened.encode(samples), opened.encode(data.tensor(parts.examples))
-        towards = editing.differences(latents, examples, has[parts.examples], neighbours)
-        pictures = {"samples": standard(samples), "coded": opened.decode(latents)}
-        found = []
-        for strength in strengths or (BITS if opened.binary else SHIFTS):
-            changed = edited(opened, latents, towards, strength)
-            pictures[f"{attribute} ({strength:g})"] = opened.decode(changed)
-            found.append({"strength": strength, "changed": float((changed != latents).float().sum(1).mean())})
-    truth, value = _rows(labels, parts.edited), int(labels[name][has][0])
+        latents, examples = opened.encode(samples), opened.encode(data.tensor(rows.examples))
+        directions = editing.attribute_directions(latents, examples, has[rows.examples], neighbours)
+        images = {"samples": standard(samples), "decoded": opened.decode(latents)}
+        changes = []
+        for strength in strengths or (BIT_THRESHOLDS if opened.binary else SHIFTS):
+            changed = edit_latents(opened, latents, directions, strength)
+            images[f"{attribute} ({strength:g})"] = opened.decode(changed)
+            changes.append({"strength": strength, "changed": float((changed != latents).float().sum(1).mean())})
+    ground_truth, value = _take(labels, rows.edited), int(labels[name][has][0])
     others = [key for key in labels if key != name]
-    seen = [judge(each) for each in pictures.values()]
-    scores = [_score(each, truth, name, value, others) for each in seen]
+    classes = [classify(each) for each in images.values()]
+    scores = [_score(each, ground_truth, name, value, others) for each in classes]
+    after: list[dict[str, Any]] = [change | score for change, score in zip(changes, scores[2:], strict=True)]
     report = {
         "model": opened.config.name,
         "data": data.note,
         "attribute": attribute,
         "neighbours": neighbours,
-        "edited": len(parts.edited),
-        "real": {**scores[0], "judge": editing.agreement(seen[0], truth, list(labels))},
+        "edited": len(rows.edited),
+        "real": {**scores[0], "accuracy": editing.agreement(classes[0], ground_truth, list(labels))},
         "before": scores[1],
-        "after": [each | score for each, score in zip(found, scores[2:], strict=True)],
+        "after": after,
     }
     write_json(out / "edit.json", report)
-    save(sheet([(key, each[:SHOWN]) for key, each in pictures.items()], f"Attribute {attribute}"), out / "edit.png")
-    for line in ("before " + _line(scores[1]), *(f"{e['strength']:g}: {_line(e)}" for e in report["after"])):  # type: ignore[attr-defined]
-        click.echo(line)
+    grid = [(key, each[:COLUMNS]) for key, each in images.items()]
+    save_figure(image_grid(grid, f"Attribute {attribute}", drawing_for(data.note)), out / "edit.png")
+    click.echo(f"before {_line(scores[1])}")
+    for each in after:
+        click.echo(f"{each['strength']:g}: {_line(each)}")
     click.echo(f"{out}: edit.json, edit.png")
 
 
 def attributes_of(data: SampleSet, table: Path | None) -> tuple[dict[str, Float], dict[str, list[str]]]:
-    """What is known of each sample, by name: the table's columns, the set's factors, identities of all samples.
+    """Attributes of each sample, by name: the table's columns, the data set's factors, identities if all are known.
 
-    What has no order and more values than `MOST_VALUES` is no attribute: identities of many people, a column of files.
+    What has no order and more values than `MOST_VALUES` is no attribute: identities of many people, file names.
 
     Returns
     -------
     known : dict of float64 [n]
     words : dict of list of str
-        What the numbers 0, 1, … of a column of words stand for.
+        Words that the numbers 0, 1, … of a column stand for.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If the table does not have a row a sample, or something is missing in it.
+        If the table does not have a row per sample, or a value is missing.
     """
     import pandas as pd
 
@@ -169,7 +181,7 @@ def attributes_of(data: SampleSet, table: Path | None) -> tuple[dict[str, Float]
         except (ValueError, UnicodeError) as error:
             raise ValueError(f"{table}: not a table of comma-separated values ({error})") from error
         if len(frame) != len(data):
-            raise ValueError(f"{table}: expected {len(data)} rows below the header, one a sample, got {len(frame)}")
+            raise ValueError(f"{table}: expected {len(data)} rows below the header, one per sample, got {len(frame)}")
         for name in frame.columns:
             column = frame[name]
             if not pd.api.types.is_numeric_dtype(column):
@@ -183,12 +195,12 @@ def attributes_of(data: SampleSet, table: Path | None) -> tuple[dict[str, Float]
             if len(bad):
                 raise ValueError(f"{table}: column {name!r} has nothing in row {bad[0]} (from 0)")
             known[str(name)] = values
-    # what is the same of all samples cannot change
+    # an attribute that is the same for all samples cannot be switched
     return {name: values for name, values in known.items() if len(values) and np.ptp(values) > 0}, words
 
 
-def wanted(text: str, known: dict[str, Float], words: dict[str, list[str]]) -> tuple[str, Bool]:
-    """Name of the attribute NAME=VALUE and which samples [n] have it.
+def rows_with(text: str, known: dict[str, Float], words: dict[str, list[str]]) -> tuple[str, Bool]:
+    """Name of the attribute of NAME=VALUE, and which samples [n] have the value.
 
     Raises
     ------
@@ -202,53 +214,56 @@ def wanted(text: str, known: dict[str, Float], words: dict[str, list[str]]) -> t
         raise ValueError(f"--attribute {text}: expected NAME=VALUE with one of {', '.join(known) or 'no known names'}")
     values = np.unique(known[name])
     classes = classes_of(known[name]).astype(np.float64) if len(values) > MOST_VALUES else known[name]
-    different = np.unique(classes)
-    there = words.get(name) or [f"{each:g}" for each in different]
+    distinct = np.unique(classes)
+    names = words.get(name) or [f"{each:g}" for each in distinct]
     if name not in words:
         with contextlib.suppress(ValueError):
             value = f"{float(value):g}"
-    if value not in there:
-        raise ValueError(f"--attribute {text}: expected one of the values {', '.join(there)}, got {value!r}")
-    return name, classes == different[there.index(value)]
+    if value not in names:
+        raise ValueError(f"--attribute {text}: expected one of the values {', '.join(names)}, got {value!r}")
+    return name, classes == distinct[names.index(value)]
 
 
-def split(n: int, has: Bool, seed: int) -> Parts:
-    """Three parts of n samples; of the last only those that do not have the attribute.
+def split(n: int, has: Bool, seed: int) -> EditSplit:
+    """Split n samples in three parts; of the last one only the samples without the attribute are kept.
 
     Raises
     ------
     ValueError
-        If there are too few, or a part has too few with or without the attribute to learn from.
+        If there are too few, or a training part has too few with or without the attribute.
     """
     from flatsort.embedding.random_generator import RandomGenerator
 
     order = RandomGenerator(seed, "edit").permutation(n).numpy()
     last = order[4 * n // 5 :]
-    if n < LEAST or has[last].all():
-        raise ValueError(f"data: expected {LEAST} samples or more, some without the attribute, got {n}")
-    parts = Parts(order[: 2 * n // 5], order[2 * n // 5 : 4 * n // 5], last[~has[last]])
-    rarest = min(int((has[rows] == kind).sum()) for rows in (parts.examples, parts.judged) for kind in (True, False))
-    if rarest < RAREST:
+    if n < LEAST_SAMPLES or has[last].all():
+        raise ValueError(f"data: expected {LEAST_SAMPLES} samples or more, some without the attribute, got {n}")
+    rows = EditSplit(order[: 2 * n // 5], order[2 * n // 5 : 4 * n // 5], last[~has[last]])
+    fewest = min(int((has[part] == kind).sum()) for part in (rows.examples, rows.training) for kind in (True, False))
+    if fewest < LEAST_EXAMPLES:
         raise ValueError(
-            f"data: expected {RAREST} samples or more with and without the attribute in each of two parts, got {rarest}"
+            f"data: expected {LEAST_EXAMPLES} samples or more with and without the attribute in each of two parts, "
+            f"got {fewest}"
         )
-    return parts
+    return rows
 
 
-def edited(model: LatentModel, latents: Tensor, towards: Tensor, strength: float) -> Tensor:
-    """Latents [n d] with the attribute that ``towards`` [n d] leads to."""
+def edit_latents(model: LatentModel, latents: Tensor, directions: Tensor, strength: float) -> Tensor:
+    """Latents [n d] changed along the ``directions`` [n d] of an attribute."""
     from flatsort.embedding.representation.editing import set_bits
 
-    return set_bits(latents, towards, strength) if model.binary else latents + strength * towards
+    return set_bits(latents, directions, strength) if model.binary else latents + strength * directions
 
 
-def _score(seen: dict[str, Int], truth: dict[str, Int], name: str, value: int, others: list[str]) -> dict[str, Any]:
+def _score(
+    classes: dict[str, Int], ground_truth: dict[str, Int], name: str, value: int, others: list[str]
+) -> dict[str, Any]:
     from flatsort.embedding.representation.editing import agreement
 
-    return {"switched": float((seen[name] == value).mean()), "kept": agreement(seen, truth, others)}
+    return {"switched": float((classes[name] == value).mean()), "kept": agreement(classes, ground_truth, others)}
 
 
-def _rows(labels: dict[str, Int], rows: Int) -> dict[str, Int]:
+def _take(labels: dict[str, Int], rows: Int) -> dict[str, Int]:
     return {name: each[rows] for name, each in labels.items()}
 
 

@@ -1,4 +1,4 @@
-"""``flatsort latent factors``: how latents go with the known factors of rendered samples."""
+"""``flatsort latent factors``: correlations of latents with the known factors of rendered samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import click
 import numpy as np
 
 from flatsort.tools.cli import debug_option, run
-from flatsort.tools.latent.common import data_option, gathered, models_option, out_option, seed_option, write_json
+from flatsort.tools.latent.common import (
+    data_option,
+    draw_subset,
+    gather_samples,
+    models_option,
+    out_option,
+    seed_option,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from flatsort.embedding.data.sample_set import SampleSet
@@ -26,37 +34,40 @@ if TYPE_CHECKING:
 @seed_option
 @debug_option
 def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: int, order: str, seed: int) -> None:
-    """Correlate every number of a latent with every known factor: area, position, angle and so on.
+    """Correlate every latent dimension with every known factor: area, position, angle and so on.
 
-    The magnitude of Pearson's coefficient, which sees lines only: `flatsort latent measure` scores disentanglement.
-    Latents come in the model's order, or by their importance (see `flatsort latent traverse`), which makes the seeds of
-    a model comparable whose numbers have no order.
+    The magnitude of Pearson's coefficient, which measures linear dependence only: `flatsort latent measure` scores
+    disentanglement. Dimensions are in the model's order, or ordered by importance (see `flatsort latent traverse`),
+    which makes the seeds of a model comparable whose dimensions have no order.
 
     Leaves in --out: factors.json, factors.md. Needs data with factors: ellipses, disks, sprites, pendulum.
 
     \b
     flatsort latent factors --model pca=runs/pca_0,runs/pca_1 --model runs/ae --data ellipses --out runs/factors
     """
-    from flatsort.tools.latent import latent_tables
+    from flatsort.tools.experiments import model_tables
+    from flatsort.tools.experiments.seed_statistics import array_mean_and_std
     from flatsort.tracker.files import write_text
 
-    found = latent_tables.contenders(models)
-    whole = gathered(sources, found[0].models[0], out)
-    if not whole.factors:
+    compared = model_tables.load_latent_models(models)
+    gathered = gather_samples(sources, compared[0].models[0], out)
+    if not gathered.factors:
         raise ValueError(f"data {', '.join(sources)}: expected samples whose factors are known, such as ellipses")
-    data = latent_tables.choose(whole, points, seed)
-    tables = {one.name: np.stack([correlations(model, data, order) for model in one.models]) for one in found}
+    data = draw_subset(gathered, points, seed)
     names = list(data.factors)
-    results = [
-        {
-            "model": one.name,
-            "files": [str(path) for path in one.files],
-            "mean": {name: tables[one.name].mean(0)[i].tolist() for i, name in enumerate(names)},
-            "deviation": {name: _deviation(tables[one.name])[i].tolist() for i, name in enumerate(names)},
-            "runs": [dict(zip(names, table.tolist(), strict=True)) for table in tables[one.name]],
-        }
-        for one in found
-    ]
+    tables = {one.name: np.stack([correlations(model, data, order) for model in one.models]) for one in compared}
+    results = []
+    for one in compared:
+        mean, std = array_mean_and_std(tables[one.name])
+        results.append(
+            {
+                "model": one.name,
+                "files": one.files,
+                "mean": dict(zip(names, mean.tolist(), strict=True)),
+                "deviation": dict(zip(names, std.tolist(), strict=True)),
+                "runs": [dict(zip(names, table.tolist(), strict=True)) for table in tables[one.name]],
+            }
+        )
     write_text(out / "factors.md", _table(tables, names, "pipe") + "\n")
     write_json(out / "factors.json", {"data": data.note, "samples": len(data), "order": order, "results": results})
     click.echo(_table(tables, names))
@@ -64,7 +75,7 @@ def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: i
 
 
 def correlations(model: LatentModel, data: SampleSet, order: str = "model") -> Float:
-    """Magnitude of Pearson's correlation of factors and latents.
+    """Magnitude of Pearson's correlation of factors and latent dimensions.
 
     Parameters
     ----------
@@ -72,45 +83,40 @@ def correlations(model: LatentModel, data: SampleSet, order: str = "model") -> F
     data : SampleSet
         With factors.
     order : str
-        Of the latents: ``model``, or ``importance``: the most important first.
+        Of the dimensions: ``model``, or ``importance``: the most important first.
 
     Returns
     -------
     float64 [factors d]
-        0 where a latent or a factor never changes.
+        0 where a dimension or a factor is constant.
     """
-    from flatsort.embedding.figures.traversals import dimensions
-    from flatsort.embedding.geometry.measures import encode
+    from flatsort.embedding.geometry.measures import encode, latent_dimensions
 
     latents = encode(model, data.tensor(slice(None)))
     if order == "importance":
-        latents = latents[:, dimensions(model, latents).ranking]
+        latents = latents[:, latent_dimensions(model, latents).ranking]
     factors = np.stack(list(data.factors.values()))
-    return np.abs(_standard(factors) @ _standard(latents.double().numpy().T).T) / len(data)
+    return np.abs(_standardised(factors) @ _standardised(latents.double().numpy().T).T) / len(data)
 
 
-def _standard(rows: Float) -> Float:
-    apart = rows - rows.mean(1, keepdims=True)
-    deviation = apart.std(1, keepdims=True)
-    alike = deviation <= 1e-9 * np.abs(rows).max(1, keepdims=True)
-    return np.where(alike, 0.0, apart / np.where(alike, 1.0, deviation))
-
-
-def _deviation(tables: Float) -> Float:
-    return tables.std(0, ddof=1) if len(tables) > 1 else np.zeros_like(tables[0])
+def _standardised(rows: Float) -> Float:
+    """Rows [k n] with mean 0 and standard deviation 1; 0 where a row is constant."""
+    centred = rows - rows.mean(1, keepdims=True)
+    std = centred.std(1, keepdims=True)
+    constant = std <= 1e-9 * np.abs(rows).max(1, keepdims=True)
+    return np.where(constant, 0.0, centred / np.where(constant, 1.0, std))
 
 
 def _table(tables: dict[str, Float], names: list[str], style: Literal["simple", "pipe"] = "simple") -> str:
-    """One line a model and factor, one column a latent; mean ± deviation of several seeds."""
+    """One line per model and factor, one column per latent dimension; mean ± standard deviation of several seeds."""
     from tabulate import tabulate
+
+    from flatsort.tools.experiments.seed_statistics import array_mean_and_std, format_mean_std
 
     body = []
     for model, table in tables.items():
-        mean, spread = table.mean(0), _deviation(table)
-        for name, means, spreads in zip(names, mean, spread, strict=True):
-            pairs = zip(means, spreads, strict=True)
-            cells = [f"{m:.3f} ± {s:.3f}" if len(table) > 1 else f"{m:.3f}" for m, s in pairs]
-            body.append([model, name, *cells])
+        for name, means, stds in zip(names, *array_mean_and_std(table), strict=True):
+            body.append([model, name, *(format_mean_std(m, s, len(table)) for m, s in zip(means, stds, strict=True))])
     most = max(table.shape[2] for table in tables.values())
     return tabulate(body, ["", "factor", *(f"z{i + 1}" for i in range(most))], tablefmt=style, disable_numparse=True)
 

@@ -1,4 +1,4 @@
-"""``flatsort latent posterior``: the exact posterior of a VAE's decoder beside what its encoder says."""
+"""``flatsort latent posterior``: the exact posterior of a VAE compared with that of its encoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from flatsort.tools.cli import debug_option, run
 from flatsort.tools.latent.common import (
     data_option,
-    gathered,
+    gather_samples,
     model_option,
     open_model,
     out_option,
@@ -21,24 +21,25 @@ from flatsort.tools.latent.common import (
 if TYPE_CHECKING:
     import torch
 
+    from flatsort.embedding.figures.image_grids import DrawSample
     from flatsort.embedding.model import LatentModel
     from flatsort.embedding.objectives.kl import Gaussian
     from flatsort.embedding.representation.mcmc import Chains
     from flatsort.embedding.representation.posterior import GridPosterior
 
 MIXED = 1.05
-"""Greatest potential scale reduction of chains that count as mixed."""
+"""Greatest potential scale reduction R̂ of chains that count as mixed."""
 CANDIDATES = 2048
-"""Draws of the prior that the chains' starts are chosen from."""
-SHOWN = 8
+"""Draws of the prior that the starts of the chains are chosen from."""
+PANELS = 8
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @model_option
 @data_option
 @out_option
-@click.option("--count", type=click.IntRange(1), default=12, show_default=True, help="Samples to look at.")
-@click.option("--chains", type=click.IntRange(2), default=8, show_default=True, help="Markov chains a sample.")
+@click.option("--count", type=click.IntRange(1), default=12, show_default=True, help="Samples to compare.")
+@click.option("--chains", type=click.IntRange(2), default=8, show_default=True, help="Markov chains per sample.")
 @click.option(
     "--steps", type=click.IntRange(4), default=2000, show_default=True, help="Steps of a chain that are kept."
 )
@@ -50,12 +51,12 @@ def main(
 ) -> None:
     """Compare the posterior q(z|x) of a VAE's encoder with the exact one, p(z|x), of its decoder and prior.
 
-    p(z|x) is sampled by random-walk Metropolis and, of two latent dimensions, normalised on a grid. Distances: KL(q‖p)
-    on the grid, what of it the best diagonal Gaussian would leave, the 2-Wasserstein distance of the Gaussians with
-    their moments, and the sliced one of their draws. Models: vae, beta_vae.
+    p(z|x) is sampled by random-walk Metropolis and, with two latent dimensions, normalised on a grid. Distances: KL
+    (q‖p) on the grid, the same of the best diagonal Gaussian, the 2-Wasserstein distance of Gaussians with the same
+    moments, and the sliced one of draws. Models: vae, beta_vae.
 
-    Leaves in --out: posterior.json, predictive.png (samples, decoded mean of q, mean and deviation over p) and, of two
-    latent dimensions, posterior.png (contours of p, draws, ellipses of q).
+    Leaves in --out: posterior.json, predictive.png (samples, decoded mean of q, mean and standard deviation over
+    p) and, with two latent dimensions, posterior.png (contours of p, draws, ellipses of q).
 
     \b
     flatsort train --config digits_vae_2d --data digits --out runs/digits
@@ -63,23 +64,24 @@ def main(
     """
     import numpy as np
 
+    from flatsort.embedding.figures.image_grids import drawing_for
     from flatsort.embedding.random_generator import RandomGenerator
     from flatsort.embedding.representation import mcmc, posterior
 
-    loaded = open_model(model, posterior.KINDS)
-    data = gathered(sources, loaded, out)
+    opened = open_model(model, posterior.KINDS)
+    data = gather_samples(sources, opened, out)
     rows = RandomGenerator(seed, "samples").permutation(len(data))[:count].sort().values
     samples = data.tensor(rows.numpy())
-    density, shape = posterior.log_joint(loaded, samples), (loaded.dim,)
+    density, shape = posterior.log_joint(opened, samples), (opened.dim,)
     begin = mcmc.starts(
         density, RandomGenerator(seed, "prior").normal(CANDIDATES, *shape), chains, RandomGenerator(seed, "starts")
     )
     sampled = mcmc.metropolis(density, begin, RandomGenerator(seed, "mcmc"), steps, burn_in)
-    q = posterior.variational(loaded, samples)
-    grid = posterior.grid_posterior(loaded, samples) if loaded.dim == 2 else None
+    q = posterior.variational(opened, samples)
+    grid = posterior.grid_posterior(opened, samples) if opened.dim == 2 else None
     best = grid.fit(q) if grid is not None else None
     measured = {**_sampled(sampled, q, seed), **(_on_grid(grid, sampled, q, best) if grid and best else {})}
-    files = _draw(loaded, samples, sampled, q, best, grid, out)
+    files = _draw(opened, samples, sampled, q, best, grid, drawing_for(data.note), out)
     means = {name: float(np.mean(values)) for name, values in measured.items()}
     each = [{"row": int(row), **{k: v[i] for k, v in measured.items()}} for i, row in enumerate(rows)]
     unmixed = sum(value > MIXED for value in measured["r_hat"])
@@ -97,7 +99,7 @@ def main(
 
 
 def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
-    """How the chains mixed, and distances of q from what they drew; one number a sample."""
+    """How well the chains mixed, and distances of q from their draws; one number per sample."""
     from flatsort.embedding.random_generator import RandomGenerator
     from flatsort.embedding.representation import mcmc, posterior
 
@@ -105,7 +107,7 @@ def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
     pooled = chains.pooled()
     generator = RandomGenerator(seed, "q")
     drawn = q.mean[:, None] + q.log_deviation.exp()[:, None] * generator.normal(*pooled.shape)
-    # nobody has stood still and jumped by more than doubles hold: an infinite R̂ is cut for JSON
+    # R̂ is infinite where chains do not move: JSON has no infinity
     r_hat = mcmc.split_r_hat(chains.draws).amax(1).clamp_max(1e3)
     w2 = posterior.gaussian_wasserstein(mean, covariance, q.mean.double(), _covariance(q))
     return {
@@ -119,14 +121,13 @@ def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
 
 
 def _on_grid(grid: GridPosterior, chains: Chains, q: Gaussian, best: Gaussian) -> dict[str, list[float]]:
-    """Distances that a grid tells; one number a sample."""
+    """Distances computed on the grid; one number per sample."""
     from flatsort.embedding.representation.posterior import gaussian_wasserstein
 
     mean, covariance = grid.moments()
-    left = grid.kl(best)
     return {
         "kl": grid.kl(q).tolist(),
-        "kl_best": left.tolist(),
+        "kl_best": grid.kl(best).tolist(),
         "grid_w2": gaussian_wasserstein(mean, covariance, q.mean.double(), _covariance(q)).tolist(),
         "mcmc_error": gaussian_wasserstein(mean, covariance, *chains.moments()).tolist(),
     }
@@ -145,30 +146,32 @@ def _draw(
     q: Gaussian,
     best: Gaussian | None,
     grid: GridPosterior | None,
+    draw: DrawSample,
     out: Path,
 ) -> list[str]:
     import torch
 
-    from flatsort.embedding.figures.posteriors import posterior_figure
-    from flatsort.embedding.figures.sheets import save, sheet
+    from flatsort.embedding.figures.image_grids import image_grid, save_figure
+    from flatsort.embedding.figures.statistics_plots import posterior_figure
     from flatsort.embedding.representation.posterior import predictive
 
     thin = max(1, chains.draws.shape[0] * chains.draws.shape[1] // 200)
-    mean, deviation = predictive(model, chains.pooled()[:, ::thin])
+    mean, std = predictive(model, chains.pooled()[:, ::thin])
     with torch.no_grad():
         decoded = model.decode(q.mean)
     rows = [
         ("samples", samples),
         ("decoded mean of q", decoded),
         ("mean over p", mean),
-        ("5 × deviation over p", 5 * deviation),
+        ("5 × standard deviation over p", 5 * std),
     ]
-    save(sheet(rows, "Posterior predictive"), out / "predictive.png")
+    save_figure(image_grid(rows, "Posterior predictive", draw), out / "predictive.png")
     if grid is None or best is None:
         return ["predictive.png"]
     gaussians = [("encoder's q", "C3", q), ("best diagonal Gaussian", "C0", best)]
-    part = type(grid)(grid.nodes, grid.axis, grid.log_density[:SHOWN], grid.log_evidence[:SHOWN])
-    save(posterior_figure(part, chains.pooled(), gaussians, samples[:SHOWN]), out / "posterior.png")
+    part = type(grid)(grid.nodes, grid.axis, grid.log_density[:PANELS], grid.log_evidence[:PANELS])
+    figure = posterior_figure(part, chains.pooled(), gaussians, samples[:PANELS], draw)
+    save_figure(figure, out / "posterior.png")
     return ["predictive.png", "posterior.png"]
 
 

@@ -1,8 +1,8 @@
-"""What `flatsort latent measure` measures of a model, as far as the data tell."""
+"""Scores of latent spaces as representations, as far as the labels and factors of the data allow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,30 +11,31 @@ import numpy as np
 import torch
 
 from flatsort.embedding import checkpoint
-from flatsort.embedding.data.shapes import SHAPES
-from flatsort.embedding.figures import maps
-from flatsort.embedding.figures.colours import colours_of
-from flatsort.embedding.figures.information import information_figure
-from flatsort.embedding.figures.sheets import Shown, save
+from flatsort.embedding.data.builtin import DATA_SETS, INDEPENDENT_IMAGES
+from flatsort.embedding.figures import latent_maps
+from flatsort.embedding.figures.image_grids import save_figure
+from flatsort.embedding.figures.statistics_plots import information_figure
 from flatsort.embedding.geometry.measures import encode, reconstruction_error
 from flatsort.embedding.model import Batch, LatentModel
 from flatsort.embedding.random_generator import RandomGenerator
-from flatsort.embedding.representation.clustering import clustering
 from flatsort.embedding.representation.disentanglement import disentanglement, mutual_information
 from flatsort.embedding.representation.downstream import label_efficiency
-from flatsort.embedding.representation.factors import Pool, known_factors
-from flatsort.tools.latent.latent_tables import Contender, Row, each
+from flatsort.embedding.representation.factors import EncodedFactors, known_factors
+from flatsort.embedding.representation.nearest_neighbours import clustering
+from flatsort.tools.experiments.model_tables import MeasuredModel, SeededModel, measure_models
+from flatsort.tools.latent.common import encode_samples
+from flatsort.tracker.config import restore_part
 from flatsort.tracker.types import Float, Int
 
 if TYPE_CHECKING:
     from flatsort.embedding.data.sample_set import SampleSet
 
-FRESH = 1000
-"""Added to the seed of rendered shapes, so that none of a training's set is measured again."""
-MAPPED = 500
+HELD_OUT_SEED = 1000
+"""Added to the seed of rendered shapes, so that the samples are not those of a training."""
+MAP_SAMPLES = 500
 """Samples on a map."""
 BATCH = 256
-COLUMNS = {
+TITLES = {
     "dim": "dimensions",
     "error": "error",
     "nll": "reconstruction, nats",
@@ -54,40 +55,42 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Numbers by name, and sentences about what was left out."""
+class RepresentationScores:
+    """Scores by name, and sentences about what was left out."""
 
-    numbers: dict[str, float]
+    scores: dict[str, float]
     notes: list[str]
 
     def flat(self) -> dict[str, float]:
-        """All numbers by name."""
-        return self.numbers
+        """All scores by name."""
+        return self.scores
 
 
-def fresh(sources: Sequence[str], shape: Sequence[int], points: int, seed: int) -> SampleSet | None:
-    """Newly rendered samples where the source is one kind of rendered shape (no file of this name): held out."""
+def render_held_out(sources: Sequence[str], shape: Sequence[int], points: int, seed: int) -> SampleSet | None:
+    """Newly rendered samples if the only source is a kind of rendered shape, and no file of this name: held out."""
     square = len(shape) == 3 and shape[1] == shape[2]
-    if len(sources) != 1 or sources[0] not in SHAPES or Path(sources[0]).exists() or not square or shape[0] != 1:
+    names = DATA_SETS.names(INDEPENDENT_IMAGES)
+    if len(sources) != 1 or sources[0] not in names or Path(sources[0]).exists() or not square or shape[0] != 1:
         return None
-    return SHAPES[sources[0]](points, FRESH + seed, shape[1])
+    settings = {"name": sources[0], "samples": points, "seed": HELD_OUT_SEED + seed, "size": shape[1]}
+    return DATA_SETS.build(restore_part(DATA_SETS, settings))
 
 
-def survey(
-    models: Sequence[Contender], data: SampleSet, seed: int, votes: int, shown: Callable[..., Iterable[Findings]]
-) -> list[Row[Findings]]:
-    """Measure all models on the same samples; see `measure` and `tools.latent.latent_tables.each`."""
+def score_models(
+    models: Sequence[SeededModel[LatentModel]], data: SampleSet, seed: int, votes: int
+) -> list[MeasuredModel[RepresentationScores]]:
+    """Score all models on the same samples; see `score`."""
 
-    def measured(path: Path, model: LatentModel) -> Findings:
-        return measure(model, data, seed, votes, checkpoint.read_header(path)[1].training.get("steps", 0))
+    def measured(file: str, model: LatentModel) -> RepresentationScores:
+        return score(model, data, seed, votes, checkpoint.read_header(file)[1].training.get("steps", 0))
 
-    return each(models, measured, shown)
+    return measure_models(models, measured)
 
 
-def measure(model: LatentModel, data: SampleSet, seed: int, votes: int, step: int) -> Findings:
-    """Measure a model in evaluation mode.
+def score(model: LatentModel, data: SampleSet, seed: int, votes: int, step: int) -> RepresentationScores:
+    """Score a model in evaluation mode.
 
-    Factors are looked for in `LatentModel.encode`, identities in `LatentModel.embed`, by which images are compared.
+    Factors are predicted from `LatentModel.encode`, identities from `LatentModel.embed`, by which images are compared.
 
     Parameters
     ----------
@@ -97,67 +100,66 @@ def measure(model: LatentModel, data: SampleSet, seed: int, votes: int, step: in
     votes : int
         Points that the classifiers of the disentanglement scores are fitted to; half as many test them.
     step : int
-        That training ended with: what the terms of the loss are computed at.
+        Last training step, at which the terms of the loss are computed.
 
     Raises
     ------
     ValueError
         If latents are not finite.
     """
-    latents = _through(model.encode, data)
-    numbers: dict[str, float] = {"dim": float(model.dim), **_losses(model, data, seed, step)}
+    latents = _apply(model.encode, data)
+    scores: dict[str, float] = {"dim": float(model.dim), **_losses(model, data, seed, step)}
     notes: list[str] = []
     factors, identity = known_factors(data.factors), data.columns["identity"]
     if factors:
-        scores = disentanglement(Pool(latents, factors), seed, votes, max(1, votes // 2))
-        numbers |= {"disentanglement.chance" if k == "chance" else k: v for k, v in scores.flat().items()}
+        measured = disentanglement(EncodedFactors(latents, factors), seed, votes, max(1, votes // 2))
+        scores |= {"disentanglement.chance" if k == "chance" else k: v for k, v in measured.flat().items()}
     known = identity >= 0
     if len(np.unique(identity[known])) > 1:
-        compared = _through(model.embed, data)
-        numbers |= _attempt(lambda: clustering(compared, identity, seed).flat(), notes)
+        compared = _apply(model.embed, data)
+        scores |= _attempt(lambda: clustering(compared, identity, seed).flat(), notes)
         tasks = {"identity": (compared[known], identity[known])}
     else:
         notes.append("no identities are known: neither neighbours nor silhouette")
         tasks = {}
     tasks |= {name: (latents, codes) for name, codes in factors.items()}
-    numbers |= _downstream(tasks, seed, notes)
+    scores |= _downstream(tasks, seed, notes)
     if not factors:
         notes.append("no factors are known: no scores of disentanglement")
-    return Findings(numbers, notes)
+    return RepresentationScores(scores, notes)
 
 
-def notes(rows: Sequence[Row[Findings]]) -> list[str]:
+def notes_of(rows: Sequence[MeasuredModel[RepresentationScores]]) -> list[str]:
     """What was left out, each sentence once."""
-    return list(dict.fromkeys(sentence for row in rows for run in row.runs for sentence in run.notes))
+    return list(dict.fromkeys(note for row in rows for seed in row.seeds for note in seed.notes))
 
 
-def draw(models: Sequence[Contender], data: SampleSet, out: Path, seed: int) -> list[Path]:
-    """Write maps and the table of information of each model's first seed into a folder; gives their paths."""
+def draw(models: Sequence[SeededModel[LatentModel]], data: SampleSet, out: Path, seed: int) -> list[Path]:
+    """Write maps and mutual information of each model's first seed into a folder; gives the paths of the figures."""
     figures = {}
-    some = data.take(np.sort(RandomGenerator(seed, "map").permutation(len(data))[:MAPPED].numpy()))
-    samples, colours = some.tensor(slice(None)), colours_of(some)
-    shown = [Shown(one.name, one.models[0], samples, encode(one.models[0], samples)) for one in models]
-    for method in maps.METHODS:
-        figures[f"map_{method}"] = maps.map_figure(shown, method, colours, seed)
+    some = data.take(np.sort(RandomGenerator(seed, "map").permutation(len(data))[:MAP_SAMPLES].numpy()))
+    encoded, colours = encode_samples(models, some), latent_maps.colours_of(some)
+    for method in latent_maps.METHODS:
+        figures[f"map_{method}"] = latent_maps.map_figure(encoded, method, colours, seed)
     factors = known_factors(data.factors)
     if factors:
         codes = np.stack(list(factors.values()), axis=1)
         entropy = mutual_information(codes.astype(np.float64), codes, None).diagonal()
-        tables = {one.name: mutual_information(_through(one.models[0].encode, data), codes) / entropy for one in models}
+        tables = {one.name: mutual_information(_apply(one.models[0].encode, data), codes) / entropy for one in models}
         figures["information"] = information_figure(tables, list(factors))
     for name, figure in figures.items():
-        save(figure, out / f"{name}.png")
+        save_figure(figure, out / f"{name}.png")
     return [out / f"{name}.png" for name in figures]
 
 
-def _through(function: Callable[[torch.Tensor], torch.Tensor], data: SampleSet) -> Float:
-    """What a function of samples [n *shape] gives for all of them, a part at a time, float64 [n d]."""
+def _apply(function: Callable[[torch.Tensor], torch.Tensor], data: SampleSet) -> Float:
+    """A function of samples [n *shape] applied to all of them, a batch at a time, float64 [n d]."""
     with torch.inference_mode():
         parts = [function(data.tensor(slice(i, i + BATCH))).double().numpy() for i in range(0, len(data), BATCH)]
-    found: Float = np.concatenate(parts)
-    if not np.isfinite(found).all():
+    latents: Float = np.concatenate(parts)
+    if not np.isfinite(latents).all():
         raise ValueError("expected finite latents, the model gives others")
-    return found
+    return latents
 
 
 def _losses(model: LatentModel, data: SampleSet, seed: int, step: int) -> dict[str, float]:
@@ -177,19 +179,19 @@ def _losses(model: LatentModel, data: SampleSet, seed: int, step: int) -> dict[s
 
 def _downstream(tasks: dict[str, tuple[Float, Int]], seed: int, notes: list[str]) -> dict[str, float]:
     """Accuracies of every task, and their means over the tasks."""
-    found = {}
+    by_task = {}
     for name, (latents, labels) in tasks.items():
-        numbers = _attempt(lambda z=latents, y=labels: label_efficiency(z, y, seed).flat(), notes, f"{name}: ")  # type: ignore[misc]
-        if numbers:
-            found[name] = numbers
-    flat = {f"{name}.{key}": value for name, numbers in found.items() for key, value in numbers.items()}
-    for key in ("few", "many", "ratio") if found else ():
-        flat[f"downstream.{key}"] = float(np.mean([numbers[key] for numbers in found.values()]))
+        scores = _attempt(lambda z=latents, y=labels: label_efficiency(z, y, seed).flat(), notes, f"{name}: ")  # type: ignore[misc]
+        if scores:
+            by_task[name] = scores
+    flat = {f"{name}.{key}": value for name, scores in by_task.items() for key, value in scores.items()}
+    for key in ("few", "many", "ratio") if by_task else ():
+        flat[f"downstream.{key}"] = float(np.mean([scores[key] for scores in by_task.values()]))
     return flat
 
 
 def _attempt(measured: Callable[[], dict[str, float]], notes: list[str], prefix: str = "") -> dict[str, float]:
-    """Numbers, or none and a note of why they cannot be had."""
+    """Scores, or none and a note why they cannot be computed."""
     try:
         return measured()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""``flatsort latent traverse``: what each number of a latent does to the picture."""
+"""``flatsort latent traverse``: how the decoded image changes along each latent dimension."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import click
 from flatsort.tools.cli import debug_option, run
 from flatsort.tools.latent.common import (
     data_option,
-    gathered,
+    draw_subset,
+    gather_samples,
     model_option,
     open_model,
     out_option,
@@ -24,8 +25,8 @@ from flatsort.tools.latent.common import (
 @out_option
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Dimensions that are drawn.")
 @click.option("--order", type=click.Choice(["importance", "model"]), default="importance", show_default=True)
-@click.option("--reach", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True, help="Deviations.")
-@click.option("--pictures", type=click.IntRange(2), default=9, show_default=True, help="In a row.")
+@click.option("--reach", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True, help="In deviations.")
+@click.option("--images", type=click.IntRange(2), default=9, show_default=True, help="In a row.")
 @click.option("--sample", type=click.IntRange(0), help="Row of --data to start from; else the mean of all latents.")
 @click.option("--points", type=click.IntRange(10), default=300, show_default=True, help="Samples to measure on.")
 @seed_option
@@ -37,47 +38,44 @@ def main(
     top: int,
     order: str,
     reach: float,
-    pictures: int,
+    images: int,
     sample: int | None,
     points: int,
     seed: int,
 ) -> None:
-    """Draw what each number of a latent does, the most important first.
+    """Draw how the decoded image changes along each latent dimension, the most important first.
 
-    A dimension's importance is the root mean square change of the decoded picture, as the model's likelihood weighs it,
-    where the number is put to its mean; of a linear model with uncorrelated codes: the root of a principal component's
-    eigenvalue. --order model keeps the model's own order (pca_ae: that of its stages).
+    A dimension's importance is the root mean square change of the decoded sample, as the model's likelihood weighs it,
+    where the dimension is set to its mean; for a linear model with uncorrelated codes this is the root of a principal
+    component's eigenvalue. --order model keeps the model's own order (pca_ae: that of its stages).
 
-    Leaves in --out: traverse.png and traverse.json (mean, deviation, importance and share of every dimension).
+    Leaves in --out: traverse.png and traverse.json (mean, standard deviation, importance and share of each dimension).
 
     \b
     flatsort latent traverse --model runs/pca --data ellipses --out runs/traverse
     flatsort latent traverse --model flat_vhp_vae --data crops/ --sample 7 --top 5 --out runs/traverse
     """
-    from flatsort.embedding.figures import traversals
-    from flatsort.embedding.figures.sheets import save
-    from flatsort.embedding.geometry.measures import encode
-    from flatsort.tools.latent.latent_tables import choose
+    from flatsort.embedding.figures.decoded_images import traversals
+    from flatsort.embedding.figures.image_grids import drawing_for, save_figure
+    from flatsort.embedding.geometry.measures import encode, latent_dimensions
 
     opened = open_model(model)
-    data = gathered(sources, opened, out)
+    data = gather_samples(sources, opened, out)
     if sample is not None and sample >= len(data):
         raise click.UsageError(f"--sample: expected a row below {len(data)}, got {sample}")
-    latents = encode(opened, choose(data, points, seed).tensor(slice(None)))
-    found = traversals.dimensions(opened, latents)
-    ranking = found.ranking if order == "importance" else list(range(opened.dim))
-    around = found.mean if sample is None else encode(opened, data.tensor(slice(sample, sample + 1)))[0]
-    figure = traversals.traversals(opened, found, ranking[:top], around, reach, pictures)
-    save(figure, out / "traverse.png")
-    squares = found.importance.double().square()
-    shares = (squares / squares.sum().clamp_min(1e-30)).tolist()
+    latents = encode(opened, draw_subset(data, points, seed).tensor(slice(None)))
+    dimensions = latent_dimensions(opened, latents)
+    ranking = dimensions.ranking if order == "importance" else list(range(opened.dim))
+    start = dimensions.mean if sample is None else encode(opened, data.tensor(slice(sample, sample + 1)))[0]
+    figure = traversals(opened, dimensions, ranking[:top], start, reach, images, drawing_for(data.note))
+    save_figure(figure, out / "traverse.png")
     rows = [
         {
             "dimension": i + 1,
-            "importance": float(found.importance[i]),
-            "share": shares[i],
-            "mean": float(found.mean[i]),
-            "deviation": float(found.deviation[i]),
+            "importance": float(dimensions.importance[i]),
+            "share": float(dimensions.shares[i]),
+            "mean": float(dimensions.mean[i]),
+            "deviation": float(dimensions.std[i]),
         }
         for i in ranking
     ]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from flatsort.embedding.data.walker import walker
-from flatsort.embedding.geometry.measures import Measures, encode, measure
+from flatsort.embedding.data.builtin.walker import walker
+from flatsort.embedding.geometry.measures import LatentGeometry, encode, measure_geometry
 from flatsort.embedding.likelihood import LikelihoodConfig
 from flatsort.embedding.model import LatentModel, build
 from flatsort.embedding.models.ae import AEConfig
@@ -36,11 +36,11 @@ def linear(dim: int, length: int, stretch: float = 1.0) -> LatentModel:
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_an_isometry_is_flat(dim: int) -> None:
     samples = torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
-    found = measure(linear(dim, 8), samples)
+    found = measure_geometry(linear(dim, 8), samples)
     assert found.dim == dim
     assert found.data.flatness == pytest.approx(0, abs=1e-6)
     assert found.between.condition_median == pytest.approx(1, abs=1e-4)
-    assert (found.geodesic_ratio, found.geodesic_spread) == pytest.approx((1, 0), abs=1e-3)
+    assert (found.geodesic_ratio, found.geodesic_variation) == pytest.approx((1, 0), abs=1e-3)
     assert found.curvature == pytest.approx(0, abs=1e-3)
     model = linear(dim, 8)
     lost = (samples - model.decode(model.encode(samples))).square().mean().sqrt()
@@ -48,16 +48,16 @@ def test_an_isometry_is_flat(dim: int) -> None:
 
 
 def test_a_stretched_direction_shows() -> None:
-    found = measure(linear(2, 8, stretch=3.0), torch.randn(60, 8, generator=torch.Generator().manual_seed(1)))
+    found = measure_geometry(linear(2, 8, stretch=3.0), torch.randn(60, 8, generator=torch.Generator().manual_seed(1)))
     assert found.data.condition_median == pytest.approx(9, rel=1e-4)
-    assert found.data.magnification_spread == pytest.approx(0, abs=1e-5)
+    assert found.data.magnification_std == pytest.approx(0, abs=1e-5)
     assert found.data.flatness == pytest.approx(82 / 100 - 0.5, abs=1e-5)
-    assert found.geodesic_spread > 0.1
+    assert found.geodesic_variation > 0.1
 
 
 def test_same_seed_same_numbers() -> None:
     model, samples = linear(2, 8), torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
-    assert measure(model, samples, 3) == measure(model, samples, 3)
+    assert measure_geometry(model, samples, 3) == measure_geometry(model, samples, 3)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
@@ -70,8 +70,10 @@ def test_every_number_is_finite(shape: list[int], kind: str) -> None:
         likelihood=LikelihoodConfig(kind=kind),
     )
     samples = torch.rand(20, *shape, generator=torch.Generator().manual_seed(0))
-    numbers = measure(build(config).eval(), samples).flat()
-    assert {"dim", "error", "data.condition_mean", "between.flatness", "geodesic_spread", "curvature"} <= set(numbers)
+    numbers = measure_geometry(build(config).eval(), samples).flat()
+    assert {"dim", "error", "data.condition_mean", "between.flatness", "geodesic_variation", "curvature"} <= set(
+        numbers
+    )
     assert all(math.isfinite(number) for number in numbers.values())
     json.dumps(numbers, allow_nan=False)
 
@@ -79,7 +81,7 @@ def test_every_number_is_finite(shape: list[int], kind: str) -> None:
 def test_a_dimension_that_the_decoder_ignores() -> None:
     model = linear(3, 8)
     model.decoder[0].weight.data[:, 0] = 0  # type: ignore[index]
-    found: Measures = measure(model, torch.randn(20, 8, generator=torch.Generator().manual_seed(1)))
+    found: LatentGeometry = measure_geometry(model, torch.randn(20, 8, generator=torch.Generator().manual_seed(1)))
     assert found.data.singular == 20
     assert all(math.isfinite(number) for number in found.flat().values())
 
@@ -88,7 +90,7 @@ def test_a_collapsed_encoder_is_refused() -> None:
     model = linear(2, 21)
     model.encoder[0].weight.data.zero_()  # type: ignore[index]
     with pytest.raises(ValueError, match="same latent for all samples"):
-        measure(model, walker(20, 0).tensor(slice(None)))
+        measure_geometry(model, walker(20, 0).tensor(slice(None)))
 
 
 def test_encoding_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

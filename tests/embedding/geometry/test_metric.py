@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from flatsort.embedding.geometry.metric import FLOOR, log_magnification, metric_tensor, spectrum, statistics
+from flatsort.embedding.geometry.metric import FLOOR, log_magnification, metric_statistics, metric_tensor, spectrum
 from flatsort.embedding.models.ae import AE, AEConfig
 from flatsort.embedding.nets import NetConfig
 from flatsort.embedding.objectives.flatness import Decode
@@ -43,11 +43,11 @@ def test_polar_coordinates() -> None:
     tensors = metric_tensor(polar, z)
     torch.testing.assert_close(tensors, torch.diag_embed(torch.stack([torch.ones(50).double(), z[:, 0] ** 2], 1)))
     torch.testing.assert_close(log_magnification(tensors), z[:, 0].log())
-    found = statistics(tensors)
+    found = metric_statistics(tensors)
     expected = torch.maximum(z[:, 0], 1 / z[:, 0]) ** 2
     assert found.condition_mean == pytest.approx(float(expected.mean()))
     assert found.condition_median == pytest.approx(float(expected.median()))
-    assert found.magnification_spread == pytest.approx(float(z[:, 0].log().std(correction=0)))
+    assert found.magnification_std == pytest.approx(float(z[:, 0].log().std(correction=0)))
     assert found.log_magnification == pytest.approx(float(z[:, 0].log().mean()))
     assert found.scale == pytest.approx(float((1 + z[:, 0] ** 2).mean()) / 2)
     assert found.flatness == pytest.approx(float((1 + z[:, 0] ** 4).mean() / (1 + z[:, 0] ** 2).mean() ** 2) - 0.5)
@@ -73,37 +73,37 @@ def test_no_gradient_and_no_change_is_left() -> None:
 @pytest.mark.parametrize("dim", [1, 2, 9])
 def test_isometry_is_flat_at_any_scale(scale: float, dim: int) -> None:
     basis = torch.linalg.qr(_latents(12, dim).double())[0]
-    found = statistics(metric_tensor(lambda z: scale * z @ basis.T, _latents(20, dim).double()))
+    found = metric_statistics(metric_tensor(lambda z: scale * z @ basis.T, _latents(20, dim).double()))
     assert found.flatness == pytest.approx(0, abs=1e-9)
     assert found.condition_mean == pytest.approx(1)
-    assert found.magnification_spread == pytest.approx(0, abs=1e-6)
+    assert found.magnification_std == pytest.approx(0, abs=1e-6)
     assert found.scale == pytest.approx(scale**2)
     assert found.log_magnification == pytest.approx(dim * math.log(scale))
 
 
 def test_flatness_is_free_of_scale_and_grows() -> None:
     z = _latents(30, 2)
-    bent = [statistics(metric_tensor(parabola(k), z)).flatness for k in (0.0, 0.2, 0.5)]
+    bent = [metric_statistics(metric_tensor(parabola(k), z)).flatness for k in (0.0, 0.2, 0.5)]
     assert bent == sorted(bent)
     assert bent[0] == pytest.approx(0, abs=1e-6)
-    large = statistics(metric_tensor(lambda z: 100 * parabola(0.5)(z), z)).flatness
+    large = metric_statistics(metric_tensor(lambda z: 100 * parabola(0.5)(z), z)).flatness
     assert large == pytest.approx(bent[-1], rel=1e-4)
 
 
 def test_an_ignored_dimension_stays_finite_and_is_counted() -> None:
-    found = statistics(metric_tensor(lambda z: torch.stack([z[:, 0], 2 * z[:, 0]], 1), _latents(8, 3)))
+    found = metric_statistics(metric_tensor(lambda z: torch.stack([z[:, 0], 2 * z[:, 0]], 1), _latents(8, 3)))
     assert found.singular == 8
     assert found.condition_mean == pytest.approx(1 / FLOOR)
     assert math.isfinite(found.log_magnification)
-    assert found.magnification_spread == pytest.approx(0, abs=1e-6)
+    assert found.magnification_std == pytest.approx(0, abs=1e-6)
     # diag(5, 0, 0): 25 / 25 - 1/3
     assert found.flatness == pytest.approx(2 / 3)
 
 
 def test_refuses_what_cannot_be_measured() -> None:
     with pytest.raises(ValueError, match="same sample for all latents"):
-        statistics(metric_tensor(lambda z: 0 * z, _latents(3, 2)))
+        metric_statistics(metric_tensor(lambda z: 0 * z, _latents(3, 2)))
     with pytest.raises(ValueError, match="not finite"):
         spectrum(torch.full((1, 2, 2), torch.nan))
     with pytest.raises(ValueError, match="got none"):
-        statistics(metric_tensor(polar, torch.zeros(0, 2)))
+        metric_statistics(metric_tensor(polar, torch.zeros(0, 2)))

@@ -1,4 +1,4 @@
-"""Scores of representations for which they are known: one dimension a factor, rotated ones, noise."""
+"""Scores of representations for which they are known: one dimension per factor, rotated ones, noise."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ from flatsort.embedding.representation.disentanglement import (
     mutual_information,
     mutual_information_gap,
 )
-from flatsort.embedding.representation.factors import Made, Pool, Source, coded, known_factors
+from flatsort.embedding.representation.factors import (
+    EncodedFactors,
+    FactorSource,
+    RenderedFactors,
+    discretised,
+    known_factors,
+)
 from flatsort.tracker.types import Float
 
 COUNTS = {"shape": 3, "scale": 6, "turn": 10, "place": 20}
 VOTES = {"train": 600, "test": 300, "batch": 32}
-TURNED = np.array([[1, 1, 0, 0], [1, -1, 0, 0], [0, 0, 1, 1], [0, 0, 1, -1]]) / np.sqrt(2)
+ROTATION = np.array([[1, 1, 0, 0], [1, -1, 0, 0], [0, 0, 1, 1], [0, 0, 1, -1]]) / np.sqrt(2)
 
 
 def codes(factors: dict[str, Float]) -> Float:
-    """Unit deviation, one column a factor."""
+    """Unit standard deviation, one column per factor."""
     return np.stack([(f - (COUNTS[k] - 1) / 2) / np.sqrt((COUNTS[k] ** 2 - 1) / 12) for k, f in factors.items()], 1)
 
 
@@ -36,29 +42,29 @@ def noise(factors: dict[str, Float]) -> Float:
     return random.normal(size=(len(factors["place"]), 4))
 
 
-def pooled(encode: Callable[[dict[str, Float]], Float], n: int = 3000) -> Pool:
+def encoded(encode: Callable[[dict[str, Float]], Float], n: int = 3000) -> EncodedFactors:
     random = np.random.default_rng(0)
     factors = {name: random.integers(0, count, n) for name, count in COUNTS.items()}
-    return Pool(encode({k: v.astype(np.float64) for k, v in factors.items()}), factors)
+    return EncodedFactors(encode({k: v.astype(np.float64) for k, v in factors.items()}), factors)
 
 
-def both(encode: Callable[[dict[str, Float]], Float]) -> list[Source]:
-    return [Made(encode, COUNTS), pooled(encode)]
+def sources(encode: Callable[[dict[str, Float]], Float]) -> list[FactorSource]:
+    return [RenderedFactors(encode, COUNTS), encoded(encode)]
 
 
-@pytest.mark.parametrize("kind", [0, 1], ids=["made", "pool"])
-def test_one_dimension_a_factor_scores_one(kind: int) -> None:
+@pytest.mark.parametrize("kind", [0, 1], ids=["rendered", "encoded"])
+def test_one_dimension_per_factor_scores_one(kind: int) -> None:
     scales = np.array([0.1, 1.0, 3.0, 40.0])  # no score depends on them
-    source = both(lambda f: codes(f) * scales)[kind]
+    source = sources(lambda f: codes(f) * scales)[kind]
     assert beta_vae_score(source, 0, **VOTES) > 0.99
     assert factor_vae_score(source, 0, **VOTES) == 1
     latents, factors = source.any(3000, np.random.default_rng(0))
     assert mutual_information_gap(latents, factors) > 0.97
 
 
-@pytest.mark.parametrize("kind", [0, 1], ids=["made", "pool"])
+@pytest.mark.parametrize("kind", [0, 1], ids=["rendered", "encoded"])
 def test_noise_scores_as_chance(kind: int) -> None:
-    source = both(noise)[kind]
+    source = sources(noise)[kind]
     assert beta_vae_score(source, 0, **VOTES) == pytest.approx(0.25, abs=0.08)
     assert factor_vae_score(source, 0, **VOTES) == pytest.approx(0.25, abs=0.08)
     latents, factors = source.any(3000, np.random.default_rng(0))
@@ -66,32 +72,32 @@ def test_noise_scores_as_chance(kind: int) -> None:
 
 
 def test_a_rotation_has_no_gap() -> None:
-    """Slide 67: the same distribution, every axis a mixture of two factors."""
-    found = disentanglement(pooled(lambda f: codes(f) @ TURNED), 0, 400, 200)
+    """The same distribution, but every axis is a mixture of two factors."""
+    found = disentanglement(encoded(lambda f: codes(f) @ ROTATION), 0, 400, 200)
     assert found.mig < 0.15
     assert found.active == 4
     assert found.chance == 0.25
-    straight = disentanglement(pooled(codes), 0, 400, 200)
+    straight = disentanglement(encoded(codes), 0, 400, 200)
     assert straight.mig > 5 * found.mig
 
 
-def test_dead_dimensions_take_no_part() -> None:
-    still = pooled(lambda f: np.concatenate([codes(f), 0.01 * noise(f)[:, :2]], axis=1))
-    found = disentanglement(still, 0, 400, 200)
+def test_dead_dimensions_are_left_out() -> None:
+    source = encoded(lambda f: np.concatenate([codes(f), 0.01 * noise(f)[:, :2]], axis=1))
+    found = disentanglement(source, 0, 400, 200)
     assert (found.factor_vae, found.active) == (1, 4)
-    assert factor_vae_score(pooled(lambda f: 0.001 * noise(f)), 0, **VOTES) == 0
-    assert beta_vae_score(pooled(lambda f: 0 * noise(f)), 0, **VOTES) == pytest.approx(0.25, abs=0.08)
+    assert factor_vae_score(encoded(lambda f: 0.001 * noise(f)), 0, **VOTES) == 0
+    assert beta_vae_score(encoded(lambda f: 0 * noise(f)), 0, **VOTES) == pytest.approx(0.25, abs=0.08)
 
 
 def test_half_of_the_factors() -> None:
-    """Latents that know two of four factors: these are told, the others are guessed."""
-    source = pooled(lambda f: codes(f)[:, :2])
+    """Latents that encode two of four factors: these are predicted, the others are guessed."""
+    source = encoded(lambda f: codes(f)[:, :2])
     assert beta_vae_score(source, 0, **VOTES) == pytest.approx(0.75, abs=0.08)
     assert factor_vae_score(source, 0, **VOTES) == pytest.approx(0.5, abs=0.08)
 
 
 def test_same_seed_same_scores() -> None:
-    source = pooled(lambda f: codes(f) @ TURNED + 0.5 * noise(f))
+    source = encoded(lambda f: codes(f) @ ROTATION + 0.5 * noise(f))
     one, same, other = (disentanglement(source, seed, 200, 100) for seed in (1, 1, 2))
     assert one == same
     assert one != other
@@ -116,43 +122,45 @@ def test_bins_are_of_equal_width() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 6), st.integers(2, 5), st.integers(0, 100))
-def test_groups_of_a_pool_are_alike(values: int, size: int, seed: int) -> None:
+def test_groups_share_the_value_of_a_factor(values: int, size: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     known = np.concatenate([np.repeat(np.arange(values), 2), random.integers(0, values, 20)])
     rows = np.arange(len(known), dtype=np.float64)
-    pool = Pool(np.stack([rows, known], 1), {"a": known, "b": np.arange(len(known)) % 2})
-    found = pool.alike(0, 40, size, random)
+    source = EncodedFactors(np.stack([rows, known], 1), {"a": known, "b": np.arange(len(known)) % 2})
+    found = source.sharing(0, 40, size, random)
     assert found.shape == (40, size, 2)
     assert (found[..., 1] == found[:, :1, 1]).all()
     assert (found[:, 1:, 0] != found[:, :1, 0]).all()
 
 
 def test_all_other_factors_are_random() -> None:
-    made = Made(lambda f: np.stack(list(f.values()), 1), COUNTS).alike(2, 500, 2, np.random.default_rng(0))
-    equal = (made[:, 0] == made[:, 1]).mean(0)
+    latents = RenderedFactors(lambda f: np.stack(list(f.values()), 1), COUNTS).sharing(
+        2, 500, 2, np.random.default_rng(0)
+    )
+    equal = (latents[:, 0] == latents[:, 1]).mean(0)
     assert equal[2] == 1
     assert_allclose(equal[[0, 1, 3]], [1 / 3, 1 / 6, 1 / 20], atol=0.06)
 
 
 def test_factors_as_whole_numbers() -> None:
     random = np.random.default_rng(0)
-    assert coded(np.array([3.0, 1.0, 3.0, 7.0])).tolist() == [1, 0, 1, 2]
+    assert discretised(np.array([3.0, 1.0, 3.0, 7.0])).tolist() == [1, 0, 1, 2]
     continuous = random.normal(size=1000)
-    tenths = coded(continuous)
+    tenths = discretised(continuous)
     assert np.bincount(tenths).tolist() == [100] * 10
     assert (np.diff(tenths[np.argsort(continuous)]) >= 0).all()
     skewed = np.concatenate([np.zeros(900), random.uniform(1, 2, 100)])
-    assert np.bincount(coded(skewed)).tolist() == [900, 100]
+    assert np.bincount(discretised(skewed)).tolist() == [900, 100]
     assert list(known_factors({"same": np.ones(9), "other": np.arange(9.0)})) == ["other"]
 
 
-def test_bad_pools_are_refused() -> None:
+def test_bad_factors_are_refused() -> None:
     factor = np.array([0, 1, 0, 1])
     for latents, factors, sentence in (
-        (np.zeros((4, 2)), {}, "expected some"),
-        (np.zeros((5, 2)), {"a": factor}, "each of the 5 rows"),
+        (np.zeros((4, 2)), {}, "expected one or more"),
+        (np.zeros((5, 2)), {"a": factor}, "each with 5 rows"),
         (np.full((4, 2), np.nan), {"a": factor}, "finite numbers"),
         (np.zeros((4, 2)), {"a": np.arange(4)}, "factor a: expected samples that share a value"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            Pool(latents, factors)
+            EncodedFactors(latents, factors)

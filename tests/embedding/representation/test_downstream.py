@@ -51,9 +51,9 @@ def test_held_out_rows_are_not_fitted() -> None:
 def test_accuracy_is_that_of_scikit_learn() -> None:
     latents, labels = blobs(400, noise=0.6)
     train, test = np.arange(250), np.arange(250, 400)
-    mean, deviation = latents[train].mean(0), latents[train].std(0)
-    peer = LogisticRegression(max_iter=1000).fit((latents[train] - mean) / deviation, labels[train])
-    expected = peer.score((latents[test] - mean) / deviation, labels[test])
+    mean, std = latents[train].mean(0), latents[train].std(0)
+    reference = LogisticRegression(max_iter=1000).fit((latents[train] - mean) / std, labels[train])
+    expected = reference.score((latents[test] - mean) / std, labels[test])
     assert accuracy(latents, labels, train, test) == pytest.approx(expected)
     only = np.flatnonzero(labels == 2)
     assert accuracy(latents, labels, only, np.arange(400)) == pytest.approx((labels == 2).mean())
@@ -71,7 +71,7 @@ def test_bad_input_is_refused() -> None:
         (latents, np.zeros(200, np.int64), "expected 2 to 50 classes, got 1"),
         (latents, np.arange(200), "expected 2 to 50 classes, got 200"),
         (latents[:120], labels[:120], "expected 150 samples or more, got 120"),
-        (latents[:-1], labels, "one a label, got 199 for 200"),
+        (latents[:-1], labels, "one per label, got 199 for 200"),
         (np.where(latents > 1, np.inf, latents), labels, "expected finite latents"),
     ):
         with pytest.raises(ValueError, match=sentence):

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from flatsort.embedding.random_generator import RandomGenerator
-from flatsort.embedding.representation.image_quality import K1, K2, psnr, ssim
+from flatsort.embedding.representation.image_quality import K1, K2, psnr, psnr_of_error, ssim
 
 
 def test_psnr_of_known_errors() -> None:
-    truth = torch.zeros(2, 1, 12, 12)
-    assert psnr(truth + 0.1, truth) == pytest.approx(20, abs=1e-5)
-    assert psnr(truth, truth) == 100.0
+    reference = torch.zeros(2, 1, 12, 12)
+    assert psnr(reference + 0.1, reference) == pytest.approx(20, abs=1e-5)
+    assert psnr(reference, reference) == 100.0
+    assert psnr_of_error(25.5**2, 255.0) == pytest.approx(20)
 
 
-def test_ssim_of_flat_pictures_is_that_of_their_brightness() -> None:
+def test_ssim_of_constant_images_is_that_of_their_brightness() -> None:
     a, b = torch.full((1, 3, 16, 12), 0.2), torch.full((1, 3, 16, 12), 0.7)
     expected = (2 * 0.2 * 0.7 + K1**2) / (0.2**2 + 0.7**2 + K1**2)
     assert ssim(a, b).item() == pytest.approx(expected, rel=1e-5)
@@ -36,6 +37,6 @@ def test_opencv_finds_the_same() -> None:
         assert ssim(a, b)[n].item() == pytest.approx(np.mean(maps), rel=1e-6)
 
 
-def test_small_pictures_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"ssim: expected two stacks of pictures .* of 11 pixels or more"):
+def test_small_images_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"ssim: expected two stacks of images .* of 11 pixels or more"):
         ssim(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8))

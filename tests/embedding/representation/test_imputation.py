@@ -1,4 +1,4 @@
-"""Missing frames: which are hidden, and what fills them."""
+"""Imputation of missing frames: which are hidden, and how well they are regressed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig
 from flatsort.embedding.random_generator import RandomGenerator
-from flatsort.embedding.representation.imputation import OWN, REGRESSED, fill, hide, judge
+from flatsort.embedding.representation.imputation import OWN, REGRESSED, hidden_frames, imputation_errors, impute
 
 
-class Plain(LatentModel):
+class IdentityModel(LatentModel):
     """Latents are samples."""
 
     def __init__(self, d: int) -> None:
@@ -28,12 +28,12 @@ class Plain(LatentModel):
 
 
 @given(st.integers(8, 60), st.integers(1, 9), st.integers(0, 99))
-def test_hidden_frames_have_seen_ones_on_both_sides(n: int, gap: int, seed: int) -> None:
-    share = hide(n, seed, missing=0.3)
+def test_hidden_frames_have_visible_ones_on_both_sides(n: int, gap: int, seed: int) -> None:
+    share = hidden_frames(n, seed, missing=0.3)
     assert np.count_nonzero(share) == round(0.3 * n)
     masks = [share]
     if n > 2 * gap:
-        together = hide(n, seed, gap=gap)
+        together = hidden_frames(n, seed, gap=gap)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], together, [False]]).astype(int)))
         assert set(np.diff(edges)[::2]) == {gap}
         masks.append(together)
@@ -42,25 +42,27 @@ def test_hidden_frames_have_seen_ones_on_both_sides(n: int, gap: int, seed: int)
         assert not hidden[-1]
 
 
-def test_a_curve_is_regressed_better_than_interpolated_and_its_band_is_honest() -> None:
+def test_a_curve_is_regressed_better_than_interpolated_and_its_band_has_the_right_width() -> None:
     frames = np.arange(80.0)
     clean = np.stack([np.sin(frames / 6), np.cos(frames / 8)], axis=1)
     noisy = clean + 0.03 * np.random.default_rng(0).standard_normal(clean.shape)
-    hidden = hide(80, 0, gap=6)
-    filled = fill(Plain(2).eval(), torch.from_numpy(noisy).float(), frames, frames[:, None], hidden)
-    numbers = judge(filled)
+    hidden = hidden_frames(80, 0, gap=6)
+    imputed = impute(IdentityModel(2).eval(), torch.from_numpy(noisy).float(), frames, frames[:, None], hidden)
+    errors = imputation_errors(imputed)
     straight = np.stack([np.interp(frames, frames[~hidden], noisy[~hidden, d]) for d in range(2)], axis=1)
-    np.testing.assert_allclose(filled.interpolated, straight, atol=1e-6)
-    np.testing.assert_allclose(filled.pictures["pixels interpolated"], straight[hidden], atol=1e-6)
-    assert numbers[f"{REGRESSED}.rmse"] < 0.6 * numbers["pixels interpolated.rmse"]
-    assert numbers[f"{REGRESSED}.rmse"] == pytest.approx(np.sqrt(np.mean((filled.mean - noisy)[hidden] ** 2)), rel=1e-4)
-    assert numbers[f"{OWN}.rmse"] == 0
-    assert 0.88 < numbers["coverage"] <= 1
-    assert not any(name.endswith("psnr") for name in numbers)
+    np.testing.assert_allclose(imputed.interpolated, straight, atol=1e-6)
+    np.testing.assert_allclose(imputed.images["pixels interpolated"], straight[hidden], atol=1e-6)
+    assert errors[f"{REGRESSED}.rmse"] < 0.6 * errors["pixels interpolated.rmse"]
+    assert errors[f"{REGRESSED}.rmse"] == pytest.approx(np.sqrt(np.mean((imputed.mean - noisy)[hidden] ** 2)), rel=1e-4)
+    assert errors[f"{OWN}.rmse"] == 0
+    assert 0.88 < errors["coverage"] <= 1
+    assert not any(name.endswith("psnr") for name in errors)
 
 
 def test_too_few_frames_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected frames to hide and three or more to see, got gaps of 5 of 9 frames"):
-        hide(9, 0, gap=5)
+    with pytest.raises(
+        ValueError, match="expected frames to hide and three or more visible ones, got gaps of 5 of 9 frames"
+    ):
+        hidden_frames(9, 0, gap=5)
     with pytest.raises(ValueError, match=r"got a share of 0\.01 of 9 frames"):
-        hide(9, 0, missing=0.01)
+        hidden_frames(9, 0, missing=0.01)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from flatsort.embedding.figures.colours import Colours
-from flatsort.embedding.figures.sheets import Shown
+from flatsort.embedding.figures.image_grids import EncodedSamples
+from flatsort.embedding.figures.latent_maps import Colours
 from flatsort.embedding.geometry.metric import log_magnification, metric_tensor
 from flatsort.embedding.geometry.paths import LatentGraph, grid_graph
 from flatsort.tracker.types import Float, Int
@@ -52,7 +52,7 @@ class Plane:
     scale: float
 
 
-def plane(shown: Shown) -> Plane:
+def plane(shown: EncodedSamples) -> Plane:
     """The metric of a model with two latent dimensions on a grid around its latents.
 
     Raises
@@ -77,7 +77,7 @@ def plane(shown: Shown) -> Plane:
     return Plane((x, y), graph, relative.reshape(len(y), len(x)).numpy(), np.sqrt(scale))
 
 
-def metric_figure(models: Sequence[Shown], colours: Colours, seed: int = 0) -> Figure:
+def metric_figure(models: Sequence[EncodedSamples], colours: Colours, seed: int = 0) -> Figure:
     """A panel a model: rings of equal distance around some samples and shortest paths between these.
 
     Rings have the same distances in every panel as shares of the plane's size times c, so that those of an isometric
@@ -106,7 +106,7 @@ def metric_figure(models: Sequence[Shown], colours: Colours, seed: int = 0) -> F
     return figure
 
 
-def _draw(axes: Axes, shown: Shown, drawn: Plane, colours: Colours, seed: int) -> AxesImage:
+def _draw(axes: Axes, shown: EncodedSamples, drawn: Plane, colours: Colours, seed: int) -> AxesImage:
     from matplotlib import colormaps
 
     x, y = drawn.axes
