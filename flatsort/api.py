@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatsort.tools.runs.open_run import MOTION_TRACKER, Run, open_embedder, open_run, track_config, with_calibration
+from flatsort.tools.runs.open_run import MOTION_TRACKER, open_embedder, open_run, track_config, with_calibration
 from flatsort.tools.runs.track_run import track_run
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.video import open_source
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.track_config import TrackConfig, load_track_config

@@ -13,7 +13,7 @@ import click
 from flatsort.tools.cli import debug_option, open_embedder, progress, run, split_arguments
 
 if TYPE_CHECKING:
-    from flatsort.tools.runs.open_run import Run
+    from flatsort.tracker.pipeline import Run
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,8 +13,8 @@ import click
 from flatsort.tools.cli import config_names, debug_option, run, split_arguments, unique_name
 
 if TYPE_CHECKING:
-    from flatsort.tools.runs.open_run import Run
     from flatsort.tools.runs.track_run import TrackOutput
+    from flatsort.tracker.pipeline import Run
 
 SMOOTHERS = ("rts", "gp")
 

@@ -3,75 +3,149 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
+from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.results import with_detector_boxes
 from flatsort.tracker.latent_reuse import LatentReuse
 from flatsort.tracker.motion.camera import CameraMotion
-from flatsort.tracker.protocols import Detector, Embedder
+from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.smoothing import SmoothConfig, smooth
 from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
+
+DetectionStream = Iterator[tuple[Frame, Detections]]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A source and the parts that its frames pass through. Nothing of it is chosen or changed afterwards.
+
+    Attributes
+    ----------
+    source : FrameSource
+    detector : Detector
+    config : TrackConfig
+        Resolved: with the detector that was chosen, the source's frame rate and the embedder's threshold.
+    embedder : Embedder or None
+    notes : tuple of str
+        Choices that the user should know of, a sentence each.
+    """
+
+    source: FrameSource
+    detector: Detector
+    config: TrackConfig
+    embedder: Embedder | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come from a camera or stream, which has no end."""
+        return isinstance(self.source, LiveSource)
+
+    @property
+    def smooths(self) -> bool:
+        """Whether tracks are smoothed once all are known."""
+        return self.config.offline and not self.live
+
+    def length(self, most: int | None = None) -> int | None:
+        """Number of frames, ``most`` at the highest; None where the source does not tell."""
+        total = self.source.length
+        return total if most is None else min(most, total or most)
+
+    def frames(self, most: int | None = None) -> Iterator[Frame]:
+        """The frames of the source from its first one, ``most`` at the highest."""
+        return islice(iter(self.source), most)
+
+    def detect(self, frames: Iterable[Frame]) -> DetectionStream:
+        """Each frame with its detections."""
+        return detect(frames, self.detector)
+
+    def embed(self, stream: Iterable[tuple[Frame, Detections]]) -> DetectionStream:
+        """Each frame with its detections and their latents, where the run has an embedder."""
+        if self.embedder is None:
+            return iter(stream)
+        settings = self.config.embed
+        return embed(
+            stream,
+            self.embedder,
+            batch=1 if self.live else settings.batch,
+            max_reuse=settings.max_reuse(self.source.fps),
+            dim=settings.dim(self.embedder.dim),
+        )
+
+    def tracker(self) -> SortTracker:
+        """A new tracker of this config."""
+        return SortTracker(self.config)
+
+    def track(self, stream: Iterable[tuple[Frame, Detections]], tracker: SortTracker) -> Iterator[FrameResult]:
+        """Each frame with its detections and tracks."""
+        return track(stream, tracker, self.source.size)
+
+    def smooth(self, results: Sequence[FrameResult]) -> list[FrameResult]:
+        """All results of a source with their tracks smoothed and gaps filled."""
+        return smooth_results(results, self.config.smooth)
 
 
 def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame, Detections]]:
-    """Each frame with what the detector sees in it; nothing where it needs an image and there is none."""
+    """Each frame with its detections; none where it needs an image and there is none."""
     for frame in frames:
-        blind = detector.needs_image and frame.image is None
-        yield frame, Detections.empty() if blind else detector.detect(frame)
+        lacks_image = detector.needs_image and frame.image is None
+        yield frame, Detections.empty() if lacks_image else detector.detect(frame)
 
 
 def embed(
-    seen: Iterable[tuple[Frame, Detections]],
+    stream: Iterable[tuple[Frame, Detections]],
     embedder: Embedder,
     *,
     batch: int = 1,
     max_reuse: int = 1,
     dim: int | None = None,
 ) -> Iterator[tuple[Frame, Detections]]:
-    """Each frame with its detections and their latents; without detections where the picture cannot be read.
+    """Each frame with its detections and their latents; without detections where the image cannot be read.
 
     Parameters
     ----------
-    seen : iterable of Frame and Detections
+    stream : iterable of Frame and Detections
     embedder : Embedder
     batch : int
         Frames that share a call of the embedder; the first of them waits for the last.
     max_reuse : int
-        Frames that a box which is followed without doubt keeps its latent; see `tracker.latent_reuse`.
+        Frames that a box that follows another without doubt keeps its latent; see `tracker.latent_reuse`.
     dim : int, optional
         Numbers that are kept, from the first on, of each latent; all of them by default.
     """
-    carrier, stream = LatentReuse(max_reuse), iter(seen)
-    while some := list(islice(stream, batch)):
-        some = [(frame, each if frame.image is not None else Detections.empty()) for frame, each in some]
-        origins = [carrier.origins(each) for _, each in some]
-        wanted = [each.boxes[origin < 0] for (_, each), origin in zip(some, origins, strict=True)]
-        asked = {row: f.image for row, (f, _) in enumerate(some) if f.image is not None and len(wanted[row])}
-        found = embedder.embed(list(asked.values()), [wanted[row] for row in asked]) if asked else []
-        own = {row: latents[:, :dim] for row, latents in zip(asked, found, strict=True)}
+    reuse, frames = LatentReuse(max_reuse), iter(stream)
+    while pairs := list(islice(frames, batch)):
+        pairs = [(frame, each if frame.image is not None else Detections.empty()) for frame, each in pairs]
+        origins = [reuse.origins(each) for _, each in pairs]
+        boxes = [each.boxes[origin < 0] for (_, each), origin in zip(pairs, origins, strict=True)]
+        images = {row: f.image for row, (f, _) in enumerate(pairs) if f.image is not None and len(boxes[row])}
+        latents = embedder.embed(list(images.values()), [boxes[row] for row in images]) if images else []
+        own = {row: each[:, :dim] for row, each in zip(images, latents, strict=True)}
         none = np.empty((0, embedder.dim), np.float32)[:, :dim]
-        for row, (frame, each) in enumerate(some):
-            yield frame, replace(each, latents=carrier.fill(origins[row], own.get(row, none)))
+        for row, (frame, each) in enumerate(pairs):
+            yield frame, replace(each, latents=reuse.fill(origins[row], own.get(row, none)))
 
 
 def track(
-    seen: Iterable[tuple[Frame, Detections]], tracker: SortTracker, size: tuple[int, int] | None = None
+    stream: Iterable[tuple[Frame, Detections]], tracker: SortTracker, size: tuple[int, int] | None = None
 ) -> Iterator[FrameResult]:
     """Each frame with its detections and tracks.
 
-    Camera motion is estimated where the tracker's config asks for it. ``size`` is width and height of the pictures, for
+    Camera motion is estimated where the tracker's config asks for it. ``size`` is width and height of the images, for
     frames that come without.
     """
     config = tracker.config.camera
     camera = CameraMotion(config) if config.method != "none" else None
-    for frame, detections in seen:
+    for frame, detections in stream:
         affine = None if camera is None else camera.estimate(frame.image, detections.boxes)
-        picture = size if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
-        yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine, picture))
+        shape = size if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
+        yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine, shape))
 
 
 def smooth_results(results: Sequence[FrameResult], config: SmoothConfig) -> list[FrameResult]:

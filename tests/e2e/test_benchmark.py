@@ -74,8 +74,8 @@ def test_a_second_run_takes_all_from_the_cache(bench: Flatsort, monkeypatch: pyt
     assert first.code == 0
     assert "det.txt, score ≥ 0.4" in first.out
     assert "deep_sort: tracker deep_sort, embedder pixels" in first.out
-    monkeypatch.setattr("flatsort.tools.runs.open_run.track", None)
-    monkeypatch.setattr("flatsort.tools.runs.open_run.embed", None)
+    monkeypatch.setattr("flatsort.tracker.pipeline.track", None)
+    monkeypatch.setattr("flatsort.tracker.pipeline.embed", None)
     assert bench(*arguments, names="film") == first  # with the same times, so nothing was measured again
     with pytest.raises(TypeError):
         bench(*arguments, "--no-cache", names="film")

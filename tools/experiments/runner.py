@@ -21,7 +21,8 @@ from flatsort.tools.experiments.finished_run import Finished, named, pack, unpac
 from flatsort.tools.experiments.result_cache import Cache
 from flatsort.tools.experiments.results import SequenceInput
 from flatsort.tools.experiments.sequences import pictures_of
-from flatsort.tools.runs.open_run import Run, require_latents, resolve
+from flatsort.tools.runs.open_run import require_latents, resolve
+from flatsort.tracker.pipeline import Run
 from flatsort.tools.runs.timing import Stopwatch, one_thread
 from flatsort.tracker.config import to_mapping
 from flatsort.tracker.io.mot import read_table

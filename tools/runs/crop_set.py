@@ -12,10 +12,10 @@ import numpy as np
 from flatsort.embedding.data.writer import SetWriter
 from flatsort.tools.cli import progress
 from flatsort.tools.runs.ground_truth import GroundTruthDetector
-from flatsort.tools.runs.open_run import Run
 from flatsort.tracker.boxes import iou, valid
 from flatsort.tracker.crops import crop
 from flatsort.tracker.io.live import LiveSource
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.types import Bool, Detections, Float, Frame, Image, Int
 
 THUMBNAIL = (8, 16)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from flatsort.tools.runs.open_run import Run, resolve
+from flatsort.tools.runs.open_run import resolve
 from flatsort.tracker.io.mot import read_table
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.metrics.preprocessing import PEDESTRIAN, UNKNOWN
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections, Frame, Int
 

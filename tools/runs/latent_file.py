@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatsort.embedding.data import sample_set
-from flatsort.tools.runs.open_run import Run
 from flatsort.tracker.boxes import valid
 from flatsort.tracker.files import replacing
 from flatsort.tracker.images import images_of, read_image
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.types import Float, Float32, Image
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,89 +13,16 @@ from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.video import TABLES, FileSource, open_source
-from flatsort.tracker.pipeline import detect, embed, smooth_results, track
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.registry import PartConfig
-from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.track_config import AutoDetectorConfig, TrackConfig, load_track_config
-from flatsort.tracker.types import Detections, Frame, FrameResult
-
-Stream = Iterator[tuple[Frame, Detections]]
+from flatsort.tracker.types import Frame
 
 MOTION_TRACKER = "sort_long"
 """Tracker of sources without images, where none is named."""
 WITHOUT_LATENTS = ("background", "onnx", "torchvision")
 """Detectors whose detections never come with latents."""
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A source and the parts that its frames pass through. Nothing of it is chosen or changed afterwards.
-
-    Attributes
-    ----------
-    source : FrameSource
-    detector : Detector
-    config : TrackConfig
-        Resolved: with the detector that was chosen, the source's frame rate and the embedder's threshold.
-    embedder : Embedder or None
-    notes : tuple of str
-        Choices that the user should know of, a sentence each.
-    """
-
-    source: FrameSource
-    detector: Detector
-    config: TrackConfig
-    embedder: Embedder | None = None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def live(self) -> bool:
-        """Whether frames come from a camera or stream, which has no end."""
-        return isinstance(self.source, LiveSource)
-
-    @property
-    def smooths(self) -> bool:
-        """Whether tracks are smoothed once all are known."""
-        return self.config.offline and not self.live
-
-    def length(self, most: int | None = None) -> int | None:
-        """Number of frames, ``most`` at the highest; None where the source does not tell."""
-        total = self.source.length
-        return total if most is None else min(most, total or most)
-
-    def frames(self, most: int | None = None) -> Iterator[Frame]:
-        """The frames of the source from its first one, ``most`` at the highest."""
-        return islice(iter(self.source), most)
-
-    def detect(self, frames: Iterable[Frame]) -> Stream:
-        """Each frame with its detections."""
-        return detect(frames, self.detector)
-
-    def embed(self, stream: Iterable[tuple[Frame, Detections]]) -> Stream:
-        """Each frame with its detections and their latents, where the run has an embedder."""
-        if self.embedder is None:
-            return iter(stream)
-        settings = self.config.embed
-        return embed(
-            stream,
-            self.embedder,
-            batch=1 if self.live else settings.batch,
-            max_reuse=settings.max_reuse(self.source.fps),
-            dim=settings.dim(self.embedder.dim),
-        )
-
-    def tracker(self) -> SortTracker:
-        """A new tracker of this config."""
-        return SortTracker(self.config)
-
-    def track(self, stream: Iterable[tuple[Frame, Detections]], tracker: SortTracker) -> Iterator[FrameResult]:
-        """Each frame with its detections and tracks."""
-        return track(stream, tracker, self.source.size)
-
-    def smooth(self, results: Sequence[FrameResult]) -> list[FrameResult]:
-        """All results of a source with their tracks smoothed and gaps filled."""
-        return smooth_results(results, self.config.smooth)
 
 
 def open_run(

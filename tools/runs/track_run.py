@@ -9,7 +9,6 @@ from pathlib import Path
 
 from flatsort.tools.cli import progress
 from flatsort.tools.runs.explanations import Explanations
-from flatsort.tools.runs.open_run import Run
 from flatsort.tools.runs.timing import Stopwatch
 from flatsort.tracker.config import dump
 from flatsort.tracker.draw import Painter
@@ -17,6 +16,7 @@ from flatsort.tracker.files import write_text
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.results import Boxes, CsvSink, JsonSink, MotSink
 from flatsort.tracker.io.visual_results import CropSink, ShowSink, VideoSink
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Sink
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.types import FrameResult

@@ -117,7 +117,7 @@ def test_the_cache_spares_the_work(
         assert other.latents == task.latents
         assert other.run != task.run
         run(other, cache)
-    monkeypatch.setattr("flatsort.tools.runs.open_run.track", None)
+    monkeypatch.setattr("flatsort.tracker.pipeline.track", None)
     np.testing.assert_array_equal(run(task, cache).tracks.boxes, first.tracks.boxes)
 
 

@@ -12,7 +12,6 @@ import pytest
 from flatsort.embedding.checkpoint import Card
 from flatsort.embedding.distance_calibration import DistanceCalibration
 from flatsort.tools.runs.open_run import (
-    Run,
     open_embedder,
     open_run,
     require_latents,
@@ -24,6 +23,7 @@ from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.detectors.background import BackgroundConfig
 from flatsort.tracker.io.video import FileSource
 from flatsort.tracker.latent_reuse import EmbedConfig
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.track_config import TrackConfig, load_track_config
 
