@@ -157,13 +157,13 @@ def _bar(label: str) -> Callable[[Iterator[Trial], int], Iterable[Trial]]:
 def _table(rows: Mapping[str, Scores]) -> str:
     from tabulate import tabulate
 
-    from flatsort.tracker.metrics.report import HEADS
+    from flatsort.tracker.metrics.report import COLUMN_NAMES
 
     cells = [
         [title, *(f"{getattr(row, key):.{0 if key == 'ids' else 1}f}" for key in SHOWN)] for title, row in rows.items()
     ]
     align = ["left", *["right"] * len(SHOWN)]
-    return tabulate(cells, ["", *(HEADS[key] for key in SHOWN)], colalign=align, disable_numparse=True)
+    return tabulate(cells, ["", *(COLUMN_NAMES[key] for key in SHOWN)], colalign=align, disable_numparse=True)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def test_allow_missing(folder: Path) -> None:
     (folder / "tracks" / "two.txt").unlink()
     done = module("flatsort.tools.evaluate", "--gt", "truth", "--pred", "tracks", "--allow-missing", cwd=folder)
     assert done.returncode == 0
-    assert "not scored, without a counterpart: two" in done.stderr
+    assert "not scored, as ground truth or prediction is missing: two" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["one", "OVERALL"]
 
 

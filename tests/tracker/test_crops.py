@@ -1,4 +1,4 @@
-"""Crops: valid for any box, true to the picture, the input untouched."""
+"""Crops: valid for any box, true to the image, the input untouched."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ any_boxes = arrays.arrays(
 
 
 @given(boxes=any_boxes, size=st.tuples(st.integers(1, 70), st.integers(1, 70)))
-def test_any_boxes_give_crops_of_the_size_within_the_pictures_range(boxes: Float, size: tuple[int, int]) -> None:
+def test_any_boxes_give_crops_of_the_size_within_the_range_of_the_image(boxes: Float, size: tuple[int, int]) -> None:
     image = np.clip(RAMP, 60, 190)
     before = image.copy()
     crops = crop(image, boxes, size)

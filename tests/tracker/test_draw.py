@@ -162,7 +162,7 @@ def test_trails_forget_tracks_that_are_gone() -> None:
     assert len(trails) == 0
 
 
-def test_a_frame_without_a_picture_cannot_be_painted() -> None:
+def test_a_frame_without_an_image_cannot_be_painted() -> None:
     with pytest.raises(ValueError, match="frame 9: expected an image"):
         Painter()(FrameResult(Frame(9, None, 0.0), Detections.empty(), Tracks.empty()))
     with pytest.raises(ValueError, match="got -1 and 30"):

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from flatsort.tracker.association.assignment import assign
 from flatsort.tracker.metrics import SequenceResult
-from flatsort.tracker.metrics.preprocessing import THRESHOLD, Sequence
+from flatsort.tracker.metrics.preprocessing import THRESHOLD, ScoredSequence
 from flatsort.tracker.types import Float, Int
 
 METRICS = ("idf1", "hota", "assa", "mota", "ids")
@@ -71,14 +71,14 @@ class FrameCounts:
         return found
 
 
-def count(result: SequenceResult, sequence: Sequence, length: int) -> FrameCounts:
+def count(result: SequenceResult, sequence: ScoredSequence, length: int) -> FrameCounts:
     """Counts of frames 1 to ``length``.
 
     Parameters
     ----------
     result : SequenceResult
         Whose timeline has the matches and switches.
-    sequence : Sequence
+    sequence : ScoredSequence
         What ``result`` was computed from.
     length : int
         Number of frames, at least the last one in which there is anything.
@@ -122,7 +122,7 @@ def scores(totals: Float) -> dict[str, Float]:
     }
 
 
-def _pairs(sequence: Sequence) -> tuple[Int, Int, Int, Float, Int]:
+def _pairs(sequence: ScoredSequence) -> tuple[Int, Int, Int, Float, Int]:
     """All pairs that overlap: frame from 0, identities, IoU, and whether HOTA's assignment takes the pair."""
     alignment = _alignment(sequence)
     parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, bool))]
@@ -139,7 +139,7 @@ def _pairs(sequence: Sequence) -> tuple[Int, Int, Int, Float, Int]:
     return frame, gt, pred, similarity, matched
 
 
-def _alignment(sequence: Sequence) -> Float:
+def _alignment(sequence: ScoredSequence) -> Float:
     """How much two identities [n m] go together in the whole sequence: the weights of HOTA's assignment."""
     n, m = len(sequence.gt_labels), len(sequence.pred_labels)
     together, gt_count, pred_count = np.zeros((n, m)), np.zeros((n, 1)), np.zeros(m)

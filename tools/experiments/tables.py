@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from flatsort.tools.experiments.embedder_traits import TRAITS
 from flatsort.tools.experiments.results import Benchmark, SystemResult
-from flatsort.tracker.metrics.report import HEADS, STYLES
+from flatsort.tracker.metrics.report import COLUMN_NAMES, STYLES
 
 if TYPE_CHECKING:
     from flatsort.tools.experiments.bootstrap import Interval, Spread
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Style = Literal["text", "markdown", "latex"]
 Values = Mapping[str, "int | float"]
 
-COLUMNS = {key: head for key, head in HEADS.items() if key not in ("gt", "loca")} | {
+COLUMNS = {key: head for key, head in COLUMN_NAMES.items() if key not in ("gt", "loca")} | {
     "association_us": "assoc. µs",
     "embedding_us": "embed. µs",
 }
@@ -130,7 +130,7 @@ def _seeds(results: Sequence[SystemResult], style: Style) -> str:
         values = {key: [float(each[key]) for each in found] for key in SURE}
         cells = [f"{statistics.fmean(v):.1f} ± {statistics.stdev(v):.1f}" for v in values.values()]
         rows.append([result.name, str(len(found)), *cells])
-    return _table(rows, style, ("seeds", *(HEADS[key] for key in SURE)))
+    return _table(rows, style, ("seeds", *(COLUMN_NAMES[key] for key in SURE)))
 
 
 def _embedders(benchmark: Benchmark, style: Style) -> str:
@@ -143,7 +143,7 @@ def _embedders(benchmark: Benchmark, style: Style) -> str:
         values = [[run[key] for run in runs if key in run] for key in keys]
         values += [[float(each[key]) for each in overall] for key in WORTH]
         rows.append([name, *(_trait(each) for each in values)])
-    return _table(rows, style, [*(TRAITS[key] for key in keys), *(HEADS[key] for key in WORTH)])
+    return _table(rows, style, [*(TRAITS[key] for key in keys), *(COLUMN_NAMES[key] for key in WORTH)])
 
 
 def _trait(values: Sequence[float]) -> str:
@@ -159,7 +159,7 @@ def _trait(values: Sequence[float]) -> str:
 
 def _intervals(spread: Spread, style: Style) -> str:
     rows = [[name, *(_interval(found[key]) for key in SURE)] for name, found in spread.systems.items()]
-    return _table(rows, style, [HEADS[key] for key in SURE])
+    return _table(rows, style, [COLUMN_NAMES[key] for key in SURE])
 
 
 def _differences(benchmark: Benchmark, spread: Spread, style: Style) -> tuple[str, str]:
@@ -172,7 +172,7 @@ def _differences(benchmark: Benchmark, spread: Spread, style: Style) -> tuple[st
             first = names.index(best) < names.index(other)
             found = spread.differences[(best, other) if first else (other, best)]
             rows.append([other, *(_interval(found[key], 1 if first else -1, signed=True) for key in SURE)])
-    return f"{best} minus each other system, with 95 % of the replicates", _table(rows, style, [HEADS[k] for k in SURE])
+    return f"{best} minus each other system, with 95 % of the replicates", _table(rows, style, [COLUMN_NAMES[k] for k in SURE])
 
 
 def _interval(found: Interval, sign: int = 1, *, signed: bool = False) -> str:

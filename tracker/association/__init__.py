@@ -1,1 +1,1 @@
-"""Pairing of tracks and detections."""
+"""Association of tracks and detections: costs, gates, stages, assignment, explanations."""

@@ -1,1 +1,1 @@
-"""The edges: files, cameras, results."""
+"""Input and output: video, cameras, MOTChallenge files, results."""

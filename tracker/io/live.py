@@ -1,4 +1,4 @@
-"""Frames of cameras and network streams: always the newest one, for as long as it runs."""
+"""Live sources: the newest frame of a camera or network stream, with reconnection."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from flatsort.tracker.types import Frame, Image
 
 URL = re.compile(r"(rtsps?|rtmps?|rtp|https?|udp|tcp|srt)://", re.IGNORECASE)
 FPS = 30.0
-"""Nominal, of devices that do not tell."""
+"""Nominal frames per second of devices that do not report theirs."""
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0
-"""Seconds before the first attempt to reconnect; doubled after each up to the longest."""
+"""Seconds before the first attempt to reconnect; doubled after each attempt up to `LONGEST_WAIT`."""
 CAMERA_RETRIES = 8
-"""Attempts to find a camera again, about a minute and a half; streams are tried for ever."""
+"""Attempts to reconnect to a camera, about a minute and a half; those to a stream are not limited."""
 OPEN_TIMEOUT = 10_000
 READ_TIMEOUT = 5_000
-"""Milliseconds after which a silent stream counts as lost; also the longest that closing can take."""
+"""Milliseconds without data after which a stream counts as lost; closing can take as long."""
 
 log = logging.getLogger(__name__)
 
@@ -33,37 +33,37 @@ class Capture(Protocol):
     """The part of ``cv2.VideoCapture`` that is used."""
 
     def read(self) -> tuple[bool, Any]:
-        """Whether there is a next picture, and the picture, BGR uint8 [h w 3]."""
+        """Whether there is a next image, and the image, BGR uint8 [h w 3]."""
         ...
 
     def get(self, propId: int) -> float:  # noqa: N803  # OpenCV's name
-        """Value of a property, 0 where unknown."""
+        """Value of a property; 0 if it is unknown."""
         ...
 
     def release(self) -> None:
-        """Let the device go."""
+        """Release the device."""
         ...
 
 
 class LiveSource:
-    """Newest frame of a device that is read in a thread; older unused ones are dropped.
+    """The newest frame of a device, which is read in a thread; older frames that were not used are dropped.
 
-    ``Frame.index`` counts the pictures the device gave, so it rises strictly and dropped frames are gaps in it.
-    ``Frame.time`` is taken when the picture arrives, so times are right whatever was dropped or lost. A lost connection
-    is opened again with growing waits. Only one iteration can run at a time; the next one opens the device again.
+    ``Frame.index`` counts the images of the device, so that dropped frames are gaps in it. ``Frame.time`` is measured
+    when the image arrives, so that it is right after drops and losses. A lost connection is opened again after growing
+    waits. Only one iteration can run at a time; the next one opens the device again.
 
     Parameters
     ----------
     open_capture : callable
-        Opens the device; one that cannot be opened gives no picture at its first ``read``.
+        Opens the device. If that fails, the first ``read`` of the capture gives no image.
     name : str
-        Names the results and the source in messages.
+        Name of the source, for results and messages.
     fps : float, optional
-        Nominal frames per second, instead of what the device says.
+        Nominal frames per second, in place of the device's own.
     max_retries : int or None
-        Attempts to reconnect after a loss; None is for ever.
+        Maximum number of attempts to reconnect after a loss; None: no limit.
     sleep : callable, optional
-        Waits some seconds; by default until these have passed or the source is closed.
+        Waits for a number of seconds; by default it returns earlier if the source is closed.
     clock : callable
         Monotonic seconds.
 
@@ -72,12 +72,12 @@ class LiveSource:
     name, fps, size, length
         See `tracker.protocols.FrameSource`; ``length`` is None.
     dropped : int
-        Pictures that were replaced by a newer one before anybody took them.
+        Number of frames that were replaced by a newer one before they were used.
 
     Raises
     ------
     ConnectionError
-        If the device gives no first picture; while iterating, if it is lost and not found again.
+        If the device gives no first image; while iterating, if the connection is lost and cannot be opened again.
     """
 
     def __init__(
@@ -105,10 +105,10 @@ class LiveSource:
         self._error: Exception | None = None
         capture, image = self._connect()
         if capture is None or image is None:
-            raise ConnectionError(f"{name}: expected a camera or stream, but it gives no picture")
+            raise ConnectionError(f"{name}: expected a camera or stream, but it gives no image")
         self._capture: Capture | None = capture
-        told = capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps or (told if 0 < told < 1000 else FPS)
+        reported = capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps or (reported if 0 < reported < 1000 else FPS)
         self.size: tuple[int, int] | None = (image.shape[1], image.shape[0])
 
     def __iter__(self) -> Iterator[Frame]:
@@ -125,7 +125,7 @@ class LiveSource:
             self.close()
 
     def close(self) -> None:
-        """Stop reading and let the device go; a running iteration ends. Closing twice is fine."""
+        """Stop reading and release the device; a running iteration ends. May be called twice."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
@@ -136,10 +136,10 @@ class LiveSource:
         self._release()
 
     def _take(self) -> Frame | None:
-        """Wait for a frame that was not given yet; None when there will be none."""
+        """Wait for a new frame; None when there will be none."""
         with self._changed:
             while self._slot is None and not self._over and not self._stopped.is_set():
-                self._changed.wait(1.0)  # with a limit, since Ctrl-C cannot end an endless wait everywhere
+                self._changed.wait(1.0)  # with a timeout, since on some systems Ctrl-C cannot end an endless wait
             frame, self._slot = self._slot, None
             if self._stopped.is_set():
                 return None
@@ -148,7 +148,7 @@ class LiveSource:
             return frame
 
     def _run(self) -> None:
-        """Read until closed or lost for good; the only place that touches the device meanwhile."""
+        """Read until the source is closed or finally lost; no other thread uses the device meanwhile."""
         index, start = 0, None
         try:
             while not self._stopped.is_set():
@@ -161,7 +161,7 @@ class LiveSource:
                 now = self._clock()
                 start = now if start is None else start
                 self._put(Frame(index, image, now - start))
-        except Exception as error:  # the one who iterates must hear of it
+        except Exception as error:  # it is raised in the iterating thread
             self._error = error
         finally:
             self._release()
@@ -177,7 +177,7 @@ class LiveSource:
             self._changed.notify_all()
 
     def _reconnect(self, index: int) -> Image | None:
-        """First picture of a new connection; None if closed meanwhile or lost for good."""
+        """First image of a new connection; None if the source was closed or the attempts are used up."""
         if self._capture is not None:
             log.warning("%s: connection lost after frame %d, trying again", self.name, index)
         self._release()
@@ -194,12 +194,12 @@ class LiveSource:
             log.debug("%s: attempt %d to connect again failed", self.name, attempt)
             wait = min(2 * wait, LONGEST_WAIT)
         self._error = ConnectionError(
-            f"{self.name}: connection lost after frame {index}, {attempt} attempts found no new"
+            f"{self.name}: connection lost after frame {index}, {attempt} attempts to reconnect failed"
         )
         return None
 
     def _connect(self) -> tuple[Capture | None, Image | None]:
-        """Open the device: a capture with its first picture, or neither."""
+        """Open the device: the capture and its first image, or None for both."""
         capture = self._open()
         image = _read(capture)
         if image is None:
@@ -214,12 +214,12 @@ class LiveSource:
 
 
 def open_live(source: str, *, fps: float | None = None) -> LiveSource:
-    """Open a camera by its index ("0") or a stream by its address.
+    """Open a camera by its index ("0") or a stream by its URL.
 
     Raises
     ------
     ConnectionError
-        If it gives no picture.
+        If it gives no image.
     """
     if source.isdecimal():
         return LiveSource(
@@ -229,22 +229,22 @@ def open_live(source: str, *, fps: float | None = None) -> LiveSource:
 
 
 def stream_name(url: str) -> str:
-    """Address as a file name: without scheme, user, password and query, in letters, digits, ``-``, ``.`` and ``_``."""
+    """File name from a URL: without scheme, user, password and query, in letters, digits, ``-``, ``.`` and ``_``."""
     bare = re.sub(r"^[a-z]+://([^/@]*@)?", "", url, flags=re.IGNORECASE)
     return re.sub(r"[^\w.-]+", "_", re.split("[?#]", bare)[0]).strip("_") or "stream"
 
 
 def _open_url(url: str) -> cv2.VideoCapture:
     if cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends():
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT]
-        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT]
+        return cv2.VideoCapture(url, cv2.CAP_FFMPEG, timeouts)
     return cv2.VideoCapture(url)
 
 
 def _read(capture: Capture) -> Image | None:
-    """Next picture as RGB uint8 [h w 3]; None when the connection is lost."""
+    """Next image as RGB uint8 [h w 3]; None when the connection is lost."""
     try:
-        ok, picture = capture.read()
+        ok, image = capture.read()
     except cv2.error:
         return None
-    return rgb(picture) if ok else None
+    return rgb(image) if ok else None

@@ -1,4 +1,4 @@
-"""Result files of a run: they appear whole or not at all."""
+"""Result files: MOTChallenge text, CSV and JSON, written atomically."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ log = logging.getLogger(__name__)
 
 
 def with_detector_boxes(result: FrameResult) -> FrameResult:
-    """Give the result with the matched detections' boxes in place of the filter's; predicted boxes stay."""
+    """The result with the boxes of the matched detections in place of the filtered ones; predicted boxes stay."""
     tracks = result.tracks
     boxes = tracks.boxes.copy()
-    seen = tracks.source >= 0
-    boxes[seen] = result.detections.boxes[tracks.source[seen]]
+    matched = tracks.source >= 0
+    boxes[matched] = result.detections.boxes[tracks.source[matched]]
     return replace(result, tracks=replace(tracks, boxes=boxes))
 
 
 class FileSink:
-    """What all sinks that write to disk share: the name appears when the context is left.
+    """Base of all sinks that write to disk: the result appears when the context is left.
 
-    Entering opens a temporary file beside the final name. Leaving without an error gives it its name; leaving by Ctrl-C
-    keeps what was written as ``NAME.partial.SUFFIX``; leaving by any other error removes it. Boxes that are not finite
-    are left out and counted in a warning.
+    Entering the context opens a temporary file beside the final path. It is renamed to the final path on leaving
+    without an error, to ``NAME.partial.SUFFIX`` after Ctrl-C, and deleted after any other error. Boxes that are not
+    finite are left out and counted in a warning.
 
     Parameters
     ----------
     path : str or Path
-        The final name; parent folders are created.
+        The final path; parent folders are created.
     boxes : "filter" or "detector"
         Boxes of the tracks, or of the detections that were matched to them.
 
     Attributes
     ----------
     path : Path
-        After leaving: where the result is.
+        Path of the result.
 
     Raises
     ------
     OSError
-        On entering, if nothing can be written there.
+        On entering, if the file cannot be written.
     """
 
     def __init__(self, path: str | Path, *, boxes: Boxes = "filter") -> None:
@@ -66,7 +66,7 @@ class FileSink:
         self._boxes = boxes
         self._temporary = Path()
         self._stack = ExitStack()
-        self._odd = 0
+        self._left_out = 0
 
     def __enter__(self: SinkT) -> SinkT:
         with ExitStack() as stack:
@@ -88,14 +88,14 @@ class FileSink:
         tracks = result.tracks
         finite = np.isfinite(tracks.boxes).all(axis=1) & np.isfinite(tracks.scores)
         if not finite.all():
-            self._odd += int((~finite).sum())
+            self._left_out += int((~finite).sum())
             result = replace(result, tracks=tracks[finite])
         self._add(result)
 
     def _finish(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
         self._close()
-        if self._odd:
-            log.warning("%s: %d boxes that are not finite were left out", self.path.name, self._odd)
+        if self._left_out:
+            log.warning("%s: %d boxes that are not finite were left out", self.path.name, self._left_out)
         if isinstance(error, KeyboardInterrupt):
             self.path = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
             with self._replacing(self.path) as other:
@@ -111,11 +111,11 @@ class FileSink:
         raise NotImplementedError
 
     def _close(self) -> None:
-        """Complete what was written and let it go."""
+        """Complete and close the file."""
 
 
 class TextSink(FileSink):
-    """A UTF-8 file that grows with every frame, so that memory does not; see `FileSink`."""
+    """A UTF-8 text file that is written frame by frame; see `FileSink`."""
 
     _file: IO[str]
 
@@ -134,7 +134,7 @@ class MotSink(TextSink):
 
 
 class CsvSink(TextSink):
-    """A table with a header; pixels from 0, time in seconds, ``source`` is the detection's row in its frame or −1."""
+    """A table with a header; 0-based pixels, time in seconds, ``source`` is the detection's row in its frame or −1."""
 
     def _open(self, temporary: Path) -> None:
         super()._open(temporary)
@@ -150,13 +150,13 @@ class CsvSink(TextSink):
             tracks.source.tolist(),
             strict=True,
         )
-        for track, (x, y, w, h), score, kind, source in rows:
+        for track, (x, y, w, h), score, class_, source in rows:
             box = f"{x:.3f},{y:.3f},{w:.3f},{h:.3f}"
-            self._file.write(f"{frame.index},{track},{box},{score:.4f},{kind},{source},{frame.time:.6f}\n")
+            self._file.write(f"{frame.index},{track},{box},{score:.4f},{class_},{source},{frame.time:.6f}\n")
 
 
 class JsonSink(TextSink):
-    """One JSON document: the source's name, its fps, and all frames with their tracks (``box`` is xyxy)."""
+    """One JSON document: name and fps of the source, and all frames with their tracks (``box`` is xyxy)."""
 
     def __init__(self, path: str | Path, *, source: str, fps: float, boxes: Boxes = "filter") -> None:
         super().__init__(path, boxes=boxes)

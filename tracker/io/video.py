@@ -1,4 +1,4 @@
-"""Frames from whatever a user has: a video, images, a MOTChallenge sequence, a camera, a stream."""
+"""Frame sources: videos, images, MOTChallenge sequences, detection files; `open_source` also opens live sources."""
 
 from __future__ import annotations
 
@@ -22,55 +22,61 @@ from flatsort.tracker.protocols import FrameSource
 from flatsort.tracker.types import Frame, Image
 
 T = TypeVar("T")
-Picture = tuple[Image | None, float]
-"""A picture, None where it could not be read, and its time in seconds."""
+TimedImage = tuple[Image | None, float]
+"""An image, None where it could not be read, and its time in seconds."""
 
 VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 TABLES = {".csv", ".npy", ".txt"}
 FPS = 30.0
-"""Of sources that do not tell their own."""
+"""Frames per second of sources that do not specify theirs."""
 READ_AHEAD = 4
-"""Frames that are decoded while earlier ones are worked on."""
+"""Number of frames that are decoded in advance, in a thread."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class FileSource:
-    """Frames of files; every iteration starts again at the first.
+    """Frames from files; every iteration starts again at the first frame.
 
-    ``pictures`` starts reading; None gives ``length`` frames without an image. ``absent`` frames are known to come
-    without one, because the sequence has no file for them.
+    Attributes
+    ----------
+    name, fps, size, length
+        See `tracker.protocols.FrameSource`.
+    read_images : callable or None
+        Starts to read the images; None: ``length`` frames without an image.
+    absent : int
+        Number of frames for which the sequence has no image file.
     """
 
     name: str
     fps: float
     size: tuple[int, int] | None
     length: int | None
-    pictures: Callable[[], Generator[Picture]] | None = None
+    read_images: Callable[[], Generator[TimedImage]] | None = None
     absent: int = 0
 
     def __iter__(self) -> Iterator[Frame]:
-        if self.pictures is None:
+        if self.read_images is None:
             return (Frame(index, None, (index - 1) / self.fps) for index in range(1, (self.length or 0) + 1))
-        return prefetch(self._frames(self.pictures()), READ_AHEAD)
+        return prefetch(self._frames(self.read_images()), READ_AHEAD)
 
     def without_images(self) -> FileSource:
-        """The same frames, none of which is read."""
-        return replace(self, pictures=None, absent=0)
+        """The same frames without images."""
+        return replace(self, read_images=None, absent=0)
 
-    def _frames(self, pictures: Generator[Picture]) -> Generator[Frame]:
-        """Count the pictures and say at the end what was missing."""
+    def _frames(self, images: Generator[TimedImage]) -> Generator[Frame]:
+        """Number the images; at the end, log how many could not be read."""
         index, unread, first = 0, 0, 0
-        with closing(pictures):
-            for index, (image, time) in enumerate(pictures, 1):
+        with closing(images):
+            for index, (image, time) in enumerate(images, 1):
                 if image is None:
                     unread += 1
                     first = first or index
                 yield Frame(index, image, time)
         if unread:
             log.warning("%s: %d of %d frames could not be read, the first is %d", self.name, unread, index, first)
-        # the headers of intact videos are often wrong by a few frames
+        # headers of intact videos are often wrong by a few frames
         if self.length is not None and self.length - index > max(2, self.length // 100):
             log.warning("%s: ended after %d frames, %d were announced", self.name, index, self.length)
 
@@ -78,32 +84,32 @@ class FileSource:
 def open_source(
     source: str, *, images: bool = True, fps: float | None = None, length: int | None = None
 ) -> FrameSource:
-    """Open frames by what ``source`` names.
+    """Open a frame source.
 
     Parameters
     ----------
     source : str
         A video; an image; a folder or glob of images, in natural order (``img2`` before ``img10``); a MOTChallenge
-        sequence folder with images or one video, where frame n is the image with number n and absent ones come without
-        an image; a detection file (without images only); a camera's index; an ``rtsp://`` or ``http://`` address.
-        What exists as a file comes before the index of a camera.
+        sequence folder with images or one video, where frame n is the image with number n, or has no image if there is
+        none; a detection file (only without images); a camera index; an ``rtsp://`` or ``http://`` URL. An existing
+        file takes precedence over a camera index.
     images : bool
         Without them nothing is decoded and every ``Frame.image`` is None.
     fps : float, optional
-        Frames per second, instead of what the source says; the times of a video are stretched to it.
+        Frames per second, in place of the source's own; the timestamps of a video are scaled to it.
     length : int, optional
-        Number of frames, where neither ``seqinfo.ini`` nor a video's header tells. More images than that come all the
-        same; where there are fewer, the other frames come without an image, but only if the images' numbers are those
-        of frames or nothing is decoded.
+        Number of frames, where neither ``seqinfo.ini`` nor the header of a video specifies it. If there are more
+        images, all are used. If there are fewer, the other frames have no image, provided that the images are numbered
+        by frame or nothing is decoded.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file or no file matches.
     ValueError
-        If the source holds no picture that can be read, or the first one of a video cannot.
+        If the source has no image that can be read, or the first frame of a video cannot be decoded.
     ConnectionError
-        If a camera or stream gives no picture.
+        If a camera or stream gives no image.
     """
     if fps is not None and not (0 < fps < math.inf):
         raise ValueError(f"fps: expected a number above 0, got {fps}")
@@ -127,15 +133,15 @@ def open_source(
     if any(mark in source for mark in "*?["):
         return _open_glob(source, images, fps)
     raise FileNotFoundError(
-        f"{source}: no such file, expected a video, images, a sequence folder, a camera or an address"
+        f"{source}: no such file, expected a video, images, a sequence folder, a camera index or a URL"
     )
 
 
 def prefetch(items: Iterable[T], size: int) -> Generator[T]:
-    """Give the items in order while a thread fetches up to ``size`` of them ahead.
+    """Yield the items in order while a thread fetches up to ``size`` of them in advance.
 
-    Errors of ``items`` come out where the item would. The thread ends, and ``items`` is closed, when the last item was
-    given, an error came, or the generator is closed.
+    An error of ``items`` is raised in place of the item. The thread ends, and ``items`` is closed, after the last item,
+    after an error, or when the generator is closed.
     """
     iterator = iter(items)
     end = object()
@@ -173,8 +179,8 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
         return FileSource(name, rate or FPS, info.size if info else None, announced)
     if len(videos) == 1:
         return _open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
-    found = f"{len(videos)} videos" if videos else "none"
-    raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, found {found}")
+    got = f"{len(videos)} videos" if videos else "none"
+    raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, got {got}")
 
 
 def _open_glob(source: str, images: bool, fps: float | None) -> FileSource:
@@ -193,9 +199,9 @@ def _open_glob(source: str, images: bool, fps: float | None) -> FileSource:
 
 
 def _open_table(path: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
-    """Frames without images, as many as a detection file speaks of."""
+    """Frames without images, up to the last one of a detection file."""
     if images:
-        raise ValueError(f"{path}: a detection file has no pictures, expected a video, images or a sequence folder")
+        raise ValueError(f"{path}: a detection file has no images, expected a video, images or a sequence folder")
     of_sequence = path.resolve().parent.name in ("det", "gt")
     folder = path.resolve().parent.parent
     info = read_seqinfo(folder) if of_sequence else None
@@ -214,7 +220,7 @@ def _open_images(
     size: tuple[int, int] | None = None,
     length: int | None = None,
 ) -> FileSource:
-    """Frames of image files, None is a frame without one; at least ``length`` where none is decoded."""
+    """Frames of image files, None for a frame without one; at least ``length`` frames if nothing is decoded."""
     rate = fps or FPS
     if not images:
         return FileSource(name, rate, size, max(len(paths), length or 0))
@@ -222,19 +228,19 @@ def _open_images(
     image = next((image for image in map(read_image, files) if image is not None), None)
     if image is None:
         where, got = (files[0], "a file") if len(files) == 1 else (files[0].parent, f"{len(files)} files")
-        raise ValueError(f"{where}: expected a whole image, got {got} that cannot be decoded")
+        raise ValueError(f"{where}: expected a complete image, got {got} that cannot be decoded")
 
-    def pictures() -> Generator[Picture]:
+    def read_images() -> Generator[TimedImage]:
         for number, each in enumerate(paths):
             yield (None if each is None else read_image(each)), number / rate
 
-    return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), pictures, len(paths) - len(files))
+    return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), read_images, len(paths) - len(files))
 
 
 def _open_video(
     path: str, name: str, images: bool, fps: float | None, known: int | None, length: int | None
 ) -> FileSource:
-    """Frames of a video; its header is asked for what is not known: ``known`` goes before it, ``length`` after it."""
+    """Frames of a video; the number of frames is ``known``, or that of the header, or ``length``."""
     capture = _capture(path)
     try:
         rate, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -245,7 +251,7 @@ def _open_video(
     total = known or (int(frames) if 0 < frames < 1e9 else length)
     if not images:
         if total is None:
-            raise ValueError(f"{path}: expected a header that tells the number of frames, got {frames:g}")
+            raise ValueError(f"{path}: expected a header with the number of frames, got {frames:g}")
         return FileSource(name, fps or own, None, total)
     if first is None:
         raise ValueError(f"{path}: expected a video, but its first frame cannot be decoded")
@@ -255,22 +261,22 @@ def _open_video(
     )
 
 
-def _read_video(path: str, fps: float, pace: float) -> Generator[Picture]:
-    """Pictures at the container's times × ``pace``; 1/``fps`` after the last one where a time does not move on."""
+def _read_video(path: str, fps: float, pace: float) -> Generator[TimedImage]:
+    """Images at the container's timestamps × ``pace``, or 1/``fps`` after the previous one where they do not rise."""
     capture = _capture(path)
     try:
         start = time = 0.0
         for number in count():
             if not capture.grab():
                 return
-            ok, picture = capture.retrieve()
+            ok, image = capture.retrieve()
             stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
             if number == 0:
                 start = stamp if math.isfinite(stamp) else 0.0
             else:
                 seconds = (stamp - start) * pace
                 time = seconds if time < seconds < math.inf else time + 1.0 / fps
-            yield (rgb(picture) if ok else None), time
+            yield (rgb(image) if ok else None), time
     finally:
         capture.release()
 

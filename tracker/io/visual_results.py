@@ -1,4 +1,4 @@
-"""Results to look at: a video, a folder of crops, a window."""
+"""Visual results: a video, a folder of crops, a window."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from flatsort.tracker.io.results import Boxes, FileSink, with_detector_boxes
 from flatsort.tracker.types import FrameResult, Image
 
 Paint = Callable[[FrameResult], Image]
-"""Draws a result on a copy of its frame's picture; see `tracker.draw.Painter`."""
+"""Draws a result on a copy of its frame's image; see `tracker.draw.Painter`."""
 
 
 class VideoSink(FileSink):
-    """An MP4 of the painted frames. Frames without a picture, and those that a live source dropped, repeat the last.
+    """An MP4 video of the painted frames. Frames without an image, or dropped by a live source, repeat the last one.
 
     Parameters
     ----------
     path, boxes
         See `FileSink`.
     paint : callable
-        Draws a result that has a picture.
+        Draws a result that has an image.
     size : tuple of int
-        Width and height in pixels; an odd one is cut by one pixel, other pictures are resized.
+        Width and height in pixels; odd numbers are reduced by 1, images of another size are resized.
     fps : float
     """
 
@@ -44,7 +44,7 @@ class VideoSink(FileSink):
         self._paint = paint
         self._fps = fps
         self._size = (size[0] // 2 * 2, size[1] // 2 * 2)
-        self._picture = np.zeros((self._size[1], self._size[0], 3), np.uint8)
+        self._image = np.zeros((self._size[1], self._size[0], 3), np.uint8)
         self._index: int | None = None
 
     def _open(self, temporary: Path) -> None:
@@ -59,10 +59,10 @@ class VideoSink(FileSink):
             painted = self._paint(result)
             if (painted.shape[1] // 2 * 2, painted.shape[0] // 2 * 2) != self._size:
                 painted = np.asarray(cv2.resize(painted, self._size), np.uint8)
-            self._picture = _bgr(painted[: self._size[1], : self._size[0]])
+            self._image = _bgr(painted[: self._size[1], : self._size[0]])
         index = result.frame.index
         for _ in range(1 if self._index is None else max(1, index - self._index)):
-            self._writer.write(self._picture)
+            self._writer.write(self._image)
         self._index = index
 
     def _close(self) -> None:
@@ -82,7 +82,7 @@ class CropSink(FileSink):
     Raises
     ------
     FileExistsError
-        On entering, if ``path`` holds anything else than folders of ids, which is not replaced.
+        On entering, if ``path`` contains anything but folders of ids; it is not replaced then.
     """
 
     def _replacing(self, path: Path) -> AbstractContextManager[Path]:
@@ -95,8 +95,8 @@ class CropSink(FileSink):
         image, tracks = result.frame.image, result.tracks
         if image is None:
             return
-        seen = tracks[tracks.source >= 0]
-        for track, box in zip(seen.ids.tolist(), seen.boxes, strict=True):
+        matched = tracks[tracks.source >= 0]
+        for track, box in zip(matched.ids.tolist(), matched.boxes, strict=True):
             folder = self._temporary / f"{track:04d}"
             folder.mkdir(exist_ok=True)
             data = cv2.imencode(".jpg", _bgr(cut(image, box)), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
@@ -104,14 +104,14 @@ class CropSink(FileSink):
 
 
 class ShowSink:
-    """A window with the painted frames; q, Esc or closing it interrupts the run as Ctrl-C does.
+    """A window that shows the painted frames; q, Esc or closing it interrupts the run like Ctrl-C.
 
     Parameters
     ----------
     name : str
         Title of the window.
     paint : callable
-        Draws a result that has a picture.
+        Draws a result that has an image.
     boxes
         See `tracker.io.results.FileSink`.
 
@@ -137,7 +137,7 @@ class ShowSink:
         cv2.destroyAllWindows()
 
     def write(self, result: FrameResult) -> None:
-        """Show a frame; one without a picture leaves the last."""
+        """Show a frame; without an image the last one stays."""
         if self._boxes == "detector":
             result = with_detector_boxes(result)
         if result.frame.image is not None:
@@ -148,7 +148,7 @@ class ShowSink:
 
 
 def check_display() -> None:
-    """Make sure that a window can be opened, in a process of its own: OpenCV's Qt aborts the one where it cannot.
+    """Make sure that a window can be opened, tested in another process, which OpenCV's Qt aborts where it cannot.
 
     Raises
     ------
@@ -156,19 +156,19 @@ def check_display() -> None:
         If it cannot.
     """
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ValueError("no display: expected DISPLAY or WAYLAND_DISPLAY to be set to open a window, found neither")
+        raise ValueError("no display: expected DISPLAY or WAYLAND_DISPLAY to be set to open a window, got neither")
     attempt = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
     if subprocess.run([sys.executable, "-c", attempt], capture_output=True, check=False).returncode:
         raise ValueError(
-            "no display: expected an OpenCV with windows and a display it can reach, but it opens none here"
+            "no display: OpenCV cannot open a window here; expected a build with windows and a reachable display"
         )
 
 
 @contextmanager
 def _replacing_folder(target: Path) -> Iterator[Path]:
-    """Give a path that does not exist yet; the folder made there takes the name ``target`` when the block ends."""
+    """Context manager of a new path; the folder made there is renamed to ``target`` at the end."""
     if target.exists() and not _is_crops(target):
-        raise FileExistsError(f"{target}: expected a folder of crops to replace or nothing, found something else")
+        raise FileExistsError(f"{target}: expected a folder of crops to replace or nothing, got something else")
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     old, new = beside / "old", beside / "new"

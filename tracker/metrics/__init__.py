@@ -1,4 +1,4 @@
-"""Measures of tracking: the MOT16 table (CLEAR, identity) and HOTA.
+"""Tracking metrics: CLEAR MOT, identity metrics (IDF1) and HOTA.
 
 >>> from flatsort.tracker.metrics import evaluate
 >>> evaluate("MOT17/train", "runs/sort").overall.idf1

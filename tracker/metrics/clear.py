@@ -1,9 +1,9 @@
-"""CLEAR MOT and identity measures of one sequence: the benchmark's matching, counted by motmetrics.
+"""CLEAR MOT and identity metrics of a sequence: the benchmark's matching, counted by motmetrics.
 
-motmetrics' own matching carries a pair on for as long as both overlap, however long ago it was last seen, while the
-benchmark prefers the pairs of the previous frame and looks for the most overlap in sum. So motmetrics' accumulator gets
-the benchmark's pairs as the only possible ones. Two of its counts have another definition than the benchmark's and are
-made here: mostly tracked (strictly more than 80 %) and fragmentations.
+motmetrics' own matching continues a pair for as long as both boxes overlap, even after a gap, while the benchmark
+prefers the pairs of the previous frame and then maximises the sum of overlaps. So motmetrics' accumulator gets the
+benchmark's pairs as the only possible ones. Two counts are defined otherwise in motmetrics and are computed here:
+mostly tracked (strictly more than 80 %) and fragmentations.
 
 References
 ----------
@@ -23,18 +23,18 @@ import motmetrics
 import numpy as np
 
 from flatsort.tracker.association.assignment import assign
-from flatsort.tracker.metrics.preprocessing import THRESHOLD, Sequence, feasible
+from flatsort.tracker.metrics.preprocessing import THRESHOLD, ScoredSequence, feasible
 from flatsort.tracker.types import Bool, Int, Matches
 
-CONTINUED = 1000.0
-"""What a pair of the previous frame is worth more than any sum of overlaps."""
+CONTINUATION_BONUS = 1000.0
+"""Weight of a pair of the previous frame: more than any sum of overlaps."""
 
-NOBODY = -1
+NO_PARTNER = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the measures are made of; counts of several sequences add up.
+    """The counts from which the metrics are computed; those of several sequences can be added.
 
     Attributes
     ----------
@@ -69,9 +69,9 @@ class Counts:
         return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     def measures(self) -> dict[str, Any]:
-        """Return the columns of the MOT16 table but for HOTA's; percent where the table has percent.
+        """The columns of the MOT16 table except HOTA's, in percent where the table has percent.
 
-        A measure whose divisor is zero is 0.
+        A metric whose divisor is 0 is 0.
         """
         boxes = self.tp + self.fn
         return {
@@ -97,14 +97,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """Who covered whom: one row for each box of the ground truth, in the order of the frames.
+    """The prediction that is matched with each ground truth box: one row for each box, in the order of the frames.
 
     Attributes
     ----------
     frames, gt, pred : int64 [n]
-        Frame, position in ``Sequence.gt_labels``, position in ``Sequence.pred_labels`` or −1 for a miss.
+        Frame; position in ``ScoredSequence.gt_labels``; position in ``ScoredSequence.pred_labels`` or −1 for a miss.
     switch : bool [n]
-        The partner is another one than the last time.
+        Whether the prediction has another identity than at the previous match.
     """
 
     frames: Int
@@ -113,8 +113,8 @@ class Timeline:
     switch: Bool
 
 
-def clear(sequence: Sequence) -> tuple[Counts, Timeline]:
-    """Count matches, errors, switches and identities of a sequence."""
+def clear(sequence: ScoredSequence) -> tuple[Counts, Timeline]:
+    """Counts and timeline of a sequence."""
     matched, overlapping = motmetrics.MOTAccumulator(), motmetrics.MOTAccumulator()
     for t, pairs in enumerate(_matches(sequence)):
         gt, pred, similarity = sequence.gt_ids[t], sequence.pred_ids[t], sequence.similarity[t]
@@ -125,16 +125,16 @@ def clear(sequence: Sequence) -> tuple[Counts, Timeline]:
         overlapping.update(gt, pred, distance, frameid=t)
     count = motmetrics.metrics.create().compute
     names = ["num_detections", "num_false_positives", "num_misses", "num_switches", "track_ratios"]
-    found = count(matched, metrics=names, return_dataframe=False)
+    results = count(matched, metrics=names, return_dataframe=False)
     identity = count(overlapping, metrics=["idtp", "idfp", "idfn"], return_dataframe=False)
-    ratios = found["track_ratios"].to_numpy()
+    ratios = results["track_ratios"].to_numpy()
     timeline, events = _timeline(sequence, matched), matched.mot_events
     counts = Counts(
         frames=sequence.length,
-        tp=int(found["num_detections"]),
-        fp=int(found["num_false_positives"]),
-        fn=int(found["num_misses"]),
-        ids=int(found["num_switches"]),
+        tp=int(results["num_detections"]),
+        fp=int(results["num_false_positives"]),
+        fn=int(results["num_misses"]),
+        ids=int(results["num_switches"]),
         fm=_fragmentations(sequence, timeline),
         mt=int((ratios > 0.8).sum()),
         pt=int(((ratios >= 0.2) & (ratios <= 0.8)).sum()),
@@ -145,38 +145,38 @@ def clear(sequence: Sequence) -> tuple[Counts, Timeline]:
     return counts, timeline
 
 
-def _matches(sequence: Sequence) -> Iterator[Matches]:
-    """Match each frame: continue the pairs of the previous frame first, then take the most overlap in sum."""
-    partner = np.full(len(sequence.gt_labels), NOBODY)
+def _matches(sequence: ScoredSequence) -> Iterator[Matches]:
+    """Match each frame: continue the pairs of the previous frame first, then maximise the sum of overlaps."""
+    partner = np.full(len(sequence.gt_labels), NO_PARTNER)
     for gt, pred, similarity in zip(sequence.gt_ids, sequence.pred_ids, sequence.similarity, strict=True):
         continued = partner[gt][:, None] == pred
-        pairs = assign(-(CONTINUED * continued + similarity), feasible(similarity), bound=0.0)
-        if similarity.size:  # the benchmark passes over frames in which there is nothing to match
-            partner[:] = NOBODY
+        pairs = assign(-(CONTINUATION_BONUS * continued + similarity), feasible(similarity), bound=0.0)
+        if similarity.size:  # the benchmark skips frames without ground truth or without predictions
+            partner[:] = NO_PARTNER
             partner[gt[pairs.rows]] = pred[pairs.cols]
         yield pairs
 
 
-def _timeline(sequence: Sequence, accumulator: motmetrics.MOTAccumulator) -> Timeline:
+def _timeline(sequence: ScoredSequence, accumulator: motmetrics.MOTAccumulator) -> Timeline:
     events = accumulator.events
     events = events[events["Type"].isin(("MATCH", "SWITCH", "MISS"))]
     index = events.index.get_level_values("FrameId").to_numpy(np.int64)
     return Timeline(
         frames=sequence.frames[index],
         gt=events["OId"].to_numpy(np.int64),
-        pred=events["HId"].fillna(NOBODY).to_numpy(np.int64),
+        pred=events["HId"].fillna(NO_PARTNER).to_numpy(np.int64),
         switch=(events["Type"] == "SWITCH").to_numpy(),
     )
 
 
-def _fragmentations(sequence: Sequence, timeline: Timeline) -> int:
-    """Count how often a ground truth track is taken up again after one or more frames without a match.
+def _fragmentations(sequence: ScoredSequence, timeline: Timeline) -> int:
+    """Number of times that a ground truth track is matched again after one or more frames without a match.
 
-    As in the benchmark, an absence of the ground truth itself interrupts, and a frame without any prediction, or
-    without any ground truth, does not.
+    As in the benchmark, frames in which the ground truth track itself is absent count, and frames without any
+    prediction, or without any ground truth, do not.
     """
     scored = np.cumsum([overlap.size > 0 for overlap in sequence.similarity])
-    covered = timeline.pred != NOBODY
+    covered = timeline.pred != NO_PARTNER
     gt, time = timeline.gt[covered], scored[np.searchsorted(sequence.frames, timeline.frames[covered])]
     order = np.lexsort((time, gt))
     return int(((np.diff(gt[order]) == 0) & (np.diff(time[order]) > 1)).sum())

@@ -1,4 +1,4 @@
-"""Tracks against ground truth: the MOT16 table and HOTA of sequences, and of all of them pooled."""
+"""Evaluation of tracks against ground truth: the MOT16 table and HOTA for each sequence and for all of them pooled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One row of the MOT16 table, and HOTA; percent where the table has percent, FAR per frame."""
+    """One row of the MOT16 table with HOTA, in percent where the table has percent; FAR is per frame."""
 
     idf1: float
     idp: float
@@ -50,22 +50,22 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequenceResult:
-    """Everything that is known about one sequence.
+    """Scores of one sequence, with the data they are computed from.
 
     Attributes
     ----------
     name : str
     scores : Scores
-    counts, hota
-        What the scores are made of.
+    counts, hota : Counts, Hota
+        The counts and curves of the scores.
     timeline : Timeline
-        Which prediction covers each ground truth box.
+        The prediction that is matched with each ground truth box.
     gt_labels, pred_labels : int64
-        Ids in the files, of the positions in ``timeline``.
+        Ids as in the files, by the positions in ``timeline``.
     unusable : int
         Predictions that are not finite or have no area; they count as false positives.
     ignored : int
-        Ground truth boxes that are not evaluated: their flag (column 7) is 0, or they are no pedestrians (column 8).
+        Ground truth boxes that are not evaluated: flag (column 7) 0, or a class (column 8) other than pedestrian.
     """
 
     name: str
@@ -81,15 +81,15 @@ class SequenceResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """The results of some sequences.
+    """Scores of several sequences.
 
     Attributes
     ----------
     sequences : mapping of str to SequenceResult
     overall : Scores
-        Of the pooled counts: not the mean of the rows.
+        Scores of the summed counts, not the mean of the rows.
     hota : Hota
-        The pooled HOTA over the localisation threshold.
+        Pooled HOTA over the localisation threshold.
     """
 
     sequences: Mapping[str, SequenceResult]
@@ -117,18 +117,18 @@ def evaluate(
     gt, pred : str or Path
         See `find_pairs`.
     benchmark : optional
-        Format of the ground truth; by default told from its columns.
+        Format of the ground truth; by default recognised by its columns.
     allow_missing : bool
         Score only the sequences that have a prediction.
     jobs : int
         Number of processes.
     progress : callable, optional
-        Gets the iterator of results and their number, and passes the results on.
+        Called with the iterator of results and their number; yields the results, for example with a progress bar.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If a file is missing or malformed; the sentence says which and where.
+        If a file is missing or malformed; the message names file and line.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def evaluate(
     """
     pairs, unpaired = find_pairs(gt, pred, allow_missing=allow_missing)
     if unpaired:
-        logger.warning("not scored, without a counterpart: %s", ", ".join(unpaired))
+        logger.warning("not scored, as ground truth or prediction is missing: %s", ", ".join(unpaired))
     results = _map(partial(evaluate_pair, benchmark=benchmark), pairs, jobs)
     return pool(progress(results, len(pairs)) if progress else results)
 
@@ -174,7 +174,7 @@ def evaluate_tables(
 
 
 def pool(results: Iterable[SequenceResult]) -> Evaluation:
-    """Put sequences together.
+    """Combine the results of sequences.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def pool(results: Iterable[SequenceResult]) -> Evaluation:
 def _warn(result: SequenceResult) -> None:
     if result.ignored and not len(result.gt_labels):
         logger.warning(
-            "%s: none of the %d ground truth boxes is evaluated, for that needs 1 in column 7, "
+            "%s: none of the %d ground truth boxes is evaluated; expected 1 in column 7, "
             "and in column 8, if it is a class, 1 (pedestrian) or -1",
             result.name,
             result.ignored,

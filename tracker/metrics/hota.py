@@ -1,4 +1,4 @@
-"""HOTA of a sequence and of several together: the only caller of trackeval.
+"""HOTA of a sequence and of several sequences, computed by trackeval.
 
 References
 ----------
@@ -13,7 +13,7 @@ from typing import Any
 
 import trackeval
 
-from flatsort.tracker.metrics.preprocessing import Sequence
+from flatsort.tracker.metrics.preprocessing import ScoredSequence
 from flatsort.tracker.types import Float
 
 
@@ -38,12 +38,12 @@ class Hota:
         return percent
 
     def measures(self) -> dict[str, Any]:
-        """Return HOTA, DetA, AssA and LocA in percent, the means over α."""
+        """HOTA, DetA, AssA and LocA in percent, averaged over α."""
         return {name.lower(): float(self.curve(name).mean()) for name in ("HOTA", "DetA", "AssA", "LocA")}
 
 
-def hota(sequence: Sequence) -> Hota:
-    """Compute HOTA of a sequence; without any match all is 0 but LocA, which is 100 by trackeval's convention."""
+def hota(sequence: ScoredSequence) -> Hota:
+    """HOTA of a sequence; without any match all values are 0 except LocA, which is 100 by trackeval's convention."""
     metric = trackeval.metrics.HOTA()
     data = {
         "gt_ids": sequence.gt_ids,
@@ -58,6 +58,6 @@ def hota(sequence: Sequence) -> Hota:
 
 
 def pooled(results: Mapping[str, Hota]) -> Hota:
-    """Combine sequences, name → result: from the sums of their counts, not the mean of their scores."""
+    """HOTA of several sequences (name → result), from the sums of their counts, not the mean of their scores."""
     metric = trackeval.metrics.HOTA()
     return Hota(metric.array_labels, metric.combine_sequences({name: r.fields for name, r in results.items()}))

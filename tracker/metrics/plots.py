@@ -1,4 +1,4 @@
-"""The results as pictures, written as PNG."""
+"""Plots of evaluation results: HOTA curves and identity timelines."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = (0, 1, 2, 3, 4, 5, 6, 8, 9)
-"""Of matplotlib's cycle, without its grey: grey is a miss."""
+"""Colours of matplotlib's cycle without grey, which marks misses."""
 
 
 def hota_curves(evaluation: Evaluation) -> Figure:
-    """Draw pooled HOTA, DetA and AssA over the localisation threshold, HOTA of each sequence behind them."""
+    """Plot pooled HOTA, DetA and AssA over the localisation threshold, with HOTA of each sequence in the background."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
@@ -37,9 +37,9 @@ def hota_curves(evaluation: Evaluation) -> Figure:
 
 
 def identity_timeline(result: SequenceResult) -> Figure:
-    """Draw one line a ground truth identity: the colour is the predicted id that covers it, grey is a miss.
+    """Plot one line for each ground truth identity: the colour is that of the matched prediction, grey is a miss.
 
-    A black tick is an identity switch. A few colours serve all ids: only a change of colour means something.
+    A black tick is an identity switch. Colours are used for several ids, so that only a change of colour has a meaning.
     """
     from matplotlib.colors import to_rgba
     from matplotlib.figure import Figure
@@ -60,13 +60,13 @@ def identity_timeline(result: SequenceResult) -> Figure:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)
 
 
 def segments(frames: Int, gt: Int, pred: Int) -> tuple[Int, Int, Int, Int]:
-    """Join successive frames in which the same prediction covers a ground truth: first and last frame, gt, pred [s]."""
+    """Join successive frames in which a ground truth has the same prediction: first and last frame, gt, pred [s]."""
     order = np.lexsort((frames, gt))
     frames, gt, pred = frames[order], gt[order], pred[order]
     begins = np.ones(len(frames), bool)

@@ -1,4 +1,4 @@
-"""The benchmark's preprocessing: which ground truth and which predictions of a sequence are compared at all.
+"""The benchmark's preprocessing: which ground truth and predictions of a sequence are compared.
 
 References
 ----------
@@ -22,7 +22,7 @@ from flatsort.tracker.types import Bool, Float, Int
 Benchmark = Literal["mot15", "mot16", "mot17", "mot20"]
 
 THRESHOLD = 0.5
-"""Smallest IoU of a match; a hair below it still counts, see `feasible`."""
+"""Minimum IoU of a match; rounding errors are tolerated, see `feasible`."""
 
 PEDESTRIAN = 1
 UNKNOWN = -1
@@ -32,8 +32,8 @@ DISTRACTORS = {"mot16": (2, 7, 8, 12), "mot17": (2, 7, 8, 12), "mot20": (2, 6, 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sequence:
-    """What the metrics see of one sequence: computed once, shared by all of them.
+class ScoredSequence:
+    """The data of one sequence that all metrics use.
 
     Ids are positions in ``gt_labels`` and ``pred_labels``, so they run from 0 without gaps.
 
@@ -43,17 +43,17 @@ class Sequence:
     length : int
         Number of frames.
     frames : int64 [f]
-        The frames, 1-based, in which there is anything.
+        The frames, 1-based, with ground truth or predictions.
     gt_ids, pred_ids : list of int64 [n], int64 [m]
         One entry for each of ``frames``.
     similarity : list of float64 [n m]
         IoU of each ground truth box with each prediction.
     gt_labels, pred_labels : int64
-        Ids as the files write them.
+        Ids as in the files.
     unusable : int
-        Predictions that are not finite or have no area: they stay, and match nothing.
+        Number of predictions that are not finite or have no area: they are kept and match nothing.
     ignored : int
-        Ground truth boxes that are not evaluated: their flag is 0, or they are no pedestrians.
+        Number of ground truth boxes that are not evaluated: their flag is 0, or they are no pedestrians.
     """
 
     name: str
@@ -79,14 +79,14 @@ class Sequence:
 
 
 def feasible(similarity: Float) -> Bool:
-    """Which pairs overlap enough for a match, [n m]; an IoU of exactly one half passes in spite of rounding."""
+    """Which pairs overlap enough for a match, [n m]; an IoU of exactly 0.5 passes in spite of rounding."""
     return similarity >= THRESHOLD - np.finfo(np.float64).eps
 
 
 def benchmark_of(gt: MotTable, name: str = "") -> Benchmark:
-    """Tell the benchmark from the columns of its ground truth: MOT15 without classes, MOT17 with them.
+    """Recognise the benchmark by the columns of its ground truth: MOT15 without classes, MOT17 with them.
 
-    MOT20 has the columns of MOT17, so only a sequence that is named so (``MOT20-01``) is taken for it.
+    MOT20 has the columns of MOT17 and is recognised by the name of the sequence (``MOT20-01``).
     """
     if gt.columns not in (8, 9):
         return "mot15"
@@ -95,45 +95,45 @@ def benchmark_of(gt: MotTable, name: str = "") -> Benchmark:
 
 def prepare(
     name: str, gt: MotTable, pred: MotTable, benchmark: Benchmark | None = None, length: int | None = None
-) -> Sequence:
-    """Compare only what the benchmark compares.
+) -> ScoredSequence:
+    """Select the ground truth and predictions that the benchmark compares.
 
-    MOT15: every ground truth box with a consider flag other than 0. MOT16, 17 and 20: predictions are matched with all
-    ground truth boxes (most overlap in sum, IoU ≥ 0.5); those matched with a distractor are removed, then all ground
-    truth but the considered pedestrians (class −1 counts as pedestrian).
+    MOT15: every ground truth box whose flag (column 7) is not 0. MOT16, 17 and 20: predictions are matched with all
+    ground truth boxes (maximum sum of overlaps, IoU ≥ 0.5); those matched with a distractor are removed, then all
+    ground truth except pedestrians (class 1 or −1) whose flag is not 0.
 
     Parameters
     ----------
     name : str
-        Of the sequence.
+        Name of the sequence.
     gt, pred : MotTable
     benchmark : optional
-        By default the one of `benchmark_of`.
+        By default that of `benchmark_of`.
     length : int, optional
         Number of frames; by default the last frame of either table.
 
     Raises
     ------
     ValueError
-        If an id occurs twice in a frame, a frame lies beyond ``length``, a ground truth box is not finite, its consider
-        flag is no whole number (a score, as results have it), or a class is none of the benchmark's.
+        If an id occurs twice in a frame, a frame lies beyond ``length``, a ground truth box is not finite, its flag
+        (column 7) is no whole number but a score as in results, or a class is none of the benchmark's.
     """
     benchmark = benchmark or benchmark_of(gt, name)
     _check(gt, pred, benchmark, length)
     frames = np.union1d(gt.frames, pred.frames)
     usable = valid(pred.boxes)
     pred_boxes = np.where(usable[:, None], pred.boxes, 0.0)
-    wanted, distractor = _roles(gt, benchmark)
+    evaluated, distractor = _roles(gt, benchmark)
     kept_gt, kept_pred, similarity = [], [], []
     for g, p in zip(_by_frame(gt.frames, frames), _by_frame(pred.frames, frames), strict=True):
         overlap = iou(gt.boxes[g], pred_boxes[p])
-        rows, cols = wanted[g], _undistracted(overlap, distractor[g])
+        rows, cols = evaluated[g], _without_distractors(overlap, distractor[g])
         kept_gt.append(gt.ids[g][rows])
         kept_pred.append(pred.ids[p][cols])
         similarity.append(overlap[np.ix_(rows, cols)])
-    gt_ids, gt_labels = _relabelled(kept_gt)
-    pred_ids, pred_labels = _relabelled(kept_pred)
-    return Sequence(
+    gt_ids, gt_labels = _relabel(kept_gt)
+    pred_ids, pred_labels = _relabel(kept_pred)
+    return ScoredSequence(
         name=name,
         length=length or int(frames.max(initial=0)),
         frames=frames,
@@ -143,19 +143,19 @@ def prepare(
         gt_labels=gt_labels,
         pred_labels=pred_labels,
         unusable=int((~usable).sum()),
-        ignored=int((~wanted).sum()),
+        ignored=int((~evaluated).sum()),
     )
 
 
 def _roles(gt: MotTable, benchmark: Benchmark) -> tuple[Bool, Bool]:
-    """Which ground truth boxes [n] are to be found, and which are distractors."""
+    """Which ground truth boxes [n] are evaluated, and which are distractors."""
     considered = gt.scores != 0
     if benchmark == "mot15":
         return considered, np.zeros(len(gt), bool)
     return considered & np.isin(gt.classes, (PEDESTRIAN, UNKNOWN)), np.isin(gt.classes, DISTRACTORS[benchmark])
 
 
-def _undistracted(overlap: Float, distractor: Bool) -> Bool:
+def _without_distractors(overlap: Float, distractor: Bool) -> Bool:
     """Which predictions [m] of a frame are not matched with a distractor [n]."""
     kept = np.ones(overlap.shape[1], bool)
     if distractor.any() and len(kept):
@@ -165,15 +165,15 @@ def _undistracted(overlap: Float, distractor: Bool) -> Bool:
 
 
 def _by_frame(column: Int, frames: Int) -> Iterator[Int]:
-    """Rows of each of the frames, in the file's order."""
+    """Rows of each frame, in the order of the file."""
     order = np.argsort(column, kind="stable")
     starts = np.searchsorted(column[order], frames, side="left")
     ends = np.searchsorted(column[order], frames, side="right")
     return (order[start:end] for start, end in zip(starts, ends, strict=True))
 
 
-def _relabelled(ids: list[Int]) -> tuple[list[Int], Int]:
-    """Return the ids of each frame as positions in the sorted labels, and the labels."""
+def _relabel(ids: list[Int]) -> tuple[list[Int], Int]:
+    """Ids of each frame as positions in the sorted labels, and the labels."""
     labels, positions = np.unique(np.concatenate([np.empty(0, np.int64), *ids]), return_inverse=True)
     return np.split(positions, np.cumsum([len(frame) for frame in ids])[:-1]) if ids else [], labels
 
@@ -188,7 +188,7 @@ def _check(gt: MotTable, pred: MotTable, benchmark: Benchmark, length: int | Non
         _refuse(table, again, "frame {0} has id {1} more than once")
     finite = np.isfinite(gt.boxes).all(axis=1)
     _refuse(gt, np.logical_not(finite), "frame {0}, id {1}: expected a finite box")
-    # the benchmark would cut the fraction off and ignore every box with a score below 1
+    # the benchmark would truncate it and ignore every box with a score below 1
     flag = "column 7 of ground truth says whether to evaluate the box, expected 1 or 0, got {score:g}"
     _refuse(gt, np.logical_not(np.isfinite(gt.scores) & (gt.scores == np.floor(gt.scores))), flag)
     if benchmark == "mot15":

@@ -18,7 +18,7 @@ def level(index: int) -> int:
     return 10 * index
 
 
-def picture(index: int) -> Image:
+def numbered_image(index: int) -> Image:
     return np.full((SIZE[1], SIZE[0], 3), level(index), np.uint8)
 
 
@@ -26,7 +26,7 @@ def write_video(path: Path, frames: int = 12, fps: float = 10.0, codec: str = "M
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, SIZE)
     assert writer.isOpened()
     for index in range(1, frames + 1):
-        writer.write(picture(index))
+        writer.write(numbered_image(index))
     writer.release()
     return path
 
@@ -34,7 +34,7 @@ def write_video(path: Path, frames: int = 12, fps: float = 10.0, codec: str = "M
 def write_images(folder: Path, names: dict[str, int]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, index in names.items():
-        assert cv2.imwrite(str(folder / name), picture(index))
+        assert cv2.imwrite(str(folder / name), numbered_image(index))
     return folder
 
 
@@ -46,5 +46,5 @@ def write_seqinfo(folder: Path, length: int = 5, fps: float = 25.0, images: str 
 
 
 def greys(source: FrameSource) -> list[int | None]:
-    """Number of the picture in each frame, as `picture` made it."""
+    """Number of the image in each frame, as `numbered_image` made it."""
     return [None if f.image is None else round(float(f.image.mean()) / 10) for f in source]

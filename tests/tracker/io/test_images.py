@@ -124,5 +124,5 @@ def test_the_size_is_that_of_the_first_image_that_can_be_read(tmp_path: Path) ->
     assert greys(source) == [None, None, 3, 4]
     for name in ("3.jpg", "4.jpg"):
         (folder / name).write_bytes(b"\xff\xd8")
-    with pytest.raises(ValueError, match=r"walk: expected a whole image, got 4 files that cannot be decoded$"):
+    with pytest.raises(ValueError, match=r"walk: expected a complete image, got 4 files that cannot be decoded$"):
         open_source(str(folder))

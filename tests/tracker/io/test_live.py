@@ -21,9 +21,9 @@ from flatsort.tracker.types import Frame, Image
 
 
 class Device:
-    """A device that gives numbered pictures when the test lets it, one connection after the other.
+    """A device that gives numbered images when the test lets it, one connection after the other.
 
-    Each connection is the number of pictures until it is lost; 0 cannot be opened.
+    Each connection is the number of images until it is lost; 0 cannot be opened.
     """
 
     def __init__(self, *connections: int, gate: threading.Semaphore | None = None) -> None:
@@ -97,9 +97,9 @@ def test_what_the_device_tells_is_known_before_the_first_frame() -> None:
     assert device.opened == device.released == 1
 
 
-def test_a_device_without_a_picture_is_refused_and_released() -> None:
+def test_a_device_without_an_image_is_refused_and_released() -> None:
     device = Device(0)
-    with pytest.raises(ConnectionError, match=r"cam: .*gives no picture"):
+    with pytest.raises(ConnectionError, match=r"cam: .*gives no image"):
         live(device)
     assert device.released == 1
 
@@ -156,7 +156,7 @@ def test_time_goes_on_while_the_connection_is_lost() -> None:
     source = live(Device(2, 0, 5, gate=gate))
     frames = iter(source)
     before = next(frames)
-    gate.release(3)  # the loss, a failed attempt, the first picture of the new connection
+    gate.release(3)  # the loss, a failed attempt, the first image of the new connection
     after = next(frames)
     assert (before.index, after.index) == (1, 2)
     assert after.time == pytest.approx(FIRST_WAIT + 2 * FIRST_WAIT + 0.1)
@@ -230,7 +230,7 @@ def test_a_stream_that_nobody_serves_is_refused() -> None:
 
 
 class Mjpeg(BaseHTTPRequestHandler):
-    """Serves pictures without an end, until the server's event is set."""
+    """Serves images without an end, until the server's event is set."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -249,7 +249,7 @@ class Mjpeg(BaseHTTPRequestHandler):
         pass
 
 
-class Server:
+class StreamServer:
     """A server on 127.0.0.1 for the time of a block; port 0 takes a free one."""
 
     def __init__(self, port: int = 0) -> None:
@@ -257,7 +257,7 @@ class Server:
         self.http.stop = threading.Event()  # type: ignore[attr-defined]
         self.port = self.http.server_address[1]
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> StreamServer:
         self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
         self.thread.start()
         return self
@@ -270,11 +270,11 @@ class Server:
 
 
 def test_a_real_stream_is_read_and_found_again_after_its_server_came_back(caplog: pytest.LogCaptureFixture) -> None:
-    with Server() as server:
+    with StreamServer() as server:
         source = open_live(f"http://127.0.0.1:{server.port}/video.mjpg", fps=25)
         frames = iter(source)
         seen = [next(frames) for _ in range(5)]
-    with Server(server.port):
+    with StreamServer(server.port):
         wait_for(lambda: any("connected again" in r.getMessage() for r in caplog.records))
         seen += [next(frames) for _ in range(5)]
         source.close()

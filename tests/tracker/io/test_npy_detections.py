@@ -131,5 +131,5 @@ def test_it_is_a_source_without_images(file: Path) -> None:
     np.save(file, ROWS)
     source = open_source(str(file), images=False)
     assert (source.name, source.length) == ("MOT16-02", 2)
-    with pytest.raises(ValueError, match="a detection file has no pictures"):
+    with pytest.raises(ValueError, match="a detection file has no images"):
         open_source(str(file))

@@ -62,7 +62,7 @@ def test_the_length_of_seqinfo_goes_first(tmp_path: Path, names: dict[str, int],
 def test_a_detection_file_is_known_by_its_suffix_in_any_case(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("4,-1,1,1,5,5,1\n")
     assert open_source(str(tmp_path / name), images=False).length == 4
-    with pytest.raises(ValueError, match="a detection file has no pictures"):
+    with pytest.raises(ValueError, match="a detection file has no images"):
         open_source(str(tmp_path / name))
 
 

@@ -14,7 +14,7 @@ import pytest
 from flatsort.tracker.io.video import FileSource, open_source, prefetch
 from flatsort.tracker.protocols import FrameSource
 from flatsort.tracker.types import Image
-from tests.tracker.io.numbered_frames import SIZE, greys, picture, write_images, write_seqinfo, write_video
+from tests.tracker.io.numbered_frames import SIZE, greys, numbered_image, write_images, write_seqinfo, write_video
 
 
 def no_threads_left() -> bool:
@@ -50,7 +50,7 @@ def test_fps_by_hand_stretches_the_times_of_a_video(tmp_path: Path) -> None:
 
 
 class FakeCapture:
-    """Gives pictures at the time stamps (milliseconds) of the test; None is a frame that cannot be decoded."""
+    """Gives images at the time stamps (milliseconds) of the test; None is a frame that cannot be decoded."""
 
     stamps: tuple[float, ...] = ()
     broken: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ class FakeCapture:
         return self.at < len(self.stamps)
 
     def retrieve(self) -> tuple[bool, Image | None]:
-        return (False, None) if self.at in self.broken else (True, picture(1))
+        return (False, None) if self.at in self.broken else (True, numbered_image(1))
 
     def read(self) -> tuple[bool, Image | None]:
         return self.retrieve() if self.grab() else (False, None)
@@ -154,9 +154,9 @@ def test_what_cannot_be_opened_says_so_at_once(tmp_path: Path) -> None:
         "garbage.mp4": "expected a video or an image",
         "cut.mp4": "expected a video or an image",
         "empty.avi": "expected a video or an image",
-        "broken.jpg": "expected a whole image",
-        "det.txt": "a detection file has no pictures",
-        "nothing": "expected images, here or in img1, or one video, found none",
+        "broken.jpg": "expected a complete image",
+        "det.txt": "a detection file has no images",
+        "nothing": "expected images, here or in img1, or one video, got none",
         "no_images": "expected images",
     }.items():
         with pytest.raises(ValueError, match=sentence) as caught:
@@ -183,10 +183,10 @@ def test_rates_and_lengths_are_checked(arguments: dict[str, float]) -> None:
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make every way to look at a picture fail."""
+    """Make every way to read an image fail."""
 
     def fail(*_: object) -> None:
-        raise AssertionError("a picture was opened")
+        raise AssertionError("an image was opened")
 
     for name in ("imread", "imdecode", "VideoCapture"):
         monkeypatch.setattr(cv2, name, fail)

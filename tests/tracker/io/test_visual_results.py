@@ -49,7 +49,7 @@ def test_a_video_has_the_painted_frames_at_the_sources_rate(tmp_path: Path) -> N
         np.testing.assert_allclose(frame.image.mean(axis=(0, 1)), [255, 0, 0], atol=12)
 
 
-def test_frames_without_a_picture_repeat_the_last_one(tmp_path: Path) -> None:
+def test_frames_without_an_image_repeat_the_last_one(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "run.mp4", plain, size=(80, 100), fps=10) as sink:
         for each in (nothing(1), result(2, grey(100)), nothing(3), result(4, grey(200))):
             sink.write(each)
@@ -106,7 +106,7 @@ def test_a_folder_with_other_things_is_never_replaced_by_crops(tmp_path: Path) -
     home = tmp_path / "home"
     home.mkdir()
     (home / "thesis.txt").write_text("ten years of work")
-    with pytest.raises(FileExistsError, match="found something else"), CropSink(home):
+    with pytest.raises(FileExistsError, match="got something else"), CropSink(home):
         pytest.fail("the run has begun")
     assert (home / "thesis.txt").read_text() == "ten years of work"
 

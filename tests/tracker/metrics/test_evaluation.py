@@ -182,7 +182,7 @@ def test_ground_truth_of_which_nothing_is_evaluated(
     with caplog.at_level(logging.WARNING):
         evaluate(tmp_path / "gt", tmp_path / "pred")
     sentence = (
-        "{}: none of the 2 ground truth boxes is evaluated, for that needs 1 in column 7, "
+        "{}: none of the 2 ground truth boxes is evaluated; expected 1 in column 7, "
         "and in column 8, if it is a class, 1 (pedestrian) or -1"
     )
     expected = [sentence.format(name) for name in ("a", "b")] if warned else []

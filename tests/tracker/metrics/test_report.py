@@ -11,7 +11,7 @@ import pytest
 
 from flatsort.tracker.metrics import Evaluation, Scores, evaluate_tables, pool
 from flatsort.tracker.metrics.plots import hota_curves, identity_timeline, save
-from flatsort.tracker.metrics.report import HEADS, to_csv, to_json
+from flatsort.tracker.metrics.report import COLUMN_NAMES, to_csv, to_json
 from flatsort.tracker.metrics.report import table as laid_out
 from tests.tracker.metrics.mot_tables import table, track
 
@@ -29,8 +29,8 @@ def evaluation() -> Evaluation:
 
 
 def test_heads_are_the_table_s() -> None:
-    assert list(HEADS) == KEYS == [field.name for field in dataclasses.fields(Scores)]
-    assert list(HEADS.values()) == COLUMNS
+    assert list(COLUMN_NAMES) == KEYS == [field.name for field in dataclasses.fields(Scores)]
+    assert list(COLUMN_NAMES.values()) == COLUMNS
 
 
 def test_text(evaluation: Evaluation) -> None:
@@ -65,14 +65,14 @@ def test_json_keys(evaluation: Evaluation) -> None:
     assert isinstance(document["overall"]["ids"], int)
 
 
-def test_pictures(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_plots(evaluation: Evaluation, tmp_path: Path) -> None:
     figures = {"hota": hota_curves(evaluation)}
     figures |= {name: identity_timeline(result) for name, result in evaluation.sequences.items()}
     for name, figure in figures.items():
         save(figure, tmp_path / "new" / f"{name}.png")
-        picture = cv2.imread(str(tmp_path / "new" / f"{name}.png"))
-        assert picture is not None
-        assert picture.std() > 1
+        image = cv2.imread(str(tmp_path / "new" / f"{name}.png"))
+        assert image is not None
+        assert image.std() > 1
     assert len(list((tmp_path / "new").iterdir())) == len(figures)
 
 

@@ -22,7 +22,7 @@ BIG = (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN)
 
 @pytest.fixture(scope="module")
 def texture() -> Image:
-    """Smooth random patches, larger than the picture that is cut from it."""
+    """Smooth random patches, larger than the image that is cut from it."""
     generator = np.random.default_rng(0)
     coarse = generator.uniform(0, 255, (BIG[1] // 16, BIG[0] // 16, 3)).astype(np.uint8)
     fine = generator.uniform(0, 255, (BIG[1] // 4, BIG[0] // 4, 3)).astype(np.uint8)
@@ -31,7 +31,7 @@ def texture() -> Image:
 
 
 def seen(texture: Image, affine: Float) -> Image:
-    """The middle of the texture after the camera moved by ``affine`` (in the picture's coordinates)."""
+    """The middle of the texture after the camera moved by ``affine`` (in the image's coordinates)."""
     offset = np.array([MARGIN, MARGIN], dtype=np.float64)
     outer = affine.copy()
     outer[:, 2] += offset - affine[:, :2] @ offset
@@ -46,7 +46,7 @@ def moved(degrees: float = 0.0, scale: float = 1.0, shift: tuple[float, float] =
 
 
 def corner_error(a: Float, b: Float) -> float:
-    """Largest distance in pixels between the images of the picture's corners under two maps."""
+    """Largest distance in pixels between the positions of the image's corners under two maps."""
     corners = np.array([[0, 0, 1], [WIDTH, 0, 1], [0, HEIGHT, 1], [WIDTH, HEIGHT, 1.0]]).T
     return float(np.linalg.norm((a - b) @ corners, axis=0).max())
 
@@ -82,7 +82,7 @@ def test_ecc_models(texture: Image, model: str, limit: float) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_boxes_hide_what_moves_by_itself(texture: Image, method: str) -> None:
-    """Two thirds of the picture move against the camera; only the boxes tell."""
+    """Two thirds of the image move against the camera; only the boxes tell."""
     ground_truth = moved(shift=(4.0, 0.0))
     frames, boxes = [], []
     for affine, x in ((moved(), 100), (ground_truth, 92)):

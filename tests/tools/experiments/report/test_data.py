@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flatsort.tools.experiments import tables
 from flatsort.tools.experiments.report import data
 from flatsort.tools.experiments.results import Benchmark
-from flatsort.tracker.metrics.report import HEADS
+from flatsort.tracker.metrics.report import COLUMN_NAMES
 from tests.tools.experiments.report.conftest import EVIL, SYSTEMS
 
 
@@ -29,7 +29,7 @@ def test_scores_are_those_of_the_table(benchmark: Benchmark, document: Mapping[s
         assert system["overall"] == tables.scores(benchmark, system["name"])
         assert system["scores"][1] == tables.scores(benchmark, system["name"], EVIL)
     heads = [column["head"] for column in document["columns"]]
-    assert heads[:16] == [head for key, head in HEADS.items() if key not in ("gt", "hota", "deta", "assa", "loca")]
+    assert heads[:16] == [head for key, head in COLUMN_NAMES.items() if key not in ("gt", "hota", "deta", "assa", "loca")]
     assert heads[16:19] == ["HOTA", "DetA", "AssA"]
     assert document["published"][0]["scores"]["idf1"] == 57.0
 
