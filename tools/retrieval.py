@@ -1,4 +1,4 @@
-"""``flatsort retrieval``: how well a model's distance tells who is who."""
+"""``flatsort retrieval``: how well people are recognised by the distance of a model's latents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flatsort.tools.cli import debug_option, progress, run
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flatsort.tools.experiments.reid_data import Labelled, Piece
+    from flatsort.tools.experiments.reid_data import LabelledBatch, LabelledImages
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="DIR[@N]",
-    help="MOTChallenge sequence (@N: every n-th frame), folder of pictures named by identity, or set. Repeatable.",
+    help="MOTChallenge sequence (@N: every n-th frame), folder of images named by identity, or set. Repeatable.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Of sequences without @N.")
 @click.option("--min-height", type=click.FloatRange(0), default=50.0, show_default=True, help="Of boxes, pixels.")
-@click.option("--layout", default="auto", show_default=True, help="Of pictures' names: cuhk03, market1501, folders, …")
+@click.option(
+    "--layout", default="auto", show_default=True, help="Of the images' names: cuhk03, market1501, folders, …"
+)
 @click.option("--group", is_flag=True, help="Checkpoints of one model and the same settings are seeds of one row.")
 @click.option(
     "--calibrate", is_flag=True, help="Measure thresholds without labels and write them into the checkpoints."
@@ -54,11 +56,12 @@ def main(
     figures: bool,
     device: str,
 ) -> None:
-    """Search people by appearance alone and print how often the nearest is the same person.
+    """Rank images of people by appearance alone, and print how often the nearest one shows the same person.
 
-    Of sequences, the ground truth's boxes are searched among those of other frames; of pictures, across and within
-    cameras where the names tell cameras. AUC: chance that a pair of the same person is nearer than a pair of
-    different ones; next-frame AUC: the same, with a person in the next frame against others in the same frame.
+    In sequences, the boxes of the ground truth are queries among those of other frames; in folders of images, queries
+    are ranked across and within cameras if the names give cameras. AUC: probability that a pair of the same person is
+    nearer than a pair of different ones; next-frame AUC: the same, with a person in the next frame against others in
+    the same frame.
     Writes retrieval.md, retrieval.json, ROC curves and distance histograms.
 
     \b
@@ -66,14 +69,15 @@ def main(
     flatsort retrieval --model flat=a.safetensors,b.safetensors,c.safetensors --data TUD-Campus@4 --out runs/r
     """
     from flatsort.tools.experiments import reid_data, reid_tables
+    from flatsort.tools.experiments.model_tables import load_embedders
     from flatsort.tracker.files import write_text
 
-    models_found = reid_tables.contenders(models, device, group)
-    embedders = [embedder for model in models_found for embedder in model.embedders]
-    sources = [reid_data.open_labelled(d, stride=stride, min_height=min_height, layout=layout) for d in data]
-    embedded = [reid_data.embed(source, embedders, _shown) for source in _distinct(sources)]
-    rows = reid_tables.compare(models_found, embedded)
-    calibrations = reid_tables.calibrations(models_found, embedded) if calibrate else {}
+    compared = load_embedders(models, device, group)
+    embedders = [embedder for model in compared for embedder in model.models]
+    sources = [reid_data.open_labelled_images(d, stride=stride, min_height=min_height, layout=layout) for d in data]
+    embedded = [reid_data.embed_images(source, embedders, _progress) for source in _with_own_names(sources)]
+    rows = reid_tables.compare(compared, embedded)
+    calibrations = reid_tables.calibrations(compared, embedded) if calibrate else {}
     write_text(out / "retrieval.json", reid_tables.to_json(rows, calibrations))
     write_text(out / "retrieval.md", reid_tables.table(rows, "pipe") + "\n")
     if figures:
@@ -84,20 +88,20 @@ def main(
         click.echo(f"\n{reid_tables.calibration_table(calibrations)}")
 
 
-def _shown(source: Labelled) -> Iterable[Piece]:
-    return progress(source.pieces(), source.total, source.name, "batch")
+def _progress(source: LabelledImages) -> Iterable[LabelledBatch]:
+    return progress(source.batches(), source.total, source.name, "batch")
 
 
-def _distinct(sources: list[Labelled]) -> list[Labelled]:
+def _with_own_names(sources: list[LabelledImages]) -> list[LabelledImages]:
     """The sources, numbered where several have one name."""
     from dataclasses import replace
 
     names = [source.name for source in sources]
     return [
-        replace(source, name=f"{source.name}-{names[:place].count(source.name) + 1}")
+        replace(source, name=f"{source.name}-{names[:index].count(source.name) + 1}")
         if names.count(source.name) > 1
         else source
-        for place, source in enumerate(sources)
+        for index, source in enumerate(sources)
     ]
 
 

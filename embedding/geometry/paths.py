@@ -54,7 +54,8 @@ def curvature(observe: Decode, curves: Tensor) -> Float:
     """How unevenly decoded samples change along curves [b t d] of equal steps, [b].
 
     Root mean square of the second differences over that of the first ones, times the number of segments: an estimate
-    of ‖x''‖/‖x'‖ for a curve over 0..1, independent of the step. 0: the samples change along a straight line at constant speed.
+    of ‖x''‖/‖x'‖ for a curve over 0..1, independent of the step. 0: the samples change
+    along a straight line at constant speed.
     """
     curvatures = []
     for some in torch.split(curves, CURVES):

@@ -15,11 +15,11 @@ from flatsort.embedding.model import build
 from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig
 from flatsort.scene import Scene, SceneConfig, write_sequence
-from flatsort.tools.experiments.reid_data import open_labelled
+from flatsort.tools.experiments.reid_data import open_labelled_images
 from flatsort.tracker.crops import crop
 from tests.e2e.conftest import Flatsort
 
-PLAIN = "--no-figures"
+NO_FIGURES = "--no-figures"
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,15 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures named as in CUHK03: six people, two views of each in two cameras, the second one darker."""
+    """Images named as in CUHK03: six people, two views of each in two cameras, the second one darker."""
     folder = tmp_path_factory.mktemp("data") / "views"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for person in range(6):
         coat = rng.integers(60, 256, (4, 2, 3)).repeat(8, axis=0).repeat(8, axis=1)
         for view in (0, 1, 5, 6):
-            picture = coat * (0.6 if view >= 5 else 1.0) + rng.normal(0, 4, coat.shape)
-            cv2.imwrite(str(folder / f"{person:04d}_{view:02d}.png"), np.clip(picture, 0, 255).astype(np.uint8))
+            image = coat * (0.6 if view >= 5 else 1.0) + rng.normal(0, 4, coat.shape)
+            cv2.imwrite(str(folder / f"{person:04d}_{view:02d}.png"), np.clip(image, 0, 255).astype(np.uint8))
     return folder
 
 
@@ -66,9 +66,7 @@ def results(out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_sequence_and_pictures(
-    flatsort: Flatsort, street: Path, crops: Path, models: list[Path], tmp_path: Path
-) -> None:
+def test_sequence_and_images(flatsort: Flatsort, street: Path, crops: Path, models: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     data = ["--data", f"{street}@4", "--data", crops, "--min-height", 30]
     done = flatsort("retrieval", "--model", "pixels", "--model", models[0], *data, "--out", out)
@@ -87,19 +85,19 @@ def test_sequence_and_pictures(
     assert run["rank-1"] > 0.5
     assert run["next-frame AUC"] > 0.9
     views = {r["protocol"]: r["runs"][0] for r in rows if r["data"] == "views" and r["model"] == "pixels"}
-    # normalised pixels do not see that a camera is darker
+    # normalised pixels do not depend on the brightness of a camera
     assert views["a_to_b"]["rank-1"] == 1
     assert (views["a_to_b"]["queries"], views["within"]["queries"]) == (12, 24)
     stems = ["street-frames", "street-next_frame", "views-a_to_b", "views-across", "views-within"]
-    pictures = [f"{kind}-{stem}.png" for kind in ("distances", "roc") for stem in stems]
-    assert sorted(p.name for p in out.iterdir()) == sorted([*pictures, "retrieval.json", "retrieval.md"])
+    images = [f"{kind}-{stem}.png" for kind in ("distances", "roc") for stem in stems]
+    assert sorted(p.name for p in out.iterdir()) == sorted([*images, "retrieval.json", "retrieval.md"])
     assert (out / "retrieval.md").read_text().startswith("| data ")
 
 
-def test_the_stride_decides_who_is_asked(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
+def test_the_stride_decides_the_queries(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
     def queries(*options: str | Path) -> int:
         done = flatsort(
-            "retrieval", "--model", "pixels", "--min-height", 30, "--out", tmp_path / "out", PLAIN, *options
+            "retrieval", "--model", "pixels", "--min-height", 30, "--out", tmp_path / "out", NO_FIGURES, *options
         )
         assert done.code == 0, done.err
         (run,) = results(tmp_path / "out")[0]["runs"]
@@ -113,16 +111,16 @@ def test_the_stride_decides_who_is_asked(flatsort: Flatsort, street: Path, tmp_p
 
 
 @pytest.mark.parametrize("stride", [1, 2, 6])
-def test_the_bar_knows_how_much_there_is_to_read(street: Path, stride: int) -> None:
-    source = open_labelled(f"{street}@{stride}")
-    assert source.total == len(list(source.pieces()))
+def test_the_total_of_the_progress_bar(street: Path, stride: int) -> None:
+    source = open_labelled_images(f"{street}@{stride}")
+    assert source.total == len(list(source.batches()))
 
 
-def test_a_set_gives_what_its_pictures_give(flatsort: Flatsort, crops: Path, tmp_path: Path) -> None:
+def test_a_set_gives_the_results_of_its_images(flatsort: Flatsort, crops: Path, tmp_path: Path) -> None:
     paths = sorted(crops.iterdir())
-    pictures = [cv2.cvtColor(cv2.imread(str(p)), cv2.COLOR_BGR2RGB) for p in paths]  # type: ignore[arg-type]
+    images = [cv2.cvtColor(cv2.imread(str(p)), cv2.COLOR_BGR2RGB) for p in paths]  # type: ignore[arg-type]
     whole = np.array([[0.0, 0.0, 16.0, 32.0]])
-    samples = np.concatenate([crop(np.asarray(p, np.uint8), whole, (16, 32)) for p in pictures])
+    samples = np.concatenate([crop(np.asarray(p, np.uint8), whole, (16, 32)) for p in images])
     columns = {
         "identity": np.array([int(p.stem[:4]) for p in paths]),
         "camera": np.array([int(int(p.stem[5:]) >= 5) for p in paths]),
@@ -130,7 +128,9 @@ def test_a_set_gives_what_its_pictures_give(flatsort: Flatsort, crops: Path, tmp
     sample_set.save(sample_set.SampleSet(samples, columns), tmp_path / "views")
     found = []
     for data in (crops, tmp_path / "views"):
-        assert flatsort("retrieval", "--model", "pixels", "--data", data, "--out", tmp_path / "out", PLAIN).code == 0
+        assert (
+            flatsort("retrieval", "--model", "pixels", "--data", data, "--out", tmp_path / "out", NO_FIGURES).code == 0
+        )
         found.append(results(tmp_path / "out"))
     assert found[0] == found[1]
 
@@ -138,14 +138,16 @@ def test_a_set_gives_what_its_pictures_give(flatsort: Flatsort, crops: Path, tmp
 def test_seeds(flatsort: Flatsort, street: Path, models: list[Path], tmp_path: Path) -> None:
     a, b, c = models
     data = ["--data", f"{street}@6", "--min-height", 30]
-    done = flatsort("retrieval", "--model", f"mine={a},{b}", "--model", c, *data, "--out", tmp_path / "named", PLAIN)
+    done = flatsort(
+        "retrieval", "--model", f"mine={a},{b}", "--model", c, *data, "--out", tmp_path / "named", NO_FIGURES
+    )
     assert done.code == 0, done.err
     named = results(tmp_path / "named")
     assert [row["model"] for row in named] == ["mine", str(c)]
     assert "mine" in done.out
     assert " ± " in done.out
     files = [arg for model in models for arg in ("--model", model)]
-    assert flatsort("retrieval", *files, "--group", *data, "--out", tmp_path / "grouped", PLAIN).code == 0
+    assert flatsort("retrieval", *files, "--group", *data, "--out", tmp_path / "grouped", NO_FIGURES).code == 0
     grouped = results(tmp_path / "grouped")
     assert [row["model"] for row in grouped] == ["ae dim=8", "ae dim=4"]
     assert [row["runs"] for row in grouped] == [row["runs"] for row in named]
@@ -159,7 +161,18 @@ def test_calibrations_are_written_into_the_checkpoint(
 ) -> None:
     mine = tmp_path / "mine.safetensors"
     mine.write_bytes(models[0].read_bytes())
-    options = ["--model", "pixels", "--model", mine, "--data", street, "--out", tmp_path / "out", "--calibrate", PLAIN]
+    options = [
+        "--model",
+        "pixels",
+        "--model",
+        mine,
+        "--data",
+        street,
+        "--out",
+        tmp_path / "out",
+        "--calibrate",
+        NO_FIGURES,
+    ]
     done = flatsort("retrieval", *options, "--min-height", 30)
     assert done.code == 0, done.err
     assert "threshold_fmr_0.01" in done.out
@@ -173,11 +186,11 @@ def test_calibrations_are_written_into_the_checkpoint(
 @pytest.mark.parametrize(
     ("model", "data", "sentence"),
     [
-        ("pixels", "none", "none: no such folder, expected a sequence, a set of samples or a folder of pictures"),
-        ("pixels", "empty", "empty: expected gt/gt.txt, a set of samples or pictures, found none of them"),
-        ("pixels", "nameless", "nameless: expected pictures with identities, none of 1 that could be read has one"),
+        ("pixels", "none", "none: no such folder, expected a sequence, a set of samples or a folder of images"),
+        ("pixels", "empty", "empty: expected gt/gt.txt, a set of samples or images, got none of them"),
+        ("pixels", "nameless", "nameless: expected images with identities, none of 1 that could be read has one"),
         ("pixels", "street@0", "street@0: expected to take every frame or every n-th, got 0"),
-        ("pixels", "blind", "blind: expected images, here or in img1, or one video, found none"),
+        ("pixels", "imageless", "imageless: expected images, here or in img1, or one video, got none"),
         ("pixles", "street", "unknown embedder 'pixles'; did you mean 'pixels'?"),
         ("x=", "street", "model 'x=': expected NAME=FILE,FILE,… with a name of its own"),
     ],
@@ -193,11 +206,11 @@ def test_bad_input(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "street").symlink_to(street)
-    for name in ("empty", "nameless", "blind/gt"):
+    for name in ("empty", "nameless", "imageless/gt"):
         (tmp_path / name).mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "nameless" / "who.png"), np.zeros((40, 20, 3), np.uint8))
-    (tmp_path / "blind" / "gt" / "gt.txt").write_bytes((street / "gt" / "gt.txt").read_bytes())
-    (tmp_path / "blind" / "seqinfo.ini").write_bytes((street / "seqinfo.ini").read_bytes())
+    cv2.imwrite(str(tmp_path / "nameless" / "someone.png"), np.zeros((40, 20, 3), np.uint8))
+    (tmp_path / "imageless" / "gt" / "gt.txt").write_bytes((street / "gt" / "gt.txt").read_bytes())
+    (tmp_path / "imageless" / "seqinfo.ini").write_bytes((street / "seqinfo.ini").read_bytes())
     done = flatsort("retrieval", "--model", model, "--data", data, "--out", "out", "--min-height", 30)
     assert sentence in done.sentence
     assert not (tmp_path / "out").exists()
@@ -213,7 +226,7 @@ def test_too_few_pairs_for_a_calibration(flatsort: Flatsort, crops: Path, tmp_pa
 def test_known_figures(flatsort: Flatsort, data: Path, tmp_path: Path) -> None:
     """Rank-1 and AUC of normalised 8×16 pixels that are known of this protocol."""
     folder = data / "sequences" / "TUD-Campus"
-    done = flatsort("retrieval", "--model", "pixels", "--data", f"{folder}@4", "--out", tmp_path / "out", PLAIN)
+    done = flatsort("retrieval", "--model", "pixels", "--data", f"{folder}@4", "--out", tmp_path / "out", NO_FIGURES)
     assert done.code == 0, done.err
     (run,) = results(tmp_path / "out")[0]["runs"]
     assert (run["rank-1"], run["AUC"]) == (pytest.approx(0.76, abs=0.02), pytest.approx(0.76, abs=0.03))

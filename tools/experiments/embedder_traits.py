@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from flatsort.embedding.model import LatentModel
-    from flatsort.tools.experiments.reid_data import Labelled
+    from flatsort.tools.experiments.reid_data import LabelledImages
     from flatsort.tracker.protocols import Embedder
 
 Shown = Callable[[Iterable[Any], int, str], Iterable[Any]]
@@ -83,7 +83,7 @@ def measure_all(contest: Contest, cache: Cache, shown: Shown) -> dict[str, list[
     ValueError, FileNotFoundError
         If an embedder or the crops cannot be used.
     """
-    data = reid_data.open_labelled(contest.crops)
+    data = reid_data.open_labelled_images(contest.crops)
     crops = result_cache.of_files(sorted(_files(contest.crops)))
     jobs = [(name, file) for name, files in contest.embedders.items() for file in files]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in contest.embedders}
@@ -97,7 +97,7 @@ def measure_all(contest: Contest, cache: Cache, shown: Shown) -> dict[str, list[
     return found
 
 
-def measure(file: str, data: Labelled, gallery: GalleryConfig) -> dict[str, float]:
+def measure(file: str, data: LabelledImages, gallery: GalleryConfig) -> dict[str, float]:
     """Traits of one embedder on labelled crops, computed with one thread.
 
     ``unexplained`` is the share of the variance of the crops, as the model's likelihood weighs it, that reconstructions
@@ -109,9 +109,9 @@ def measure(file: str, data: Labelled, gallery: GalleryConfig) -> dict[str, floa
 
     with one_thread(torch=True):
         embedder = embedding.load(file)
-        seen = reid_data.embed(data, [embedder])
+        seen = reid_data.embed_images(data, [embedder])
         traits: dict[str, float] = {"dim": embedder.dim}
-        rankings = reid_data.compare_one(seen, 0)[0]
+        rankings = reid_data.rank_images(seen, 0)[0]
         if "a_to_b" in {ranking.protocol for ranking in rankings}:  # one way across cameras is told, not both
             rankings = [ranking for ranking in rankings if ranking.protocol != "across"]
         for ranking in rankings:
@@ -155,7 +155,7 @@ def _flatness(model: LatentModel, latents: Tensor) -> float:
     return float(torch.stack([probe.penalty.detach() for probe in probes]).mean())
 
 
-def _samples(data: Labelled, model: LatentModel) -> Tensor:
+def _samples(data: LabelledImages, model: LatentModel) -> Tensor:
     """The crops as the model takes them, float32 [n *shape]."""
     import torch
 
@@ -163,17 +163,17 @@ def _samples(data: Labelled, model: LatentModel) -> Tensor:
     from flatsort.embedding.embedders.batches import crops_of
 
     shape = model.config.shape
-    cut = (crops_of(piece.images, piece.boxes, (shape[2], shape[1])) for piece in data.pieces())
-    crops = [resize_to_shape(crop, shape) for piece in cut for crop in piece]
+    cut = (crops_of(batch.images, batch.boxes, (shape[2], shape[1])) for batch in data.batches())
+    crops = [resize_to_shape(crop, shape) for batch in cut for crop in batch]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 
-def _rate(embedder: Embedder, data: Labelled) -> float:
+def _rate(embedder: Embedder, data: LabelledImages) -> float:
     """Crops a second of one thread."""
     images, boxes, count = [], [], 0
-    for piece in data.pieces():
-        images += piece.images
-        boxes += piece.boxes
+    for batch in data.batches():
+        images += batch.images
+        boxes += batch.boxes
         count = sum(map(len, boxes))
         if count >= TIMED:
             break

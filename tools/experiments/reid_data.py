@@ -1,8 +1,7 @@
-"""What ``flatsort retrieval`` reads and computes: labelled pictures, their latents, and a row for each comparison."""
+"""Data of person retrieval (re-ID): labelled images, their latents, rankings of them."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,16 +20,16 @@ from flatsort.tracker.io.video import open_source
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.types import Float, Float32, Image, Int
 
-FRAMES, PICTURES = 8, 128
-"""Embedded in one call: frames of a sequence, pictures of one object each."""
+FRAMES, CROPS = 8, 128
+"""Embedded in one call: frames of a sequence, images of one object each."""
 PEDESTRIANS = (-1, 1)
 """Classes of a ground truth: files without the column, and MOTChallenge's pedestrian."""
 MEASURES = ("rank-1", "rank-5", "rank-10", "mAP", "AUC", "next-frame AUC")
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """Some images, the boxes in each, and what is known of all boxes in their order."""
+class LabelledBatch:
+    """Some images, the boxes in each, and the labels of all boxes in their order."""
 
     images: list[Image]
     boxes: list[Float]
@@ -38,26 +37,26 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Pictures whose objects are known.
+class LabelledImages:
+    """Images of objects whose identities are known.
 
     Attributes
     ----------
     name : str
-    pieces : callable
+    batches : callable
         Starts reading.
     total : int
-        Pieces, about, for a progress bar.
+        Number of batches, for a progress bar.
     stride : int
-        Every how many frames a query is taken; 1 where there are no frames. The frame after each is read too.
+        Frames from one query to the next; 1 where there are no frames. The frame after each query is read too.
     boxes : bool
-        Whether the boxes can tell which of successive frames are one object.
+        Whether boxes of successive frames can be associated without labels.
     track : int64 [n] or None
         Tracklets of the samples, where a set has them.
     """
 
     name: str
-    pieces: Callable[[], Iterator[Piece]]
+    batches: Callable[[], Iterator[LabelledBatch]]
     total: int
     stride: int = 1
     boxes: bool = False
@@ -65,17 +64,19 @@ class Labelled:
 
 
 @dataclass(frozen=True, eq=False)
-class Embedded:
-    """Latents of labelled pictures by each of some embedders."""
+class EmbeddedImages:
+    """Latents of labelled images by each of several embedders."""
 
-    source: Labelled
+    source: LabelledImages
     labels: Labels
     boxes: Float
     latents: list[Float32] = field(repr=False)
 
 
-def open_labelled(text: str, *, stride: int = 1, min_height: float = 0.0, layout: str = "auto") -> Labelled:
-    """What ``--data`` names: a MOTChallenge sequence, a set of samples, or a folder of pictures.
+def open_labelled_images(
+    text: str, *, stride: int = 1, min_height: float = 0.0, layout: str = "auto"
+) -> LabelledImages:
+    """The labelled images of ``--data``: a MOTChallenge sequence, a set of samples, or a folder of images.
 
     Parameters
     ----------
@@ -86,12 +87,12 @@ def open_labelled(text: str, *, stride: int = 1, min_height: float = 0.0, layout
     min_height : float
         Of a sequence's boxes, pixels.
     layout : str
-        Of the pictures' names; see `embedding.data.filename_labels`.
+        Of the images' names; see `embedding.data.filename_labels`.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such folder, or it holds nothing that is labelled.
+        If there is no such folder, or it holds no labelled images.
     """
     path = Path(text)
     head, mark, tail = text.rpartition("@")
@@ -100,61 +101,68 @@ def open_labelled(text: str, *, stride: int = 1, min_height: float = 0.0, layout
     if stride < 1:
         raise ValueError(f"{text}: expected to take every frame or every n-th, got {stride}")
     if not path.is_dir():
-        raise FileNotFoundError(
-            f"{path}: no such folder, expected a sequence, a set of samples or a folder of pictures"
-        )
+        raise FileNotFoundError(f"{path}: no such folder, expected a sequence, a set of samples or a folder of images")
     name = path.resolve().name
     if (path / "gt" / "gt.txt").is_file():
         return _sequence(path, name, stride, min_height)
     if (path / sample_set.NAMES).is_file():
         return _set(sample_set.open_set(path), name)
-    return _pictures(path, name, layout)
+    return _image_folder(path, name, layout)
 
 
-def embed(
-    source: Labelled,
+def embed_images(
+    source: LabelledImages,
     embedders: Sequence[Embedder],
-    shown: Callable[[Labelled], Iterable[Piece]] = lambda source: source.pieces(),
-) -> Embedded:
-    """Read the pictures once and embed them with every embedder.
+    progress: Callable[[LabelledImages], Iterable[LabelledBatch]] = lambda source: source.batches(),
+) -> EmbeddedImages:
+    """Read the images once and embed them with every embedder.
+
+    Parameters
+    ----------
+    source : LabelledImages
+    embedders : sequence of Embedder
+    progress : callable
+        Iterates over the batches of a source, with a progress bar.
 
     Raises
     ------
     ValueError
-        If no picture that can be read is labelled.
+        If no image that can be read is labelled.
     """
     labels, boxes = [Labels.of(0)], [np.empty((0, 4))]
     latents: list[list[Float32]] = [[] for _ in embedders]
-    for piece in shown(source):
-        labels.append(piece.labels)
-        boxes += piece.boxes
-        for found, embedder in zip(latents, embedders, strict=True):
-            found += [np.asarray(part, np.float32) for part in embedder.embed(piece.images, piece.boxes)]
+    for batch in progress(source):
+        labels.append(batch.labels)
+        boxes += batch.boxes
+        for of_embedder, embedder in zip(latents, embedders, strict=True):
+            of_embedder += [np.asarray(part, np.float32) for part in embedder.embed(batch.images, batch.boxes)]
     columns = {name: np.concatenate([part.columns()[name] for part in labels]) for name in labels[0].columns()}
     joined = Labels(**columns)
     if not (joined.identity >= 0).any():
         raise ValueError(
-            f"{source.name}: expected pictures with identities, none of {len(joined)} that could be read has one"
+            f"{source.name}: expected images with identities, none of {len(joined)} that could be read has one"
         )
-    return Embedded(source, joined, np.concatenate(boxes), [np.concatenate(found) for found in latents])
+    return EmbeddedImages(source, joined, np.concatenate(boxes), [np.concatenate(each) for each in latents])
 
 
-def compare_one(data: Embedded, index: int) -> tuple[list[Ranking], Separation | None]:
-    """Rankings of an embedder by every protocol that the labels allow, and distances from one frame to the next."""
+def rank_images(data: EmbeddedImages, index: int) -> tuple[list[Ranking], Separation | None]:
+    """Rankings by an embedder in every protocol that the labels allow, and separation of pairs from frame to frame."""
     labels, latents = data.labels, data.latents[index]
-    queried = (labels.frame - 1) % data.source.stride == 0 if data.source.boxes else np.ones(len(labels), bool)
-    chosen = labels.take(queried)
+    is_query = (labels.frame - 1) % data.source.stride == 0 if data.source.boxes else np.ones(len(labels), bool)
+    queries = labels.take(is_query)
     try:
-        rankings = [retrieval.rank(latents[queried], chosen, name) for name in retrieval.protocols_for(chosen)]
+        rankings = [retrieval.rank(latents[is_query], queries, name) for name in retrieval.protocols_for(queries)]
     except ValueError as error:
         raise ValueError(f"{data.source.name}: {error}") from error
-    timed = labels.frame.min() >= 0
-    following = retrieval.between_frames(latents, labels.identity, labels.frame, labels.sequence) if timed else None
-    return rankings, following if following is not None and following.complete else None
+    has_frames = labels.frame.min() >= 0
+    next_frame = (
+        retrieval.between_frames(latents, labels.identity, labels.frame, labels.sequence) if has_frames else None
+    )
+    return rankings, next_frame if next_frame is not None and next_frame.complete else None
 
 
-def unlabelled_pairs(data: Embedded, index: int) -> tuple[Float, Float]:
-    """Distances of pairs that motion tells to be one object, and two; none where there are neither boxes nor tracks."""
+def unlabelled_pairs(data: EmbeddedImages, index: int) -> tuple[Float, Float]:
+    """Distances of pairs that, by their motion, show one object, and two; none without boxes and tracks."""
     labels, latents = data.labels, data.latents[index]
     if data.source.boxes:
         return retrieval.pairs_from_boxes(labels.frame, data.boxes, latents)
@@ -163,45 +171,34 @@ def unlabelled_pairs(data: Embedded, index: int) -> tuple[Float, Float]:
     return np.empty(0), np.empty(0)
 
 
-def measures(ranking: Ranking, following: Separation | None) -> dict[str, float | None]:
-    """The row of a table, by the names in `MEASURES`."""
+def measures_of(ranking: Ranking, next_frame: Separation | None) -> dict[str, float | None]:
+    """The measures of a table, by the names in `MEASURES`."""
     values = [ranking.rank(1), ranking.rank(5), ranking.rank(10), ranking.mean_average_precision]
-    values += [ranking.separation.auc, following.auc if following else None]
+    values += [ranking.separation.auc, next_frame.auc if next_frame else None]
     return dict(zip(MEASURES, values, strict=True))
 
 
-def spread(runs: Sequence[dict[str, float | None]]) -> dict[str, tuple[float, float] | None]:
-    """Mean and standard deviation (of the sample; 0 of a single run) of each measure; None where a run has none."""
-    found: dict[str, tuple[float, float] | None] = {}
-    for name in MEASURES:
-        values = [run[name] for run in runs]
-        known = [v for v in values if v is not None]
-        deviation = statistics.stdev(known) if len(known) > 1 else 0.0
-        found[name] = (statistics.fmean(known), deviation) if known and len(known) == len(values) else None
-    return found
-
-
-def _sequence(folder: Path, name: str, stride: int, min_height: float) -> Labelled:
+def _sequence(folder: Path, name: str, stride: int, min_height: float) -> LabelledImages:
     table = read_table(folder / "gt" / "gt.txt")
-    place = (table.frames - 1) % stride
+    offset = (table.frames - 1) % stride
     tall = table.boxes[:, 3] - table.boxes[:, 1] >= min_height
-    kept = (place <= 1) & tall & (table.scores > 0) & np.isin(table.classes, PEDESTRIANS)
+    kept = (offset <= 1) & tall & (table.scores > 0) & np.isin(table.classes, PEDESTRIANS)
     if not kept.any():
         raise ValueError(f"{table.path}: expected boxes of pedestrians, {min_height:g} px high or more; got none")
     source = open_source(str(folder))
 
-    def pieces() -> Iterator[Piece]:
+    def batches() -> Iterator[LabelledBatch]:
         frames = ((f.index, f.image) for f in source)
-        shown = ((index, image) for index, image in frames if image is not None and (index - 1) % stride <= 1)
-        while batch := list(islice(shown, FRAMES)):
+        used = ((index, image) for index, image in frames if image is not None and (index - 1) % stride <= 1)
+        while batch := list(islice(used, FRAMES)):
             yield _frames(table, kept, batch)
 
     periods, rest = divmod(source.length or 0, stride)
-    read = periods * min(stride, 2) + min(rest, 2)  # each frame that is asked, and the one after it
-    return Labelled(name, pieces, -(-read // FRAMES), stride, boxes=True)
+    read = periods * min(stride, 2) + min(rest, 2)  # each frame of queries, and the one after it
+    return LabelledImages(name, batches, -(-read // FRAMES), stride, boxes=True)
 
 
-def _frames(table: MotTable, kept: Any, batch: list[tuple[int, Image]]) -> Piece:
+def _frames(table: MotTable, kept: Any, batch: list[tuple[int, Image]]) -> LabelledBatch:
     rows = [np.flatnonzero(kept & (table.frames == index)) for index, _ in batch]
     joined = np.concatenate(rows)
     labels = Labels.of(
@@ -210,49 +207,49 @@ def _frames(table: MotTable, kept: Any, batch: list[tuple[int, Image]]) -> Piece
         frame=table.frames[joined],
         sequence=np.zeros(len(joined), np.int64),
     )
-    return Piece([image for _, image in batch], [table.boxes[r] for r in rows], labels)
+    return LabelledBatch([image for _, image in batch], [table.boxes[r] for r in rows], labels)
 
 
-def _set(data: sample_set.SampleSet, name: str) -> Labelled:
+def _set(data: sample_set.SampleSet, name: str) -> LabelledImages:
     if data.samples.ndim != 4:
         raise ValueError(f"{name}: expected a set of images, got one of vectors {data.shape}")
     labels = Labels.of(len(data), **data.columns)
 
-    def pieces() -> Iterator[Piece]:
-        for start in range(0, len(data), PICTURES):
-            rows = np.arange(start, min(start + PICTURES, len(data)))
+    def batches() -> Iterator[LabelledBatch]:
+        for start in range(0, len(data), CROPS):
+            rows = np.arange(start, min(start + CROPS, len(data)))
             colour = [np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image for image in data.samples[rows]]
-            yield _whole([np.array(image) for image in colour], labels.take(rows))
+            yield _whole_images([np.array(image) for image in colour], labels.take(rows))
 
     track = data.columns["track"]
-    total = -(-len(data) // PICTURES)
-    return Labelled(name, pieces, total, track=track if (track >= 0).any() else None)
+    total = -(-len(data) // CROPS)
+    return LabelledImages(name, batches, total, track=track if (track >= 0).any() else None)
 
 
-def _pictures(folder: Path, name: str, layout: str) -> Labelled:
+def _image_folder(folder: Path, name: str, layout: str) -> LabelledImages:
     paths = images_of(folder.rglob("*"))
     if not paths:
-        raise ValueError(f"{folder}: expected gt/gt.txt, a set of samples or pictures, found none of them")
-    found = read_labels(paths, folder, layout)
-    sequences = {text: number for number, text in enumerate(sorted({x.sequence for x in found if x.sequence}))}
+        raise ValueError(f"{folder}: expected gt/gt.txt, a set of samples or images, got none of them")
+    names = read_labels(paths, folder, layout)
+    sequences = {text: number for number, text in enumerate(sorted({x.sequence for x in names if x.sequence}))}
     labels = Labels.of(
         len(paths),
-        identity=np.array([x.identity for x in found]),
-        camera=np.array([x.camera for x in found]),
-        sequence=np.array([sequences.get(x.sequence or "", -1) for x in found]),
-        frame=np.array([x.frame for x in found]),
+        identity=np.array([x.identity for x in names]),
+        camera=np.array([x.camera for x in names]),
+        sequence=np.array([sequences.get(x.sequence or "", -1) for x in names]),
+        frame=np.array([x.frame for x in names]),
     )
 
-    def pieces() -> Iterator[Piece]:
-        for start in range(0, len(paths), PICTURES):
-            images = [(row, read_image(paths[row])) for row in range(start, min(start + PICTURES, len(paths)))]
+    def batches() -> Iterator[LabelledBatch]:
+        for start in range(0, len(paths), CROPS):
+            images = [(row, read_image(paths[row])) for row in range(start, min(start + CROPS, len(paths)))]
             rows = np.array([row for row, image in images if image is not None], np.int64)
-            yield _whole([image for _, image in images if image is not None], labels.take(rows))
+            yield _whole_images([image for _, image in images if image is not None], labels.take(rows))
 
-    return Labelled(name, pieces, -(-len(paths) // PICTURES))
+    return LabelledImages(name, batches, -(-len(paths) // CROPS))
 
 
-def _whole(images: list[Image], labels: Labels) -> Piece:
-    """A piece of pictures that show one object each."""
+def _whole_images(images: list[Image], labels: Labels) -> LabelledBatch:
+    """A batch of images that show one object each."""
     boxes = [np.array([[0.0, 0.0, image.shape[1], image.shape[0]]]) for image in images]
-    return Piece(images, boxes, labels)
+    return LabelledBatch(images, boxes, labels)

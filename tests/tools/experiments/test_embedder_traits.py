@@ -15,7 +15,7 @@ from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.retrieval.ranking import PROTOCOLS
 from flatsort.tools.experiments import embedder_traits
 from flatsort.tools.experiments.embedder_traits import TRAITS, Contest, measure, measure_all
-from flatsort.tools.experiments.reid_data import open_labelled
+from flatsort.tools.experiments.reid_data import open_labelled_images
 from flatsort.tools.experiments.result_cache import Cache
 from flatsort.tracker.gallery import GalleryConfig
 from tests.embedding import tiny_models
@@ -51,7 +51,7 @@ def test_every_protocol_has_columns() -> None:
 
 
 def test_traits_of_a_model_and_of_pixels(crops: Path, ae: str) -> None:
-    data, gallery = open_labelled(str(crops)), GalleryConfig(size=10)
+    data, gallery = open_labelled_images(str(crops)), GalleryConfig(size=10)
     model, pixels = measure(ae, data, gallery), measure("pixels", data, gallery)
     assert set(model) - set(pixels) == {"bits", "unexplained", "flatness"}
     assert (model["dim"], model["bits"]) == (4, 128)
@@ -95,5 +95,5 @@ def test_what_is_known_is_not_measured_again(
 
 def test_crops_without_identities_are_refused(tmp_path: Path) -> None:
     sample_set.save(SampleSet(np.zeros((3, 16, 8, 3), np.uint8)), tmp_path)
-    with pytest.raises(ValueError, match="expected pictures with identities"):
-        measure("pixels", open_labelled(str(tmp_path)), GalleryConfig())
+    with pytest.raises(ValueError, match="expected images with identities"):
+        measure("pixels", open_labelled_images(str(tmp_path)), GalleryConfig())
