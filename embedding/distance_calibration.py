@@ -125,8 +125,9 @@ class DistanceCalibration:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> DistanceCalibration:
         """The calibration that `to_mapping` gave; KeyError, TypeError or ValueError if it is none."""
-        read = {f.name: values[f.name] for f in fields(cls)}
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in read.items()})
+        read: dict[str, Any] = {f.name: values[f.name] for f in fields(cls)}
+        read |= {name: tuple(value) for name, value in read.items() if isinstance(value, list)}
+        return cls(**read)
 
     def to_mapping(self) -> dict[str, Any]:
         """All of it for JSON."""

@@ -1,4 +1,4 @@
-"""``flatsort train``: samples → a latent model."""
+"""``flatsort train``: train a latent model on samples without labels."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "sources",
     multiple=True,
     metavar="PATH",
-    help="A set of flatsort crop, a folder of images, poses.npz, or digits, pendulum, sprites, … May be repeated.",
+    help="A set of flatsort crop, a folder of images, poses.npz, digits, pendulum, sprites, … or FILE.py with a data set. Repeatable.",
 )
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/NAME]"
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on from the newest state in --out, or begin where there is none.")
 @click.option("--overwrite", is_flag=True, help="Delete the run that is in --out.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:NUMBER.")
-@click.option("--seed", type=int, help="Of weights, order and noise: short for seed=N.")
+@click.option("--seed", type=int, help="Random seed: short for seed=N.")
 @click.option(
     "--views",
     type=click.Choice(["none", "tracklets", "windows"]),
@@ -62,7 +62,7 @@ def main(
 ) -> None:
     """Train a latent model on samples without labels.
 
-    Leaves in --out: model.safetensors (averaged weights), config.yaml, metrics.jsonl, skipped.txt, pictures,
+    Leaves in --out: model.safetensors (averaged weights), config.yaml, metrics.jsonl, skipped.txt, figures,
     TensorBoard events, and state/ for --resume, which ends with the weights of a run that was never interrupted.
     More PATHs may follow --data. KEY=VALUE changes any key of the config (see --print-config).
 

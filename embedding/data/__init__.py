@@ -1,1 +1,1 @@
-"""Samples to learn from."""
+"""Sample sets: reading, writing, augmentation, built-in data sets."""

@@ -1,6 +1,6 @@
-"""Changes of a sample that leave the object the same: what an embedding should not notice.
+"""Augmentation: changes of a sample to which an embedding should be invariant.
 
-The model sees the changed sample and gives back the clean one, so that its latent keeps what the two have in common.
+The model encodes the augmented sample and reconstructs the clean one, so that its latent keeps what both share.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SMALLEST_OCCLUDER = 0.1
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How much of each change; all are off at 0. Of vectors, only ``noise`` counts."""
+    """Strength of each augmentation; all are off at 0. Vectors take ``noise`` only."""
 
     mirror: float = 0.0
-    """Probability of left and right being swapped."""
+    """Probability of a horizontal flip."""
     shift: float = 0.0
     """Largest shift of the box along either axis, as a share of its side."""
     scale: float = 0.0
@@ -33,7 +33,7 @@ class AugmentConfig:
     gamma: float = 0.0
     """Largest change of contrast: an exponent between 1/(1 + gamma) and 1 + gamma."""
     colour: float = 0.0
-    """Largest change of each colour channel, a factor as of ``gain``: the light's colour."""
+    """Largest change of each colour channel, a factor as of ``gain``: the colour of the light."""
     occlusion: float = 0.0
     """Probability that a rectangle is hidden behind a part of another sample."""
     occluder: float = 0.5
@@ -42,19 +42,19 @@ class AugmentConfig:
     """Standard deviation of normal noise on every value, in the samples' units."""
 
     def __post_init__(self) -> None:
-        limits = {"mirror": 1.0, "occlusion": 1.0, "occluder": 1.0, "shift": 1.0}
+        maxima = {"mirror": 1.0, "occlusion": 1.0, "occluder": 1.0, "shift": 1.0}
         for f in fields(self):
-            value, high = getattr(self, f.name), limits.get(f.name, 10.0)
+            value, high = getattr(self, f.name), maxima.get(f.name, 10.0)
             low = SMALLEST_OCCLUDER if f.name == "occluder" else 0.0
             if not low <= value <= high:
                 raise ValueError(f"augment.{f.name}: expected {low:g} to {high:g}, got {value}")
 
 
 def augment(samples: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
-    """Changed copies of samples.
+    """Augmented copies of samples.
 
-    Every row draws its own numbers, so that processes which share a batch change a sample as one process would. The
-    exception is what hides it: that comes from the next row of this process.
+    Every row draws its own random numbers, so that processes which share a batch augment a sample as one process would.
+    The exception is an occluder, which is cut from the next row of this process.
 
     Parameters
     ----------
@@ -74,28 +74,28 @@ def augment(samples: Tensor, config: AugmentConfig, generator: RandomGenerator) 
         return samples.clone()
     images = samples
     if config.mirror:
-        swap = generator.uniform(len(images)) < config.mirror
-        images = torch.where(swap[:, None, None, None], images.flip(3), images)
+        flip = generator.uniform(len(images)) < config.mirror
+        images = torch.where(flip[:, None, None, None], images.flip(3), images)
     if config.shift or config.scale:
-        images = _moved(images, config, generator)
+        images = _shift_and_scale(images, config, generator)
     if config.gamma or config.gain or config.colour:
-        images = _lit(images, config, generator)
+        images = _change_light(images, config, generator)
     if config.noise:
         images = images + config.noise * generator.normal(*images.shape)
     if config.occlusion:
-        hidden = _rectangles(images, config, generator)
+        hidden = _occluders(images, config, generator)
         images = images.lerp(images.roll(1, 0), hidden)  # exact at 0 and 1, and quicker than torch.where
     return images.clamp(0, 1)
 
 
-def _logs(generator: RandomGenerator, n: int, channels: int, most: float) -> Tensor:
+def _logs(generator: RandomGenerator, n: int, channels: int, largest: float) -> Tensor:
     """Logarithms of factors between 1/(1 + most) and 1 + most, uniform, [n channels 1 1]."""
-    limit = math.log1p(most)
-    return generator.uniform(n, channels, 1, 1, low=-limit, high=limit)
+    log_largest = math.log1p(largest)
+    return generator.uniform(n, channels, 1, 1, low=-log_largest, high=log_largest)
 
 
-def _lit(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
-    """The pictures in another light: a power, then a factor for each colour."""
+def _change_light(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
+    """The images in another light: an exponent, then a factor for each colour channel."""
     n, channels = images.shape[:2]
     light = _logs(generator, n, 1, config.gain) + _logs(generator, n, channels, config.colour)
     if not config.gamma:
@@ -104,8 +104,8 @@ def _lit(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> T
     return images.clamp(0, 1).log_().mul_(exponent).add_(light).exp_()  # a quarter of the time of torch.pow
 
 
-def _moved(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
-    """The pictures as a box that was shifted and scaled would have cut them; beyond the border its pixels go on."""
+def _shift_and_scale(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
+    """The images as a shifted and scaled box would have cut them; pixels of the border are repeated beyond it."""
     n = len(images)
     theta = images.new_zeros(n, 2, 3)
     theta[:, [0, 1], [0, 1]] = _logs(generator, n, 2, config.scale)[:, :, 0, 0].exp()
@@ -114,8 +114,8 @@ def _moved(images: Tensor, config: AugmentConfig, generator: RandomGenerator) ->
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _rectangles(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
-    """1 for pixels that are hidden, 0 for others, [n 1 h w]: of some images a rectangle that lies inside of them."""
+def _occluders(images: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
+    """1 for occluded pixels, 0 for others, [n 1 h w]: a rectangle inside of some of the images."""
     n, _, height, width = images.shape
     chosen = generator.uniform(n) < config.occlusion
     side = generator.uniform(n, 2, low=SMALLEST_OCCLUDER, high=config.occluder)

@@ -1,4 +1,4 @@
-"""Identity, camera, sequence and frame of pictures of people, from the names of their files."""
+"""Identity, camera, sequence and frame of person images, from the names of their files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from flatsort.tracker.registry import suggest
 
 UNKNOWN = -1
-APART = 100_000
+IDENTITY_OFFSET = 100_000
 """Between the identities of two folders: more than any layout has."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a file's name says.
+    """Labels that a file's name gives.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ def _cuhk01(match: re.Match[str]) -> Label:
 
 
 def _market1501(match: re.Match[str]) -> Label:
-    # 0000 are distractors and -1 is junk: nobody in particular
+    # 0000 are distractors and -1 is junk: no identity
     identity = max(int(match[1]), 0) or UNKNOWN
     return Label(identity, int(match[2]) - 1, int(match[4]), f"c{match[2]}s{match[3]}")
 
@@ -56,14 +56,14 @@ PATTERNS: dict[str, tuple[re.Pattern[str], Callable[[re.Match[str]], Label], str
         "0001_c1s1_000151_00: identity, camera, sequence, frame, number",
     ),
 }
-"""Layout → what the name of a file without its suffix looks like, how it is read, and a word for people."""
+"""Layout → pattern of a file name without its suffix, how a match is read, and a description for messages."""
 
 LAYOUTS = ("auto", "none", "folders", *PATTERNS)
 """``folders``: one folder an identity."""
 
 
 def read_labels(paths: Sequence[Path], root: Path, layout: str = "auto") -> list[Label]:
-    """What the names of some files say, one label a file.
+    """Labels from the names of files, one a file.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _by_name(paths: Sequence[Path], layouts: Mapping[Path, str | None]) -> list[
         label = (layout and _named(path, layout)) or Label()
         if layout and label.identity != UNKNOWN:
             rules = (layout, None if layout in SHARED else path.parent)
-            label = replace(label, identity=label.identity + APART * numbers.setdefault(rules, len(numbers)))
+            label = replace(label, identity=label.identity + IDENTITY_OFFSET * numbers.setdefault(rules, len(numbers)))
         labels.append(label)
     return labels
 

@@ -17,7 +17,7 @@ from flatsort.tracker.images import images_of, read_image
 from flatsort.tracker.types import Image
 
 LEAST_SIDE = 8
-"""Images with a shorter side, in pixels, show nothing."""
+"""Images with a shorter side, in pixels, are skipped."""
 CHUNK = 256
 """Samples in memory at a time."""
 
@@ -25,8 +25,8 @@ CHUNK = 256
 def resize_to_shape(image: Image, shape: Sequence[int]) -> Image:
     """An image [h w 1] or [h w 3] at a model's shape [channels height width], as uint8 [height width channels].
 
-    It is resized as `tracker.crops.crop` resizes boxes, so that training sees what running sees; colour becomes grey
-    (ITU-R BT.601) or grey colour.
+    It is resized as `tracker.crops.crop` resizes boxes, so that training and tracking get the same crops. Colour
+    becomes grey (ITU-R BT.601) and grey becomes colour.
     """
     channels, height, width = shape
     colour = image if image.shape[2] == 3 else image.repeat(3, axis=2)
@@ -37,13 +37,13 @@ def resize_to_shape(image: Image, shape: Sequence[int]) -> Image:
 
 
 def file_stamp(path: Path) -> list[int]:
-    """Size and time of a file: what changes when it does."""
+    """Size and modification time of a file: changes when the file does."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
 
 
 def short_name(path: Path) -> str:
-    """The last two parts of a path: enough to know a data set by."""
+    """The last two parts of a path: names a data set in messages."""
     return "/".join(path.resolve().parts[-2:]).lstrip("/")
 
 
@@ -73,11 +73,11 @@ class ImageFolder:
         self.root = root
         self.images = images_of(root.rglob("*"))
         if not self.images:
-            raise ValueError(f"{root}: expected images or a set of samples, found neither")
+            raise ValueError(f"{root}: expected images or a set of samples, got neither")
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name in messages."""
         return short_name(self.root)
 
     @property

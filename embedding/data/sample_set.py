@@ -1,4 +1,4 @@
-"""Sets of samples on disk, read through memory maps: larger than memory works."""
+"""Sample sets on disk, memory-mapped, so that they may be larger than memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FACTOR = "factor "
 
 @dataclass(frozen=True, eq=False)
 class SampleSet:
-    """Samples and what is known of each.
+    """Samples and the metadata of each.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ RENDERED = 5000
 
 @dataclass(frozen=True)
 class Gathered:
-    """What came of the sources.
+    """The samples of all sources, and what was skipped.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class Gathered:
 
 
 @dataclass(frozen=True)
-class _Samples:
-    """A source that is a set already: on disk, or made here; ``fingerprint`` changes when it does."""
+class _SampleSource:
+    """A source that is a sample set: on disk, or rendered here; ``fingerprint`` changes when it does."""
 
     name: str
     data: SampleSet
@@ -106,23 +106,23 @@ def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: s
     if not sources:
         raise ValueError("data: expected at least one source, got none")
     folder = Path(folder)
-    found = [_find(source, shape) for source in sources]
-    wanted = _common_shape(found, shape)
-    only = found[0]
-    if len(found) == 1 and isinstance(only, _Samples) and only.on_disk and only.shape == wanted:
-        return Gathered(only.data, [])
-    fingerprint = [VERSION, wanted, [[source.name, source.fingerprint] for source in found]]
+    opened = [_open_source(source, shape) for source in sources]
+    common_shape = _common_shape(opened, shape)
+    first = opened[0]
+    if len(opened) == 1 and isinstance(first, _SampleSource) and first.on_disk and first.shape == common_shape:
+        return Gathered(first.data, [])
+    fingerprint = [VERSION, common_shape, [[source.name, source.fingerprint] for source in opened]]
     index = _read_index(folder)
     if index.get("fingerprint") == fingerprint and is_set(folder):
         return Gathered(open_set(folder), index["skipped"])
     (folder / INDEX).unlink(missing_ok=True)
-    with SetWriter(folder, "; ".join(source.note for source in found)) as writer:
-        skipped = [sentence for source in found for sentence in source.append(writer, wanted)]
+    with SetWriter(folder, "; ".join(source.note for source in opened)) as writer:
+        skipped = [sentence for source in opened for sentence in source.append(writer, common_shape)]
     write_text(folder / INDEX, json.dumps({"fingerprint": fingerprint, "skipped": skipped}))
     return Gathered(open_set(folder), skipped)
 
 
-def _find(source: str | Path, shape: Sequence[int] | None) -> _Samples | ImageFolder:
+def _open_source(source: str | Path, shape: Sequence[int] | None) -> _SampleSource | ImageFolder:
     path = Path(source)
     if path.is_dir():
         return _set(path) if is_set(path) else ImageFolder(path)
@@ -139,12 +139,12 @@ def _find(source: str | Path, shape: Sequence[int] | None) -> _Samples | ImageFo
     raise FileNotFoundError(f"data {source}: no such file or folder, or unknown name{suggest(str(source), known)}")
 
 
-def _set(path: Path) -> _Samples:
+def _set(path: Path) -> _SampleSource:
     stamps = [file_stamp(path / name) for name in (SAMPLES, ROWS, NAMES)]
-    return _Samples(short_name(path), open_set(path), [str(path.resolve()), stamps], on_disk=True)
+    return _SampleSource(short_name(path), open_set(path), [str(path.resolve()), stamps], on_disk=True)
 
 
-def _vectors(path: Path) -> _Samples:
+def _vectors(path: Path) -> _SampleSource:
     try:
         with path.open("rb") as opened, np.load(opened) as file:
             names = file.files
@@ -160,10 +160,10 @@ def _vectors(path: Path) -> _Samples:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
         raise ValueError(f"{path}: expected finite numbers, row {bad[0]} (from 0) has others")
-    return _Samples(path.stem, SampleSet(values, note=f"{path.name}: {len(values)} vectors"), [file_stamp(path)])
+    return _SampleSource(path.stem, SampleSet(values, note=f"{path.name}: {len(values)} vectors"), [file_stamp(path)])
 
 
-def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) -> _Samples:
+def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) -> _SampleSource:
     """Samples of a data set that is registered under a name, or by a file of the user's own."""
     cls = DATA_SETS.config(name)
     settings: dict[str, Any] = {"name": name}
@@ -175,26 +175,28 @@ def _built_in(source: str, name: str, seed: int, shape: Sequence[int] | None) ->
     fingerprint: list[Any] = [to_mapping(config)]
     if Path(name).is_file():
         fingerprint.append(file_stamp(Path(name)))
-    return _Samples(source, DATA_SETS.build(config), fingerprint)
+    return _SampleSource(source, DATA_SETS.build(config), fingerprint)
 
 
-def _common_shape(found: Sequence[_Samples | ImageFolder], shape: Sequence[int] | None) -> list[int]:
-    shapes = [source.shape for source in found]
-    wanted = list(shapes[0] if shape is None else shape)
-    for source, each in zip(found, shapes, strict=True):
+def _common_shape(opened: Sequence[_SampleSource | ImageFolder], shape: Sequence[int] | None) -> list[int]:
+    shapes = [source.shape for source in opened]
+    common_shape = list(shapes[0] if shape is None else shape)
+    for source, each in zip(opened, shapes, strict=True):
         if len(each) != len(shapes[0]):
-            raise ValueError(f"data: expected images only or vectors only, got {found[0].name} and {source.name}")
-        if shape is None and each != wanted:
-            raise ValueError(f"data: expected samples of one shape, {found[0].name} has {wanted}, {source.name} {each}")
-        if len(each) != len(wanted) or (len(each) == 1 and each != wanted):
-            raise ValueError(f"data: {source.name} has samples {each}, the model takes {wanted}")
-    if len(wanted) == 3 and wanted[0] not in (1, 3):
-        raise ValueError(f"data: images have 1 or 3 channels, the model takes {wanted}")
-    return wanted
+            raise ValueError(f"data: expected images only or vectors only, got {opened[0].name} and {source.name}")
+        if shape is None and each != common_shape:
+            raise ValueError(
+                f"data: expected samples of one shape, {opened[0].name} has {common_shape}, {source.name} {each}"
+            )
+        if len(each) != len(common_shape) or (len(each) == 1 and each != common_shape):
+            raise ValueError(f"data: {source.name} has samples {each}, the model takes {common_shape}")
+    if len(common_shape) == 3 and common_shape[0] not in (1, 3):
+        raise ValueError(f"data: images have 1 or 3 channels, the model takes {common_shape}")
+    return common_shape
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    """What a set was gathered from; nothing where that cannot be told."""
+    """What a set was gathered from; empty if unknown."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Sets of unknown size, written sample by sample in bounded memory."""
+"""Writer of sample sets whose size is not known beforehand, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flatsort.embedding.data.sample_set import COLUMNS, SAMPLES, finish, unfinis
 from flatsort.tracker.files import replacing
 from flatsort.tracker.types import Float, Int
 
-OWN = ("identity", "track")
+PER_SOURCE = ("identity", "track")
 """Columns whose numbers mean something within one source only."""
 
 
@@ -52,15 +52,15 @@ class SetWriter:
         self._columns: dict[str, list[Int]] = {name: [] for name in COLUMNS}
         self._factors: dict[str, list[Float]] = {}
         self._sequences: dict[str, int] = {}
-        self._base = dict.fromkeys(OWN, 0)
-        self._next = dict.fromkeys(OWN, 0)
+        self._base = dict.fromkeys(PER_SOURCE, 0)
+        self._next = dict.fromkeys(PER_SOURCE, 0)
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def begin_source(self) -> None:
-        """From here on, identities and tracks are other ones than those so far, even under the same numbers."""
+        """Begin a source: its identities and tracks differ from those so far, even under the same numbers."""
         self._base = dict(self._next)
 
     def add(
@@ -106,7 +106,7 @@ class SetWriter:
             for name, values in known.items()
             if not self._count or name in self._factors
         }
-        for name in OWN:
+        for name in PER_SOURCE:
             self._next[name] = max(self._next[name], int(rows[name].max(initial=-1)) + 1)
         self._count += len(samples)
 
@@ -157,7 +157,7 @@ class SetWriter:
         if given.shape not in ((), (n,)):
             raise ValueError(f"{name}: expected one number or {n} like samples, got {list(given.shape)}")
         column = np.broadcast_to(given, n).copy()
-        if name in OWN:
+        if name in PER_SOURCE:
             column[column >= 0] += self._base[name]
         return column
 

@@ -24,7 +24,7 @@ RANKS = (1, 5, 10)
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What is known of n samples, each int64 [n]; −1 where unknown."""
+    """Labels of n samples, each int64 [n]; −1 where unknown."""
 
     identity: Int
     camera: Int
@@ -67,9 +67,9 @@ class Protocol:
     ----------
     title : str
     gallery : callable
-        (labels, query rows [q]) → bool [q n]: what is ranked.
+        (labels, query rows [q]) → bool [q n]: the gallery of each query.
     queries : callable
-        labels → bool [n]: what is searched for.
+        labels → bool [n]: which samples are queries.
     different : callable
         As ``gallery``: where pairs of different objects are taken from for the ROC.
     """
@@ -114,7 +114,7 @@ frames
 a_to_b
     Queries of the first camera, a gallery of all other cameras.
 across
-    Market-1501: all cameras; what shows the query's object in the query's camera is left out.
+    Market-1501: all cameras; samples of the query's object in the query's camera are left out.
 within
     All other samples of the query's camera.
 all
@@ -124,13 +124,13 @@ all
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """What came of all queries.
+    """Results of all queries.
 
     Attributes
     ----------
     protocol : str
     ahead : int64 [queries]
-        Samples of other objects that are as near as the nearest of the query's own, or nearer.
+        Samples of other objects that are at least as near as the nearest sample of the query's object.
     precision : float64 [queries]
         Average precision.
     unmatched : int
@@ -164,10 +164,10 @@ def protocols_for(labels: Labels) -> list[str]:
     Cameras count where two of them show one object; frames where every sample's is known.
     """
     known = labels.take(labels.identity >= 0)
-    seen = np.unique(np.stack([known.identity, known.camera], axis=1)[known.camera >= 0], axis=0)
-    if len(seen) > len(np.unique(seen[:, 0])):
-        few = len(np.unique(seen[:, 1])) == 2 and bool((known.camera >= 0).all())
-        return ["a_to_b", "across", "within"] if few else ["across", "within"]
+    identity_cameras = np.unique(np.stack([known.identity, known.camera], axis=1)[known.camera >= 0], axis=0)
+    if len(identity_cameras) > len(np.unique(identity_cameras[:, 0])):
+        two_cameras = len(np.unique(identity_cameras[:, 1])) == 2 and bool((known.camera >= 0).all())
+        return ["a_to_b", "across", "within"] if two_cameras else ["across", "within"]
     if len(known) and (known.frame >= 0).all():
         return ["frames"]
     return ["all"] if len(known) else []
@@ -176,8 +176,8 @@ def protocols_for(labels: Labels) -> list[str]:
 def rank(latents: NDArray[np.floating], labels: Labels, protocol: str = "all", chunk: int = CHUNK) -> Ranking:
     """Search every query's object in the gallery by Euclidean distance.
 
-    A tie counts as if all that is equally near came at once, others first: rank-k is the least that any order gives,
-    and average precision is scikit-learn's. The order of the rows changes nothing.
+    Of ties, samples of other objects come first: rank-k is the lowest that any order gives, and average precision is
+    scikit-learn's. The order of the rows changes nothing.
 
     Parameters
     ----------
@@ -209,8 +209,8 @@ def rank(latents: NDArray[np.floating], labels: Labels, protocol: str = "all", c
         different = gallery if chosen.different is None else chosen.different(labels, rows)
         separation.same.add(distances[same])
         separation.different.add(distances[different & ~equal])
-        found = np.flatnonzero(same.any(axis=1))
-        distances, gallery, same = distances[found], gallery[found], same[found]
+        matched = np.flatnonzero(same.any(axis=1))
+        distances, gallery, same = distances[matched], gallery[matched], same[matched]
         nearest = np.where(same, distances, np.inf).min(axis=1, initial=np.inf)
         ahead.append((gallery & ~same & (distances <= nearest[:, None])).sum(axis=1))
         precision.append(_average_precision(distances, gallery, same))

@@ -19,7 +19,7 @@ from flatsort.tracker.types import Float, Int
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHIFT = 10
+DROPPED_BITS = 10
 """Bits of a float32 that a bin leaves out: 13 bits of the mantissa stay, bins are 0.01 % wide."""
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Shares of the distances whose quantiles are in a summary."""
@@ -31,7 +31,7 @@ LEAST_RATE_DRAWN = 1e-4
 
 @dataclass(eq=False)
 class Histogram:
-    """Counts of distances by the leading bits of their float32: bins of equal relative width, whatever the scale.
+    """Histogram of distances by the leading bits of their float32: bins of equal relative width at any scale.
 
     Positive floats are ordered as their bits are, so that no range has to be known before the first distance comes,
     and pairs can be added in any number and order. Only bins that hold something are kept.
@@ -45,7 +45,7 @@ class Histogram:
     def add(self, distances: Float) -> None:
         """Count distances ≥ 0 [any shape]."""
         bits = np.ascontiguousarray(distances, np.float32).reshape(-1).view(np.uint32)
-        bins, counts = np.unique(bits >> SHIFT, return_counts=True)
+        bins, counts = np.unique(bits >> DROPPED_BITS, return_counts=True)
         merged = np.union1d(self.bins, bins)
         self.counts = _counts_in(self.bins, self.counts, merged) + _counts_in(bins, counts, merged)
         self.bins = merged
@@ -68,7 +68,7 @@ class Histogram:
     @property
     def distances(self) -> Float:
         """Distances that stand for the bins, ascending [k]."""
-        middles = ((self.bins << SHIFT) + (1 << (SHIFT - 1))).astype(np.uint32).view(np.float32)
+        middles = ((self.bins << DROPPED_BITS) + (1 << (DROPPED_BITS - 1))).astype(np.uint32).view(np.float32)
         return np.where(self.bins == 0, 0.0, middles).astype(np.float64)
 
     def quantile(self, shares: ArrayLike) -> Float:

@@ -1,1 +1,1 @@
-"""Training of latent models: a loop that knows no model."""
+"""Training of latent models: one loop for every kind of model."""

@@ -132,6 +132,7 @@ class Figures(Callback):
     def _draw_images(self) -> None:
         run = self._run
         targets = run.data.tensor(run.held_out[:GRID_COLUMNS]).to(run.device)
+        # the names of generators decide what they draw
         inputs = augment(targets, run.config.augment, RandomGenerator(run.config.seed, "pictures", run.device))
         decoded = run.model.decode(run.model.encode(inputs))
         expected = run.model.likelihood.standardise(targets)

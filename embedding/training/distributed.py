@@ -1,4 +1,4 @@
-"""Processes that share every batch, started by ``torchrun``; without it one process that has all of it."""
+"""Data-parallel processes that share every batch, started by ``torchrun``; without it one process has all of it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from flatsort.embedding.devices import find_device
 
 @dataclass(frozen=True)
 class Group:
-    """One process among all that share the batches.
+    """The current process among all that share the batches.
 
     Attributes
     ----------
     device : torch.device
     rank, world : int
-        Its number and how many there are.
+        Its number and the number of processes.
     local : int
         Its number on this machine.
     """

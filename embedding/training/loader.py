@@ -1,4 +1,4 @@
-"""Which samples a step has, and their reading one step ahead."""
+"""Batches of every training step, read one step ahead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
 from flatsort.tracker.types import Int
 
-MOST_HELD_OUT = 4096
+MAX_HELD_OUT = 4096
+"""Samples that are held out, at most."""
 
 
 def split(n: int, share: float, seed: int) -> tuple[Int, Int]:
@@ -32,13 +33,13 @@ def split(n: int, share: float, seed: int) -> tuple[Int, Int]:
     """
     if n < 2:
         raise ValueError(f"data: expected at least 2 samples (one is held out), got {n}")
-    held = min(max(round(share * n), 1), n - 1, MOST_HELD_OUT)
+    held = min(max(round(share * n), 1), n - 1, MAX_HELD_OUT)
     order = RandomGenerator(seed, "held out").permutation(n).numpy()
     return np.sort(order[held:]), np.sort(order[:held])
 
 
 class BatchLoader:
-    """Targets and what they are reconstructed from, by step.
+    """Targets and the inputs that they are reconstructed from, by step.
 
     The rows of a step follow from seed and step alone: permutations of the training rows, or of their windows, one
     after the other, cut into batches. Of every batch this process has each ``world``-th row or window.
@@ -75,7 +76,7 @@ class BatchLoader:
                 batch = ahead.result()
                 if step + 1 < stop:
                     ahead = reader.submit(self._read, step + 1)
-                yield self._moved(batch)
+                yield self._to_device(batch)
 
     def rows(self, step: int) -> Int:
         """Rows of the data in a step, of all processes."""
@@ -104,7 +105,7 @@ class BatchLoader:
         )
         return Batch(self._pinned(self._data.tensor(partners)), targets)
 
-    def _moved(self, batch: Batch) -> Batch:
+    def _to_device(self, batch: Batch) -> Batch:
         """The batch on the group's device."""
         device = self._group.device
         targets = batch.targets.to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""The folder of a run."""
+"""Folder of a training run: its files, and whether a run may be started or resumed in it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prepare(out: Path, config: TrainConfig, *, resume: bool, overwrite: bool) ->
 
 
 def fingerprint(data: SampleSet) -> dict[str, Any]:
-    """What tells one set of samples from another: size, shape and a hash of some samples."""
+    """Fingerprint of a sample set: size, shape and a hash of some samples."""
     some = np.unique(np.linspace(0, len(data) - 1, 64).astype(int))
     digest = hashlib.blake2b(np.ascontiguousarray(data.samples[some]).tobytes(), digest_size=8)
     return {"samples": len(data), "shape": data.shape, "hash": digest.hexdigest()}

@@ -1,4 +1,4 @@
-"""All that an interrupted run needs to go on as if it had not been interrupted, as one safetensors file."""
+"""Training state: what an interrupted run is resumed from without a difference, as one safetensors file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from flatsort.tracker.files import replacing
 LOG = logging.getLogger(__name__)
 KEY = "flatsort-state"
 FOLDER = "state"
-KEPT = 2
-"""States that stay: should the newest be damaged, there is the one before."""
+KEPT_STATES = 2
+"""Newest states that are kept: if the last is damaged, the one before is used."""
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Progress of a training run.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def write(out: Path, progress: Progress, tensors: Mapping[str, Tensor], identity
     metadata = {KEY: json.dumps({**asdict(progress), "identity": identity})}
     with writing(path), replacing(path) as temporary:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, metadata)
-    for old in files(out)[:-KEPT]:
+    for old in files(out)[:-KEPT_STATES]:
         old.unlink()
     return path
 
@@ -96,14 +96,14 @@ def clean(out: Path) -> None:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Sentences about the values that differ between two nested mappings of JSON values."""
-    found = []
+    sentences = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differences(a, b, f"{prefix}{key}.")
+            sentences += differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            found.append(f"{prefix}{key} was {a!r} and is {b!r}")
-    return found
+            sentences.append(f"{prefix}{key} was {a!r} and is {b!r}")
+    return sentences
 
 
 @contextmanager

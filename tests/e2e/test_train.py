@@ -66,7 +66,7 @@ def test_images_and_what_is_skipped(tmp_path: Path, flatsort: Flatsort) -> None:
     rng = np.random.default_rng(0)
     for i in range(20):
         cv2.imwrite(str(folder / f"{i}.png"), rng.integers(0, 255, (40, 20, 3), np.uint8))
-    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.png").write_bytes(b"no image")
     cv2.imwrite(str(folder / "tiny.png"), np.zeros((3, 3, 3), np.uint8))
     out = tmp_path / "run"
     settings = ("model.shape=[3,16,8]", "model.net={width: 8, stem: 2, halvings: 1}", *SHORT, "figures=true")

@@ -5,9 +5,8 @@ A data set is one file that registers a function: config → `SampleSet`. Its co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.tracker.registry import PartConfig, Registry
@@ -20,6 +19,12 @@ INDEPENDENT_IMAGES = "independent images"
 """Tag of images each of which has factors of its own: new ones are as good as held-out ones."""
 LEAST_SIZE = 16
 """Least height and width of rendered shapes, pixels."""
+
+
+class DrawVector(Protocol):
+    """Draws a vector float64 [length] as an image, RGB uint8 [h w 3]."""
+
+    def __call__(self, values: Float, /) -> Image: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,13 @@ class DataSetConfig(PartConfig):
     subject : str
         What the samples show; part of the data set's note.
     draw : callable or None
-        Draws a sample that is a vector: float64 [length] → RGB uint8 [h w 3]. None: as bars. Images need none.
+        Draws a sample that is a vector. None: as bars. Images need none.
     """
 
     samples: int = 5000
     seed: int = 0
     subject: ClassVar[str] = ""
-    draw: ClassVar[Callable[[Float], Image] | None] = None
+    draw: ClassVar[DrawVector | None] = None
 
     @classmethod
     def note(cls, n: int, seed: int) -> str:
@@ -62,7 +67,7 @@ class RenderedImagesConfig(DataSetConfig):
     size: int = 64
 
 
-def drawing_of(note: str) -> Callable[[Float], Image] | None:
+def drawing_of(note: str) -> DrawVector | None:
     """How the vectors of a data set are drawn, by its note; None where no data set says so."""
     for config in map(DATA_SETS.config, DATA_SETS.names()):
         if issubclass(config, DataSetConfig) and config.draw is not None and config.subject in note:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from flatsort.embedding.data.builtin import DATA_SETS, SEEDED, DataSetConfig
+from flatsort.embedding.data.builtin import DATA_SETS, SEEDED, DataSetConfig, DrawVector
 from flatsort.embedding.data.builtin.shapes import draw_strokes
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.tracker.types import Float, Image
@@ -106,7 +106,7 @@ class WalkerConfig(DataSetConfig):
     """Poses of a walker."""
 
     subject: ClassVar[str] = "poses of a parametric walker"
-    draw = staticmethod(draw_pose)
+    draw: ClassVar[DrawVector | None] = staticmethod(draw_pose)
 
 
 @DATA_SETS.register("walker", WalkerConfig, tags=(SEEDED,))

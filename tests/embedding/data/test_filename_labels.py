@@ -1,4 +1,4 @@
-"""What file names say about the people in the pictures."""
+"""Labels of person images from the names of their files."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_names(name: str, label: Label) -> None:
 
 
 def test_one_other_name_makes_a_folder_unknown_but_not_its_neighbour() -> None:
-    found = labels("a/0001_00.jpg", "a/holiday.jpg", "b/0001_00.jpg")
-    assert [label.identity for label in found] == [-1, -1, 1]
-    found = labels("a/0001_00.jpg", "a/holiday.jpg", "b/0001_00.jpg", layout="cuhk03")
-    assert found[1] == Label()
-    assert -1 not in (found[0].identity, found[2].identity)
+    labelled = labels("a/0001_00.jpg", "a/holiday.jpg", "b/0001_00.jpg")
+    assert [label.identity for label in labelled] == [-1, -1, 1]
+    labelled = labels("a/0001_00.jpg", "a/holiday.jpg", "b/0001_00.jpg", layout="cuhk03")
+    assert labelled[1] == Label()
+    assert -1 not in (labelled[0].identity, labelled[2].identity)
 
 
 def test_the_same_number_in_another_folder_is_another_person_but_not_in_market() -> None:

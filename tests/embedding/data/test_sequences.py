@@ -77,16 +77,16 @@ def moving(*lengths: int, seed: int = 0) -> SampleSet:
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4), st.integers(2, 6), st.integers(1, 4), st.integers(0, 99))
 def test_windows_are_all_runs_of_a_sequence(lengths: list[int], length: int, stride: int, seed: int) -> None:
     data, reach = moving(*lengths, seed=seed), (length - 1) * stride + 1
-    wanted = [
+    expected = [
         1000 * s + first + stride * np.arange(length) for s, n in enumerate(lengths) for first in range(n - reach + 1)
     ]
-    if not wanted:
+    if not expected:
         with pytest.raises(ValueError, match=f"expected a sequence of {reach} samples or more .* has {max(lengths)}"):
             SequenceWindows(data, np.arange(len(data)), length, stride, ["time"])
         return
     windows = SequenceWindows(data, np.arange(len(data)), length, stride, ["time"])
-    found = data.samples[windows.rows(np.arange(len(windows)))].reshape(-1, length)
-    np.testing.assert_array_equal(found, wanted)
+    rows = data.samples[windows.rows(np.arange(len(windows)))].reshape(-1, length)
+    np.testing.assert_array_equal(rows, expected)
 
 
 def test_held_out_samples_are_passed_over_and_leave_a_gap_in_time() -> None:

@@ -1,4 +1,4 @@
-"""Whatever is given as data becomes one set at the model's shape, or one sentence."""
+"""Sources of samples become one set of the model's shape, or one error message."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_sources_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
     cases: list[tuple[list[str | Path], list[int] | None, str]] = [
         ([], None, "at least one source"),
         (["digit"], None, "no such file or folder.*did you mean 'digits'"),
-        ([tmp_path / "empty"], None, "empty: expected images or a set of samples, found neither"),
+        ([tmp_path / "empty"], None, "empty: expected images or a set of samples, got neither"),
         ([tmp_path / "film.mp4"], None, "flatsort crop"),
         ([tmp_path / "street"], None, "a sequence of frames.*flatsort crop"),
         ([tmp_path / "cut.npz"], None, r"cut\.npz: "),

@@ -65,7 +65,7 @@ def by_hand(latents: Float, labels: Labels, protocol: str) -> tuple[list[int], l
 
 
 def counted(ranking: Ranking) -> list[list[int]]:
-    """Distances and how often each was found, of same and of different pairs."""
+    """Distances and how often each occurs, of same and of different pairs."""
     two = (ranking.separation.same, ranking.separation.different)
     return [column.tolist() for histogram in two for column in (histogram.bins, histogram.counts)]
 

@@ -22,15 +22,15 @@ def test_auc_equals_scikit_learn(seed: int, p: int, n: int, scale: float) -> Non
     rng = np.random.default_rng(seed)
     # whole numbers: many ties, and none that only the bins make
     same, different = rng.integers(0, 9, p) * scale, rng.integers(2, 12, n) * scale
-    truth = roc_auc_score([1] * p + [0] * n, -np.concatenate([same, different]))
-    assert Separation.of(same, different).auc == pytest.approx(truth, abs=1e-12)
+    expected = roc_auc_score([1] * p + [0] * n, -np.concatenate([same, different]))
+    assert Separation.of(same, different).auc == pytest.approx(expected, abs=1e-12)
 
 
 def test_bins_cost_little() -> None:
     rng = np.random.default_rng(0)
     same, different = rng.gamma(4, 1, 3000), rng.gamma(6, 1, 5000)
-    truth = roc_auc_score([1] * 3000 + [0] * 5000, -np.concatenate([same, different]))
-    assert Separation.of(same, different).auc == pytest.approx(truth, abs=1e-5)
+    expected = roc_auc_score([1] * 3000 + [0] * 5000, -np.concatenate([same, different]))
+    assert Separation.of(same, different).auc == pytest.approx(expected, abs=1e-5)
 
 
 def test_moments_and_quantiles() -> None:
@@ -82,10 +82,10 @@ def test_pairs_between_frames() -> None:
         (1, 5, 7, 6), (1, 6, 8, 7),
     ])  # fmt: skip
     rows = rows[np.random.default_rng(0).permutation(len(rows))]
-    found = between_frames(rows[:, 3:].astype(float), rows[:, 2], rows[:, 1], rows[:, 0])
+    separation = between_frames(rows[:, 3:].astype(float), rows[:, 2], rows[:, 1], rows[:, 0])
     # 7 and 8 from frame 1 to 2; frame 4 follows none, nor does sequence 1 follow sequence 0
-    assert (len(found.same), found.same.mean) == (2, (1 + 2) / 2)
-    assert (len(found.different), found.different.mean) == (2, (10 + 11) / 2)
+    assert (len(separation.same), separation.same.mean) == (2, (1 + 2) / 2)
+    assert (len(separation.different), separation.different.mean) == (2, (10 + 11) / 2)
 
 
 def test_no_frames() -> None:

@@ -36,10 +36,10 @@ def vectors(n: int = 50, dim: int = 6) -> SampleSet:
 def images(n: int = 40) -> SampleSet:
     """Bright bars at random places."""
     rng = np.random.default_rng(0)
-    pictures = np.zeros((n, 8, 8, 1), np.uint8)
-    for picture, place in zip(pictures, rng.integers(0, 7, n), strict=True):
-        picture[:, place : place + 2] = 255
-    return SampleSet(pictures, note="bars")
+    bars = np.zeros((n, 8, 8, 1), np.uint8)
+    for bar_image, left in zip(bars, rng.integers(0, 7, n), strict=True):
+        bar_image[:, left : left + 2] = 255
+    return SampleSet(bars, note="bars")
 
 
 def sequences(n: int = 50, dim: int = 6) -> SampleSet:

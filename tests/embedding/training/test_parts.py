@@ -15,7 +15,7 @@ from flatsort.embedding.devices import find_device
 from flatsort.embedding.training import training_state
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group, join
-from flatsort.embedding.training.loader import MOST_HELD_OUT, BatchLoader, split
+from flatsort.embedding.training.loader import MAX_HELD_OUT, BatchLoader, split
 from flatsort.embedding.training.trainer import ema_decay, learning_rate
 from flatsort.tracker.config import CONFIGS, load
 from tests.embedding.training.small_runs import WINDOWS, config, sequences, vectors
@@ -53,18 +53,20 @@ def test_split_is_a_partition(n: int, share: float, seed: int) -> None:
 
 
 def test_split_holds_out_a_limited_number() -> None:
-    assert len(split(10**6, 0.5, 0)[1]) == MOST_HELD_OUT
+    assert len(split(10**6, 0.5, 0)[1]) == MAX_HELD_OUT
 
 
 @given(st.integers(1, 30), st.integers(2, 50))
 def test_every_epoch_shows_every_sample_once(batch: int, n: int) -> None:
     rows = np.arange(n) + 3
-    feed = BatchLoader(vectors(n + 3), rows, config("ae", f"batch={batch}"), ALONE)
+    loader = BatchLoader(vectors(n + 3), rows, config("ae", f"batch={batch}"), ALONE)
     epochs = 3
-    seen = np.concatenate([feed.rows(step) for step in range(-(-epochs * n // batch))])[: epochs * n].reshape(epochs, n)
-    assert (np.sort(seen, axis=1) == rows).all()
+    shown = np.concatenate([loader.rows(step) for step in range(-(-epochs * n // batch))])[: epochs * n].reshape(
+        epochs, n
+    )
+    assert (np.sort(shown, axis=1) == rows).all()
     if n > 10:
-        assert not np.array_equal(seen[0], seen[1])
+        assert not np.array_equal(shown[0], shown[1])
 
 
 def test_processes_share_a_batch() -> None:
@@ -100,8 +102,8 @@ def test_windows_stay_together_and_processes_share_them() -> None:
     assert [batch.groups.tolist() for batch in whole if batch.groups is not None] == [[0] * 4 + [1] * 4] * 3
     angles = {data.tensor(np.array([row]))[0].numpy().tobytes(): data.factors["angle"][row] for row in range(50)}
     for batch in whole:
-        found = np.array([angles[sample.numpy().tobytes()] for sample in batch.targets]).reshape(2, 4)
-        np.testing.assert_allclose(np.diff(found, axis=1), 0.4)
+        drawn_angles = np.array([angles[sample.numpy().tobytes()] for sample in batch.targets]).reshape(2, 4)
+        np.testing.assert_allclose(np.diff(drawn_angles, axis=1), 0.4)
     for rank in range(2):
         part = BatchLoader(data, np.arange(50), settings, Group(torch.device("cpu"), rank, 2)).batches(3, 6)
         for every, mine in zip(whole, part, strict=True):

@@ -56,11 +56,15 @@ def prior_and_note(
 
 @pytest.mark.parametrize(("rate", "threshold"), [(0.01, 11), (0.001, 2), (0.05, 51), (0.0123, 13.3), (0.2, 201)])
 def test_the_threshold_of_the_checkpoint_is_the_first_at_any_rate(rate: float, threshold: float) -> None:
-    assert prior_and_note(AppearanceConfig(false_match_rate=rate)) == (pytest.approx(threshold), "")
+    prior, note = prior_and_note(AppearanceConfig(false_match_rate=rate))
+    assert prior == pytest.approx(threshold)
+    assert note == ""
 
 
 def test_a_rate_below_what_the_pairs_tell_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    assert prior_and_note(AppearanceConfig(false_match_rate=0.0005)) == (pytest.approx(1), "")
+    prior, note = prior_and_note(AppearanceConfig(false_match_rate=0.0005))
+    assert prior == pytest.approx(1)
+    assert note == ""
     assert [r.getMessage() for r in caplog.records] == [
         "a false-match rate of 0.0005 cannot be told from 1000 pairs of different objects, "
         "taking the threshold 1, the lowest that was measured (for rates below 0.001)"

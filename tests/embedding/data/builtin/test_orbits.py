@@ -19,9 +19,9 @@ def test_sprites_are_where_the_factors_say_and_move_smoothly() -> None:
     ink = data.samples[..., 0].astype(np.float64)
     along = np.arange(32) + 0.5
     x, y = ((ink.sum(axis) @ along) / ink.sum((1, 2)) for axis in (1, 2))
-    for found, name in ((x, "x"), (y, "y")):
+    for drawn, name in ((x, "x"), (y, "y")):
         expected = 8 + 16 * data.factors[name] / (PLACES - 1)
-        assert np.abs(found - expected).max() < 1.5  # a heart's middle is not its centre of mass
+        assert np.abs(drawn - expected).max() < 1.5  # a heart's middle is not its centre of mass
     same = np.diff(data.columns["sequence"]) == 0
     assert np.hypot(np.diff(x), np.diff(y))[same].max() < 2.5
     np.testing.assert_allclose(np.hypot(data.factors["sin"], data.factors["cos"]), 1)

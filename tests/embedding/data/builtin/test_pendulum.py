@@ -23,10 +23,10 @@ def test_pendulum_is_a_closed_curve_of_images() -> None:
 def test_pendulum_shows_its_angle() -> None:
     """The ink's centre turns once around the middle as the angle grows."""
     data = pendulum(300, seed=0, size=24)
-    pictures = data.samples[np.argsort(data.columns["frame"]), :, :, 0].astype(float)
+    images = data.samples[np.argsort(data.columns["frame"]), :, :, 0].astype(float)
     y, x = np.mgrid[:24, :24] + 0.5 - 12
-    mass = pictures.sum((1, 2))
-    angle = np.unwrap(np.arctan2((pictures * x).sum((1, 2)) / mass, (pictures * y).sum((1, 2)) / mass))
+    mass = images.sum((1, 2))
+    angle = np.unwrap(np.arctan2((images * x).sum((1, 2)) / mass, (images * y).sum((1, 2)) / mass))
     assert angle[-1] - angle[0] == pytest.approx(2 * np.pi, abs=0.1)
     assert (np.diff(angle) > -0.02).all()
 

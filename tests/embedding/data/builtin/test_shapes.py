@@ -45,7 +45,7 @@ def area(images: Image) -> Float:
 
 
 def plain(factors: dict[str, Float], size: int) -> Image:
-    """The same sprites from their formulas, point by point over the whole picture."""
+    """The same sprites from their formulas, point by point over the whole image."""
     grid = (np.arange(2 * size) + 0.5) / 2
     drawn = []
     for shape, scale, orientation, x, y in zip(*(factors[k] for k in factors), strict=True):
