@@ -50,17 +50,17 @@ RATIOS = {
 CURVES = ("HOTA", "DetA", "AssA", "LocA")
 
 
-def linked(detections: Path) -> str:
+def crude_tracks(detections: Path) -> str:
     """Result rows of a crude tracker, with misses, jitter and many switches: the same at every run."""
     generator = np.random.default_rng(0)
-    text, known, names, born = "", np.empty((0, 4)), np.empty(0, np.int64), 0
-    for frame, found in sorted(read_detections(detections).items()):
-        boxes = found.boxes[generator.random(len(found)) > 0.05]
+    text, known, names, started = "", np.empty((0, 4)), np.empty(0, np.int64), 0
+    for frame, detected in sorted(read_detections(detections).items()):
+        boxes = detected.boxes[generator.random(len(detected)) > 0.05]
         boxes = boxes + generator.normal(0, 1.5, boxes.shape)
         ids = _greedy(iou(boxes, known), names)
         new = ids == 0
-        ids[new] = born + 1 + np.arange(new.sum())
-        born += int(new.sum())
+        ids[new] = started + 1 + np.arange(new.sum())
+        started += int(new.sum())
         known, names = boxes, ids
         text += format_rows(frame, Tracks(ids, boxes, np.ones(len(ids)), np.zeros_like(ids), np.zeros_like(ids)))
     return text
@@ -75,7 +75,7 @@ def _greedy(overlap: Float, names: Int) -> Int:
     return ids
 
 
-def theirs(gt: Path, pred: Path, benchmark: str, length: int, folder: Path) -> tuple[dict[str, Any], ...]:
+def trackeval_metrics(gt: Path, pred: Path, benchmark: str, length: int, folder: Path) -> tuple[dict[str, Any], ...]:
     """CLEAR, Identity and HOTA of TrackEval on the two files."""
     (folder / "gt" / "seq" / "gt").mkdir(parents=True)
     (folder / "pred" / "mine" / "data").mkdir(parents=True)
@@ -112,30 +112,32 @@ def compare(result: SequenceResult, clear: dict[str, Any], identity: dict[str, A
 def test_real_sequences(data: Path, sequence: str, tmp_path: Path) -> None:
     folder = data / "sequences" / sequence
     pred = tmp_path / "tracks.txt"
-    pred.write_text(linked(folder / "det" / "det.txt"))
+    pred.write_text(crude_tracks(folder / "det" / "det.txt"))
     info = read_seqinfo(folder)
     assert info is not None
     result = evaluate_pair(FilePair(sequence, folder / "gt" / "gt.txt", pred, info))
     benchmark = "mot17" if sequence in MOT17 else "mot15"
-    compare(result, *theirs(folder / "gt" / "gt.txt", pred, benchmark, info.length, tmp_path))
+    compare(result, *trackeval_metrics(folder / "gt" / "gt.txt", pred, benchmark, info.length, tmp_path))
     assert result.counts.ids > 20
     assert result.counts.fm > 20
 
 
 @pytest.mark.data
 def test_pooled(data: Path, tmp_path: Path) -> None:
-    found: list[tuple[dict[str, Any], ...]] = []
+    expected: list[tuple[dict[str, Any], ...]] = []
     for name in MOT15:
         folder = data / "sequences" / name
         pred = tmp_path / "tracks" / f"{name}.txt"
         pred.parent.mkdir(exist_ok=True)
-        pred.write_text(linked(folder / "det" / "det.txt"))
+        pred.write_text(crude_tracks(folder / "det" / "det.txt"))
         info = read_seqinfo(folder)
         assert info is not None
-        found.append(theirs(folder / "gt" / "gt.txt", pred, "mot15", info.length, tmp_path / name))
-    evaluation = evaluate(data / "sequences", tmp_path / "tracks")
+        expected.append(trackeval_metrics(folder / "gt" / "gt.txt", pred, "mot15", info.length, tmp_path / name))
+        (tmp_path / "sequences" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "sequences" / name).symlink_to(folder)
+    evaluation = evaluate(tmp_path / "sequences", tmp_path / "tracks")
     assert sorted(evaluation.sequences) == sorted(MOT15)
-    clear, identity, hota = (dict(zip(MOT15, column, strict=True)) for column in zip(*found, strict=True))
+    clear, identity, hota = (dict(zip(MOT15, column, strict=True)) for column in zip(*expected, strict=True))
     quiet = {"PRINT_CONFIG": False}
     clear = trackeval.metrics.CLEAR(quiet).combine_sequences(clear)
     identity = trackeval.metrics.Identity(quiet).combine_sequences(identity)
@@ -169,14 +171,14 @@ def test_random_scenes(
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        truth, tracks = folder / "gt.txt", folder / "tracks.txt"
-        truth.write_text(
+        ground_truth, tracks = folder / "gt.txt", folder / "tracks.txt"
+        ground_truth.write_text(
             "".join(f"{t},{i},{x},{y},30,30,{flag},{label},1\n" for (t, i), (x, y, (label, flag)) in gt.items())
         )
         # a third of a pixel keeps assignments of equal overlap, which both sides may break differently, rare
         tracks.write_text(
             "".join(f"{t},{i},{x + i / 3},{y + t / 7},30,30,1,-1,-1,-1\n" for (t, i), (x, y) in pred.items())
         )
-        result = evaluate_pair(FilePair("seq", truth, tracks), benchmark)
-        compare(result, *theirs(truth, tracks, benchmark, LENGTH, folder))
+        result = evaluate_pair(FilePair("seq", ground_truth, tracks), benchmark)
+        compare(result, *trackeval_metrics(ground_truth, tracks, benchmark, LENGTH, folder))
         assert pool([result]).overall.hota == pytest.approx(result.scores.hota)
