@@ -1,1 +1,1 @@
-"""What a latent space looks like, as figures of matplotlib."""
+"""Figures of latent spaces, with matplotlib."""

@@ -19,7 +19,7 @@ from flatsort.tracker.types import Float
 SEGMENTS = 20
 """Parts of a straight interpolation."""
 NODES = 300
-"""Of the graph that geodesics are found on, at most."""
+"""Nodes of the graph for geodesics, at most."""
 CHUNK = 256
 """Samples encoded at a time."""
 

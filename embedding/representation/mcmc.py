@@ -1,4 +1,4 @@
-"""Random-walk Metropolis for many densities and many chains at once, and whether the chains have mixed."""
+"""Random-walk Metropolis for many densities and many chains at once, and convergence diagnostics."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from flatsort.embedding.objectives.kl import log_normal
 from flatsort.embedding.random_generator import RandomGenerator
 
 LogDensity = Callable[[Tensor], Tensor]
-"""Points [c n d] of c chains in n spaces → log-density [c n] of each, but for a constant a space."""
+"""Points [c n d] of c chains in n spaces → log-density [c n] of each, up to a constant per space."""
 
 GAIN = 0.6
-"""Power of the steps of burn-in that a change of the proposal's size is divided by."""
+"""Exponent of the decreasing gain with which burn-in adapts the size of the proposal."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chains:
-    """What was sampled after burn-in, with a proposal that no longer changed.
+    """Samples after burn-in, drawn with a fixed proposal.
 
     Attributes
     ----------
@@ -48,21 +48,21 @@ class Chains:
 def metropolis(
     log_density: LogDensity, start: Tensor, generator: RandomGenerator, steps: int = 2000, burn_in: int = 1000
 ) -> Chains:
-    """Sample densities that are known but for a constant.
+    """Sample densities that are known up to a constant.
 
-    A proposal is a normal step; better points are accepted always, worse ones with the ratio of the densities as
-    probability. During burn-in the size of the steps is tuned towards the best acceptance, and half way through their
-    covariance becomes that of the chains, density by density. Then both are fixed, so that what is kept is a Markov
-    chain with the right stationary distribution.
+    A proposal is a normal step, accepted with the Metropolis probability min(1, ratio of the densities). During burn-in
+    the size of the steps is adapted towards the optimal acceptance, and half way through their covariance is set to
+    that of the chains, for each density. Then both are fixed, so that the samples are a Markov chain with the right
+    stationary distribution.
 
     Parameters
     ----------
     log_density : callable
     start : float32 [c n d]
-        Where c chains start in each of n densities: far apart, so that chains that do not mix can be seen.
+        Where c chains start in each of n densities: far apart, so that a lack of mixing shows.
     generator : RandomGenerator
     steps, burn_in : int
-        Steps that are kept, and steps before that; at least 40 of these.
+        Steps that are kept, and burn-in steps before them; at least 40 of these.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def metropolis(
 
     References
     ----------
-    Roberts and Rosenthal, Optimal scaling for various Metropolis–Hastings algorithms, Statistical Science 2001 (best
+    Roberts and Rosenthal, Optimal scaling for various Metropolis–Hastings algorithms, Statistical Science 2001 (optimal
     acceptance, 0.44 in one dimension to 0.234 in many). Haario et al., An adaptive Metropolis algorithm, Bernoulli
     2001.
     """
@@ -84,17 +84,17 @@ def metropolis(
         raise ValueError("mcmc: expected a log-density that is finite where the chains start, got another")
     size = torch.full((n,), 2.38 / d**0.5).log()
     root = torch.eye(d).expand(n, d, d)
-    seen: list[Tensor] = []
+    history: list[Tensor] = []
     kept: list[Tensor] = []
     accepted = torch.zeros(n)
     half = burn_in // 2
     for step in range(-burn_in, steps):
         if step == -half:
-            root, size = _root(torch.stack(seen)), torch.full((n,), 2.38 / d**0.5).log()
+            root, size = _root(torch.stack(history)), torch.full((n,), 2.38 / d**0.5).log()
         move = torch.einsum("nij,cnj->cni", root, generator.normal(*points.shape))
         proposed = points + size.exp()[:, None] * move
         new = log_density(proposed)
-        # a proposal whose density is not finite is refused
+        # a proposal whose density is not finite is rejected
         accept = generator.uniform(*value.shape).log() < new - value
         points = torch.where(accept[..., None], proposed, points)
         value = torch.where(accept, new, value)
@@ -103,7 +103,7 @@ def metropolis(
             since = step + (burn_in if step < -half else half)
             size = size + (share - target) / (since + 1) ** GAIN
             if -3 * burn_in // 4 <= step < -half:
-                seen.append(points)
+                history.append(points)
         else:
             kept.append(points)
             accepted += share / steps
@@ -112,14 +112,14 @@ def metropolis(
 
 @torch.no_grad()
 def starts(log_density: LogDensity, prior: Tensor, chains: int, generator: RandomGenerator) -> Tensor:
-    """Places [c n d] where chains may start: of draws [k d] from a prior, some with the density's ratio as weight.
+    """Starting points [c n d] of chains: draws [k d] from a prior, resampled with the ratio of the densities as weight.
 
-    Modes that a step cannot leave then have about as many chains as is their share.
+    Modes that are far from each other then get chains in proportion to their mass.
 
     Parameters
     ----------
     log_density : callable
-        With the prior's density in it, which is divided out.
+        Includes the prior's density, which is divided out.
     prior : float32 [k d]
         Standard normal draws.
     chains : int
@@ -131,15 +131,15 @@ def starts(log_density: LogDensity, prior: Tensor, chains: int, generator: Rando
     """
     n = log_density(prior[:1, None]).shape[1]
     weights = log_density(prior[:, None].expand(-1, n, -1)) - log_normal(prior)[:, None]
-    chance = weights.softmax(0).cumsum(0).T.contiguous()
-    drawn = generator.uniform(n, chains) * chance[:, -1:]
-    return prior[torch.searchsorted(chance, drawn).clamp_max(len(prior) - 1)].transpose(0, 1)
+    cumulative = weights.softmax(0).cumsum(0).T.contiguous()
+    drawn = generator.uniform(n, chains) * cumulative[:, -1:]
+    return prior[torch.searchsorted(cumulative, drawn).clamp_max(len(prior) - 1)].transpose(0, 1)
 
 
 def split_r_hat(draws: Tensor) -> Tensor:
-    """Potential scale reduction of chains [s c …] cut in halves, float64 […]: 1 when all halves are alike.
+    """Potential scale reduction of chains [s c …] split in halves, float64 […]: 1 when all halves agree.
 
-    1 where nothing moves at all; infinite where every chain stands still at a place of its own.
+    1 where no chain moves and all are at the same point; infinite where they are at different points.
 
     References
     ----------
@@ -150,7 +150,7 @@ def split_r_hat(draws: Tensor) -> Tensor:
 
 
 def effective_size(draws: Tensor) -> Tensor:
-    """Independent draws that chains [s c …] are worth, for their mean, float64 […].
+    """Effective sample size of chains [s c …] for their mean, float64 […].
 
     From autocorrelations over all chains, up to the first pair of lags whose sum is not positive, made to fall.
 
@@ -160,8 +160,8 @@ def effective_size(draws: Tensor) -> Tensor:
     """
     chains = _halves(draws)
     s, c = chains.shape[:2]
-    apart = chains - chains.mean(0)
-    spectrum = torch.fft.rfft(apart, n=2 * s, dim=0)
+    centred = chains - chains.mean(0)
+    spectrum = torch.fft.rfft(centred, n=2 * s, dim=0)
     covariance = torch.fft.irfft(spectrum.abs().square(), n=2 * s, dim=0)[:s].mean(1) / s
     within, total = _variances(chains)
     correlation = 1 - (within - covariance) / total.clamp_min(1e-300)
@@ -180,17 +180,17 @@ def _halves(draws: Tensor) -> Tensor:
 
 
 def _variances(chains: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean variance within chains, and the estimate of the whole variance that their means' spread enters."""
+    """Mean variance within chains, and the estimate of the total variance, which includes that of their means."""
     s = len(chains)
     within = chains.var(0).mean(0)
     return within, (s - 1) / s * within + chains.mean(0).var(0)
 
 
-def _root(seen: Tensor) -> Tensor:
-    """Cholesky factor [n d d] of the covariance within chains of draws [s c n d], with a little on the diagonal."""
-    apart = (seen - seen.mean(0)).double()
-    covariance = torch.einsum("scni,scnj->nij", apart, apart) / (seen.shape[0] * seen.shape[1])
+def _root(draws: Tensor) -> Tensor:
+    """Cholesky factor [n d d] of the regularised covariance within chains of draws [s c n d]."""
+    centred = (draws - draws.mean(0)).double()
+    covariance = torch.einsum("scni,scnj->nij", centred, centred) / (draws.shape[0] * draws.shape[1])
     scale = covariance.diagonal(dim1=1, dim2=2).mean(1).clamp_min(1e-12)
-    ridge = 1e-3 * scale[:, None, None] * torch.eye(seen.shape[3], dtype=torch.float64)
+    ridge = 1e-3 * scale[:, None, None] * torch.eye(draws.shape[3], dtype=torch.float64)
     root: Tensor = torch.linalg.cholesky(covariance + ridge)
     return root.float()

@@ -1,8 +1,8 @@
-"""The exact posterior p(z|x) of a trained decoder beside the Gaussian q(z|x) that its encoder gives.
+"""The exact posterior p(z|x) of a trained decoder, and distances of the encoder's Gaussian q(z|x) from it.
 
-The decoder's likelihood and the standard normal prior define a posterior that no training has seen: it can be sampled
-(`embedding.representation.mcmc`) and, of two latent dimensions, normalised on a grid. How far q is from it is what the
-evidence lower bound lacks.
+The decoder's likelihood and the standard normal prior define the exact posterior: it can be sampled
+(`embedding.representation.mcmc`) and, with two latent dimensions, normalised on a grid. KL(q‖p) is the gap of the
+evidence lower bound.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from flatsort.embedding.representation.mcmc import LogDensity
 KINDS = ("vae", "beta_vae")
 """Models with a standard normal prior and a Gaussian posterior."""
 REACH, CELLS = 5.0, 201
-"""Of the grid: from −5 to 5 in either direction; the prior has 1e-6 outside."""
-LOST = 1e-3
-"""Mass of a Gaussian that the grid may miss or count twice."""
+"""Of the grid: from −5 to 5 in both dimensions; the prior has a mass of 1e-6 outside."""
+MASS_ERROR = 1e-3
+"""Greatest error of the mass of a Gaussian on the grid."""
 FIT_STEPS = 40
 CHUNK = 4096
 """Latents decoded at a time."""
@@ -38,7 +38,7 @@ def variational(model: LatentModel, samples: Tensor) -> Gaussian:
 def log_joint(model: LatentModel, samples: Tensor) -> LogDensity:
     """log p(x|z) + log p(z) of samples [n *shape] as a function of latents [c n d] or [c 1 d]: [c n], nats.
 
-    What the likelihood's ``nll`` leaves out, which no latent changes, is left out.
+    Without the constant that the likelihood's ``nll`` leaves out, which does not depend on latents.
     """
 
     def density(latents: Tensor) -> Tensor:
@@ -60,11 +60,11 @@ class GridPosterior:
     nodes : float64 [g 2]
         Centres of the cells, z1 varies fastest.
     axis : float64 [m]
-        Coordinates of the nodes in either direction; g = m².
+        Coordinates of the nodes in both dimensions; g = m².
     log_density : float64 [n g]
         log p(z|x), per unit of area.
     log_evidence : float64 [n]
-        log p(x), but for the constant that `embedding.likelihood.Likelihood.nll` leaves out.
+        log p(x), up to the constant that `embedding.likelihood.Likelihood.nll` leaves out.
     """
 
     nodes: Tensor
@@ -85,26 +85,26 @@ class GridPosterior:
         return mean, torch.einsum("ng,ngi,ngj->nij", weights, apart, apart)
 
     def kl(self, q: Gaussian) -> Tensor:
-        """KL(q‖p) [n] of one Gaussian [n 2] a posterior, nats.
+        """KL(q‖p) [n] of one Gaussian [n 2] per posterior, nats.
 
         Raises
         ------
         ValueError
-            If a Gaussian is narrower than a cell or reaches beyond the grid, so that the sum is no integral.
+            If a Gaussian is narrower than a cell or extends beyond the grid, so that sums do not approximate integrals.
         """
         weights, divergence = self._sums(q)
-        if bool((abs(weights - 1) > LOST).any()):
+        if bool((abs(weights - 1) > MASS_ERROR).any()):
             worst = float(weights[(weights - 1).abs().argmax()])
             raise ValueError(
-                f"posterior: expected Gaussians that the grid holds and resolves, one has mass {worst:.4f}"
+                f"posterior: expected Gaussians that the grid covers and resolves, one has mass {worst:.4f}"
             )
         return divergence
 
     def fit(self, start: Gaussian) -> Gaussian:
-        """The Gaussians [n 2] with diagonal covariances that have the least KL(q‖p), searched from a start.
+        """The Gaussians [n 2] with diagonal covariances and the least KL(q‖p), optimised from a start.
 
-        What they leave of it is the family's fault (approximation gap), what they take away that of an encoder that
-        has to serve all samples (amortisation gap).
+        Their KL is the approximation gap of the family of Gaussians, the difference from that of the encoder the
+        amortisation gap.
 
         References
         ----------
@@ -123,7 +123,7 @@ class GridPosterior:
         return Gaussian(*(t.detach() for t in free))
 
     def _sums(self, q: Gaussian) -> tuple[Tensor, Tensor]:
-        """Mass of q and its divergence from p over the grid, each [n]; q is a product, so sums are of one axis each."""
+        """Mass of q and its divergence from p over the grid, each [n]; q factorises, so sums are over one axis each."""
         mean, log_deviation = q.mean.double()[..., None], q.log_deviation.double()[..., None]
         log_q = -0.5 * (((self.axis - mean) * (-log_deviation).exp()).square() + math.log(2 * math.pi)) - log_deviation
         weights = log_q.exp() * math.sqrt(self.area)
@@ -140,7 +140,7 @@ def grid_posterior(model: LatentModel, samples: Tensor, reach: float = REACH, ce
     Raises
     ------
     ValueError
-        If the model has not two latent dimensions.
+        If the model does not have two latent dimensions.
     """
     if model.dim != 2:
         raise ValueError(f"posterior: expected 2 latent dimensions for a grid, got {model.dim}")
@@ -156,7 +156,7 @@ def grid_posterior(model: LatentModel, samples: Tensor, reach: float = REACH, ce
 
 @torch.no_grad()
 def predictive(model: LatentModel, draws: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation [n *shape] of the decoded mean over draws [n s d] of a posterior: ∫ E[x̂|z] p(z|x) dz."""
+    """Mean ∫ E[x̂|z] p(z|x) dz and standard deviation [n *shape] of decoded means over draws [n s d] of a posterior."""
     n, s, _ = draws.shape
     decoded = torch.cat([model.decode(some) for some in torch.split(draws.flatten(0, 1), CHUNK)])
     decoded = decoded.reshape(n, s, *decoded.shape[1:])
@@ -180,7 +180,7 @@ def sliced_wasserstein(some: Tensor, others: Tensor, generator: RandomGenerator,
     """Sliced 2-Wasserstein distance [n] of two clouds of s points, each [n s d].
 
     Root of the mean over random directions of the squared distance of the sorted projections, times d, so that clouds
-    that are shifted by t are |t| apart as with the distance that is not sliced.
+    that are shifted by t have the distance |t|, as without slicing.
 
     References
     ----------

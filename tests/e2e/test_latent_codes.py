@@ -80,10 +80,10 @@ def test_moments_of_codes(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> 
     model = write(tmp_path / "m.safetensors", LBAEConfig(shape=[6], dim=8, net=NET), read(vectors))
     done = flatsort("latent", "codes", "--model", model, "--out", tmp_path / "out", "--samples", 5000)
     assert done.code == 0, done.err
-    found = json.loads((tmp_path / "out" / "codes.json").read_text(), parse_constant=pytest.fail)
-    assert found["codes"] == 200
-    assert found["limit"]["marginal_max"] < 1e-6
-    assert found["hyperplanes"]["covariance_rms"] < found["rounded Gaussian"]["covariance_rms"]
+    report = json.loads((tmp_path / "out" / "codes.json").read_text(), parse_constant=pytest.fail)
+    assert report["codes"] == 200
+    assert report["limit"]["marginal_max"] < 1e-6
+    assert report["hyperplanes"]["covariance_rms"] < report["rounded Gaussian"]["covariance_rms"]
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"moments.png", "samples.png"}
     checkpoint.save(tmp_path / "raw.safetensors", build(LBAEConfig(shape=[6], dim=8, net=NET)), Card())
     refused = flatsort("latent", "codes", "--model", tmp_path / "raw.safetensors", "--out", tmp_path / "no")
@@ -98,13 +98,13 @@ def test_walks_of_codes_and_of_numbers(flatsort: Flatsort, tmp_path: Path, vecto
         arguments = ("latent", "interpolate", "--model", model, "--data", vectors, "--out", out)
         done = flatsort(*arguments, "--pair", "3:7", "--pair", "0:9", "--steps", 8)
         assert done.code == 0, done.err
-        found = json.loads((out / "interpolate.json").read_text(), parse_constant=pytest.fail)
-        assert set(found["means"]) == ways
-        assert found["pairs"] == [[3, 7], [0, 9]]
+        report = json.loads((out / "interpolate.json").read_text(), parse_constant=pytest.fail)
+        assert set(report["means"]) == ways
+        assert report["pairs"] == [[3, 7], [0, 9]]
         assert (out / "interpolate.png").stat().st_size > 1000
         if model is codes:  # rounding goes over in one step
-            assert found["means"]["mixed, rounded"]["largest_step"] == pytest.approx(7)
-            assert found["means"]["hyperplanes"]["largest_step"] < 6
+            assert report["means"]["mixed, rounded"]["largest_step"] == pytest.approx(7)
+            assert report["means"]["hyperplanes"]["largest_step"] < 6
         assert "two rows of the data from 0 to 199" in flatsort(*arguments, "--pair", "3:200").sentence
 
 

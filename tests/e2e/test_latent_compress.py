@@ -71,9 +71,9 @@ def test_there_and_back(flatsort: Flatsort, tmp_path: Path, prior: int) -> None:
     with torch.no_grad():
         expected = model.decode(model.encode(data.tensor(rows))).clamp(0, 1)
     for image, path in zip(expected, sorted(back.glob("*.png")), strict=True):
-        found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        assert found is not None
-        assert np.abs(found - 255 * image[0].numpy()).max() <= 0.51
+        written = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert written is not None
+        assert np.abs(written - 255 * image[0].numpy()).max() <= 0.51
     streams[3].write_bytes(streams[2].read_bytes())
     done = flatsort("latent", "compress", "--model", file, "--decompress", out, "--out", tmp_path / "damaged")
     assert f"{streams[3]}: damaged, or read with other probabilities" in done.sentence
@@ -127,16 +127,16 @@ def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path) -> None:
 def test_jpeg_at_equal_size() -> None:
     gradient = np.add.outer(np.arange(16), 3 * np.arange(16)).astype(np.uint8)
     images = np.stack([gradient, 255 - gradient])[..., None]
-    found = rate_distortion.jpeg(images)
-    assert (found["scan"] < found["file"]).all()
-    assert (np.diff(found["error"].mean(0))[-3:] <= 0).all()
-    best = rate_distortion.at_equal_size(found, np.array([10_000.0, 10_000.0]))["file"]
+    jpegs = rate_distortion.jpeg(images)
+    assert (jpegs["scan"] < jpegs["file"]).all()
+    assert (np.diff(jpegs["error"].mean(0))[-3:] <= 0).all()
+    best = rate_distortion.at_equal_size(jpegs, np.array([10_000.0, 10_000.0]))["file"]
     assert best["fits"] == 1
-    assert best["psnr"] == pytest.approx(rate_distortion.psnr(float(found["error"].min(1).mean())))
-    none = rate_distortion.at_equal_size(found, np.zeros(2))["scan"]
+    assert best["psnr"] == pytest.approx(rate_distortion.psnr(float(jpegs["error"].min(1).mean())))
+    none = rate_distortion.at_equal_size(jpegs, np.zeros(2))["scan"]
     assert none["fits"] == 0
-    assert none["bytes"] == found["scan"].min(1).mean()
-    reached = rate_distortion.at_equal_quality(found, 20.0)
+    assert none["bytes"] == jpegs["scan"].min(1).mean()
+    reached = rate_distortion.at_equal_quality(jpegs, 20.0)
     assert reached["file"] is not None
     noise = rate_distortion.jpeg(np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3)).astype(np.uint8))
     assert rate_distortion.at_equal_quality(noise, 90.0)["file"] is None

@@ -31,13 +31,13 @@ def test_it_trains_measures_and_draws(flatsort: Flatsort, tmp_path: Path) -> Non
     assert done.code == 0, done.err
     assert {path.stem for path in out.glob("*.png")} == FIGURES
     assert all(path.stat().st_size > 1000 for path in out.glob("*.png"))
-    found = json.loads((out / "disks.json").read_text())
-    assert (found["size"], found["shape"]) == (16, "heart")
-    assert found["no_biases"]["homogeneity_error"] < 1e-5 < found["biases"]["homogeneity_error"]
-    assert found["no_biases"]["l2_numerical_airy"] < 1e-4
-    assert found["no_biases"]["mean_squared_error"] > 0.99 * found["no_biases"]["lower_bound"]
-    assert all(0 <= found["biases"][key] <= 1 for key in ("r2_area", "r2_radius", "rank_correlation"))
-    assert all(found[part]["pixels_off_neighbours"] > 0 for part in ("moving", "moving_coord"))
+    report = json.loads((out / "disks.json").read_text())
+    assert (report["size"], report["shape"]) == (16, "heart")
+    assert report["no_biases"]["homogeneity_error"] < 1e-5 < report["biases"]["homogeneity_error"]
+    assert report["no_biases"]["l2_numerical_airy"] < 1e-4
+    assert report["no_biases"]["mean_squared_error"] > 0.99 * report["no_biases"]["lower_bound"]
+    assert all(0 <= report["biases"][key] <= 1 for key in ("r2_area", "r2_radius", "rank_correlation"))
+    assert all(report[part]["pixels_off_neighbours"] > 0 for part in ("moving", "moving_coord"))
     header = checkpoint.read_header(out / "moving_coord" / "model.safetensors")[0]
     assert isinstance(header, DiskAEConfig)
     assert header.coord
@@ -46,7 +46,7 @@ def test_it_trains_measures_and_draws(flatsort: Flatsort, tmp_path: Path) -> Non
     given = [a for part in PARTS for a in ("--model", f"{part}={out / part}")]
     again = flatsort("latent", "disks", "--out", tmp_path / "again", "--size", "16", "--shape", "heart", *given)
     assert again.code == 0, again.err
-    assert json.loads((tmp_path / "again" / "disks.json").read_text()) == found
+    assert json.loads((tmp_path / "again" / "disks.json").read_text()) == report
     assert not (tmp_path / "again" / "biases").exists()
 
 

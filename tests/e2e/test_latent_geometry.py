@@ -98,11 +98,11 @@ def test_a_singular_metric_is_noted(flatsort: Flatsort, tmp_path: Path, poses: P
 
 def test_same_command_same_numbers(flatsort: Flatsort, tmp_path: Path, poses: Path) -> None:
     file = write(tmp_path / "m.safetensors", AEConfig(shape=[5], dim=2, net=NET))
-    found = []
+    reports = []
     for name in ("one", "two"):
         flatsort("latent", "geometry", "--model", file, "--data", poses, "--out", tmp_path / name, "--points", "20")
-        found.append((tmp_path / name / "latent.json").read_text())
-    assert found[0] == found[1]
+        reports.append((tmp_path / name / "latent.json").read_text())
+    assert reports[0] == reports[1]
 
 
 def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path, poses: Path) -> None:

@@ -37,7 +37,7 @@ def walks(tmp_path: Path) -> Path:
     return tmp_path / "walks"
 
 
-def test_pictures_from_their_pose(flatsort: Flatsort, tmp_path: Path) -> None:
+def test_images_by_known_factors(flatsort: Flatsort, tmp_path: Path) -> None:
     model = write(tmp_path / "m.safetensors", VAERConfig(shape=[1, 16, 16], dim=2, net=NET, positions=2))
     out = tmp_path / "out"
     done = flatsort(
@@ -56,13 +56,13 @@ def test_pictures_from_their_pose(flatsort: Flatsort, tmp_path: Path) -> None:
 
 
 def test_vectors_by_time_of_any_model(flatsort: Flatsort, tmp_path: Path, walks: Path) -> None:
-    model, found = write(tmp_path / "m.safetensors", AEConfig(shape=[4], dim=2, net=NET)), []
+    model, reports = write(tmp_path / "m.safetensors", AEConfig(shape=[4], dim=2, net=NET)), []
     for name in ("one", "two"):
         done = flatsort("latent", "regress", "--model", model, "--data", walks, "--out", tmp_path / name)
         assert done.code == 0, done.err
-        found.append((tmp_path / name / "regress.json").read_text())
-    assert found[0] == found[1]
-    content = json.loads(found[0])
+        reports.append((tmp_path / name / "regress.json").read_text())
+    assert reports[0] == reports[1]
+    content = json.loads(reports[0])
     assert content["frames"] == [30]  # the short one is left out
     assert content["hidden"] == {"missing": 0.3}
     assert "note: 1 sequences of less than 5 frames are left out" in done.err

@@ -81,9 +81,9 @@ def test_correlations_with_factors(flatsort: Flatsort, tmp_path: Path, data: Pat
     assert done.code == 0, done.err
     content = json.loads((tmp_path / "out" / "factors.json").read_text())
     two, one = content["results"]
-    found = sample_set.open_set(data)
+    samples = sample_set.open_set(data)
     for i in range(3):
-        expected = [abs(np.corrcoef(found.factors[f"f{i}"], found.samples[:, j])[0, 1]) for j in range(3)]
+        expected = [abs(np.corrcoef(samples.factors[f"f{i}"], samples.samples[:, j])[0, 1]) for j in range(3)]
         assert one["mean"][f"f{i}"] == pytest.approx(expected, abs=1e-6)
         assert two["deviation"][f"f{i}"] == [0, 0, 0]
     assert one["mean"]["same"] == [0, 0, 0]

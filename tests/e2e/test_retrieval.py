@@ -62,8 +62,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def results(out: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((out / "retrieval.json").read_text())["results"]
-    return found
+    rows: list[dict[str, Any]] = json.loads((out / "retrieval.json").read_text())["results"]
+    return rows
 
 
 def test_sequence_and_images(flatsort: Flatsort, street: Path, crops: Path, models: list[Path], tmp_path: Path) -> None:
@@ -126,13 +126,13 @@ def test_a_set_gives_the_results_of_its_images(flatsort: Flatsort, crops: Path, 
         "camera": np.array([int(int(p.stem[5:]) >= 5) for p in paths]),
     }
     sample_set.save(sample_set.SampleSet(samples, columns), tmp_path / "views")
-    found = []
+    tables = []
     for data in (crops, tmp_path / "views"):
         assert (
             flatsort("retrieval", "--model", "pixels", "--data", data, "--out", tmp_path / "out", NO_FIGURES).code == 0
         )
-        found.append(results(tmp_path / "out"))
-    assert found[0] == found[1]
+        tables.append(results(tmp_path / "out"))
+    assert tables[0] == tables[1]
 
 
 def test_seeds(flatsort: Flatsort, street: Path, models: list[Path], tmp_path: Path) -> None:

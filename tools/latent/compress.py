@@ -152,7 +152,7 @@ def _decompress(model: SymbolModel, coder: SymbolCoder, folder: Path, out: Path,
     checks = _checksums(folder, digest)
     files = sorted((folder / STREAMS).glob(f"*{SUFFIX}"))
     if len(files) != len(checks):
-        raise ValueError(f"{folder}: expected {len(checks)} streams, found {len(files)}")
+        raise ValueError(f"{folder}: expected {len(checks)} streams, got {len(files)}")
     maps = []
     for file, check in zip(progress(files, len(files), "decompress", "image"), checks, strict=True):
         maps.append(coder.decode(file.read_bytes()))

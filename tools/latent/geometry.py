@@ -53,9 +53,9 @@ TITLES = {
 def main(models: tuple[str, ...], sources: tuple[str, ...], out: Path, points: int, seed: int) -> None:
     """Measure how flat latent spaces are, and draw them.
 
-    Condition number and spread of the log magnification of the decoder's metric tensor, scale-free flatness, shortest
-    paths against Euclidean distance and evenness of straight interpolations, at samples and between them. Flat is
-    condition 1 and 0 for all spreads.
+    Condition number and standard deviation of the log magnification of the decoder's metric tensor, scale-free
+    flatness, shortest paths relative to Euclidean distance and evenness of straight interpolations, at samples and
+    between them. A flat space has condition 1 and standard deviations 0.
 
     Leaves in --out: latent.json, latent.md, reconstructions.png, samples.png, interpolation.png (straight and over a
     graph), map_pca.png, map_tsne.png and, of models with two latent dimensions, metric.png: contours of equal distance

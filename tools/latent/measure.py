@@ -56,7 +56,8 @@ def main(
 
     compared = model_tables.load_latent_models(models)
     shape = compared[0].models[0].config.shape
-    data, skipped = representation_scores.render_held_out(sources, shape, points, seed), []
+    skipped: list[str] = []
+    data = representation_scores.render_held_out(sources, shape, points, seed)
     if data is None:
         gathered, skipped = gather_with_notes(sources, compared[0].models[0], out)
         data = draw_subset(gathered, points, seed)

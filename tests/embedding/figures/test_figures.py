@@ -78,8 +78,8 @@ def test_the_plane_of_a_flat_model() -> None:
     assert np.abs(plane.magnification).max() < 1e-4
     assert plane.scale == pytest.approx(1, rel=1e-4)
     middle = len(y) // 2 * len(x) + len(x) // 2
-    found = plane.graph.distances(np.array([middle]))[0]
-    assert found == pytest.approx(np.linalg.norm(plane.graph.nodes - plane.graph.nodes[middle], axis=1), rel=0.02)
+    distances = plane.graph.distances(np.array([middle]))[0]
+    assert distances == pytest.approx(np.linalg.norm(plane.graph.nodes - plane.graph.nodes[middle], axis=1), rel=0.02)
 
 
 def test_the_plane_survives_latents_on_a_line_and_at_a_point() -> None:

@@ -36,23 +36,25 @@ def linear(dim: int, length: int, stretch: float = 1.0) -> LatentModel:
 @pytest.mark.parametrize("dim", [1, 2, 5])
 def test_an_isometry_is_flat(dim: int) -> None:
     samples = torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
-    found = measure_geometry(linear(dim, 8), samples)
-    assert found.dim == dim
-    assert found.data.flatness == pytest.approx(0, abs=1e-6)
-    assert found.between.condition_median == pytest.approx(1, abs=1e-4)
-    assert (found.geodesic_ratio, found.geodesic_variation) == pytest.approx((1, 0), abs=1e-3)
-    assert found.curvature == pytest.approx(0, abs=1e-3)
+    geometry = measure_geometry(linear(dim, 8), samples)
+    assert geometry.dim == dim
+    assert geometry.data.flatness == pytest.approx(0, abs=1e-6)
+    assert geometry.between.condition_median == pytest.approx(1, abs=1e-4)
+    assert (geometry.geodesic_ratio, geometry.geodesic_variation) == pytest.approx((1, 0), abs=1e-3)
+    assert geometry.curvature == pytest.approx(0, abs=1e-3)
     model = linear(dim, 8)
     lost = (samples - model.decode(model.encode(samples))).square().mean().sqrt()
-    assert found.error == pytest.approx(lost.item(), rel=1e-5)
+    assert geometry.error == pytest.approx(lost.item(), rel=1e-5)
 
 
 def test_a_stretched_direction_shows() -> None:
-    found = measure_geometry(linear(2, 8, stretch=3.0), torch.randn(60, 8, generator=torch.Generator().manual_seed(1)))
-    assert found.data.condition_median == pytest.approx(9, rel=1e-4)
-    assert found.data.magnification_std == pytest.approx(0, abs=1e-5)
-    assert found.data.flatness == pytest.approx(82 / 100 - 0.5, abs=1e-5)
-    assert found.geodesic_variation > 0.1
+    geometry = measure_geometry(
+        linear(2, 8, stretch=3.0), torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
+    )
+    assert geometry.data.condition_median == pytest.approx(9, rel=1e-4)
+    assert geometry.data.magnification_std == pytest.approx(0, abs=1e-5)
+    assert geometry.data.flatness == pytest.approx(82 / 100 - 0.5, abs=1e-5)
+    assert geometry.geodesic_variation > 0.1
 
 
 def test_same_seed_same_numbers() -> None:
@@ -81,9 +83,9 @@ def test_every_number_is_finite(shape: list[int], kind: str) -> None:
 def test_a_dimension_that_the_decoder_ignores() -> None:
     model = linear(3, 8)
     model.decoder[0].weight.data[:, 0] = 0  # type: ignore[index]
-    found: LatentGeometry = measure_geometry(model, torch.randn(20, 8, generator=torch.Generator().manual_seed(1)))
-    assert found.data.singular == 20
-    assert all(math.isfinite(number) for number in found.flat().values())
+    geometry: LatentGeometry = measure_geometry(model, torch.randn(20, 8, generator=torch.Generator().manual_seed(1)))
+    assert geometry.data.singular == 20
+    assert all(math.isfinite(number) for number in geometry.flat().values())
 
 
 def test_a_collapsed_encoder_is_refused() -> None:

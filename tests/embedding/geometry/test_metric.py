@@ -43,15 +43,15 @@ def test_polar_coordinates() -> None:
     tensors = metric_tensor(polar, z)
     torch.testing.assert_close(tensors, torch.diag_embed(torch.stack([torch.ones(50).double(), z[:, 0] ** 2], 1)))
     torch.testing.assert_close(log_magnification(tensors), z[:, 0].log())
-    found = metric_statistics(tensors)
+    statistics = metric_statistics(tensors)
     expected = torch.maximum(z[:, 0], 1 / z[:, 0]) ** 2
-    assert found.condition_mean == pytest.approx(float(expected.mean()))
-    assert found.condition_median == pytest.approx(float(expected.median()))
-    assert found.magnification_std == pytest.approx(float(z[:, 0].log().std(correction=0)))
-    assert found.log_magnification == pytest.approx(float(z[:, 0].log().mean()))
-    assert found.scale == pytest.approx(float((1 + z[:, 0] ** 2).mean()) / 2)
-    assert found.flatness == pytest.approx(float((1 + z[:, 0] ** 4).mean() / (1 + z[:, 0] ** 2).mean() ** 2) - 0.5)
-    assert (found.singular, found.points) == (0, 50)
+    assert statistics.condition_mean == pytest.approx(float(expected.mean()))
+    assert statistics.condition_median == pytest.approx(float(expected.median()))
+    assert statistics.magnification_std == pytest.approx(float(z[:, 0].log().std(correction=0)))
+    assert statistics.log_magnification == pytest.approx(float(z[:, 0].log().mean()))
+    assert statistics.scale == pytest.approx(float((1 + z[:, 0] ** 2).mean()) / 2)
+    assert statistics.flatness == pytest.approx(float((1 + z[:, 0] ** 4).mean() / (1 + z[:, 0] ** 2).mean() ** 2) - 0.5)
+    assert (statistics.singular, statistics.points) == (0, 50)
 
 
 def test_equals_the_jacobian_of_a_conv_decoder() -> None:
@@ -73,12 +73,12 @@ def test_no_gradient_and_no_change_is_left() -> None:
 @pytest.mark.parametrize("dim", [1, 2, 9])
 def test_isometry_is_flat_at_any_scale(scale: float, dim: int) -> None:
     basis = torch.linalg.qr(_latents(12, dim).double())[0]
-    found = metric_statistics(metric_tensor(lambda z: scale * z @ basis.T, _latents(20, dim).double()))
-    assert found.flatness == pytest.approx(0, abs=1e-9)
-    assert found.condition_mean == pytest.approx(1)
-    assert found.magnification_std == pytest.approx(0, abs=1e-6)
-    assert found.scale == pytest.approx(scale**2)
-    assert found.log_magnification == pytest.approx(dim * math.log(scale))
+    statistics = metric_statistics(metric_tensor(lambda z: scale * z @ basis.T, _latents(20, dim).double()))
+    assert statistics.flatness == pytest.approx(0, abs=1e-9)
+    assert statistics.condition_mean == pytest.approx(1)
+    assert statistics.magnification_std == pytest.approx(0, abs=1e-6)
+    assert statistics.scale == pytest.approx(scale**2)
+    assert statistics.log_magnification == pytest.approx(dim * math.log(scale))
 
 
 def test_flatness_is_free_of_scale_and_grows() -> None:
@@ -91,13 +91,13 @@ def test_flatness_is_free_of_scale_and_grows() -> None:
 
 
 def test_an_ignored_dimension_stays_finite_and_is_counted() -> None:
-    found = metric_statistics(metric_tensor(lambda z: torch.stack([z[:, 0], 2 * z[:, 0]], 1), _latents(8, 3)))
-    assert found.singular == 8
-    assert found.condition_mean == pytest.approx(1 / FLOOR)
-    assert math.isfinite(found.log_magnification)
-    assert found.magnification_std == pytest.approx(0, abs=1e-6)
+    statistics = metric_statistics(metric_tensor(lambda z: torch.stack([z[:, 0], 2 * z[:, 0]], 1), _latents(8, 3)))
+    assert statistics.singular == 8
+    assert statistics.condition_mean == pytest.approx(1 / FLOOR)
+    assert math.isfinite(statistics.log_magnification)
+    assert statistics.magnification_std == pytest.approx(0, abs=1e-6)
     # diag(5, 0, 0): 25 / 25 - 1/3
-    assert found.flatness == pytest.approx(2 / 3)
+    assert statistics.flatness == pytest.approx(2 / 3)
 
 
 def test_refuses_what_cannot_be_measured() -> None:

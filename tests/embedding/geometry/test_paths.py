@@ -40,8 +40,8 @@ def test_length_of_an_arc() -> None:
 
 def test_many_curves_are_measured_alike() -> None:
     ends = torch.randn(150, 2, generator=torch.Generator().manual_seed(0))
-    found = lengths(_scale, straight(torch.zeros(150, 2), ends, 3))
-    assert found == pytest.approx((3 * ends.norm(dim=1)).numpy(), rel=1e-5)
+    measured = lengths(_scale, straight(torch.zeros(150, 2), ends, 3))
+    assert measured == pytest.approx((3 * ends.norm(dim=1)).numpy(), rel=1e-5)
 
 
 def test_curvature() -> None:
@@ -94,11 +94,11 @@ def test_grid_distances_are_round_in_a_flat_space() -> None:
     axis = np.linspace(-1, 1, 41)
     graph = grid_graph(_scale, (axis, axis))
     centre = 20 * 41 + 20
-    found = graph.distances(np.array([centre]))[0]
+    distances = graph.distances(np.array([centre]))[0]
     expected = 3 * np.linalg.norm(graph.nodes, axis=1)
     away = expected > 0
-    assert (found[away] / expected[away]).max() < 1.015
-    assert (found[away] / expected[away]).min() > 0.999
+    assert (distances[away] / expected[away]).max() < 1.015
+    assert (distances[away] / expected[away]).min() > 0.999
 
 
 def test_grid_is_row_major_and_may_be_oblong() -> None:

@@ -73,18 +73,18 @@ def test_noise_scores_as_chance(kind: int) -> None:
 
 def test_a_rotation_has_no_gap() -> None:
     """The same distribution, but every axis is a mixture of two factors."""
-    found = disentanglement(encoded(lambda f: codes(f) @ ROTATION), 0, 400, 200)
-    assert found.mig < 0.15
-    assert found.active == 4
-    assert found.chance == 0.25
+    scores = disentanglement(encoded(lambda f: codes(f) @ ROTATION), 0, 400, 200)
+    assert scores.mig < 0.15
+    assert scores.active == 4
+    assert scores.chance == 0.25
     straight = disentanglement(encoded(codes), 0, 400, 200)
-    assert straight.mig > 5 * found.mig
+    assert straight.mig > 5 * scores.mig
 
 
 def test_dead_dimensions_are_left_out() -> None:
     source = encoded(lambda f: np.concatenate([codes(f), 0.01 * noise(f)[:, :2]], axis=1))
-    found = disentanglement(source, 0, 400, 200)
-    assert (found.factor_vae, found.active) == (1, 4)
+    scores = disentanglement(source, 0, 400, 200)
+    assert (scores.factor_vae, scores.active) == (1, 4)
     assert factor_vae_score(encoded(lambda f: 0.001 * noise(f)), 0, **VOTES) == 0
     assert beta_vae_score(encoded(lambda f: 0 * noise(f)), 0, **VOTES) == pytest.approx(0.25, abs=0.08)
 
@@ -127,10 +127,10 @@ def test_groups_share_the_value_of_a_factor(values: int, size: int, seed: int) -
     known = np.concatenate([np.repeat(np.arange(values), 2), random.integers(0, values, 20)])
     rows = np.arange(len(known), dtype=np.float64)
     source = EncodedFactors(np.stack([rows, known], 1), {"a": known, "b": np.arange(len(known)) % 2})
-    found = source.sharing(0, 40, size, random)
-    assert found.shape == (40, size, 2)
-    assert (found[..., 1] == found[:, :1, 1]).all()
-    assert (found[:, 1:, 0] != found[:, :1, 0]).all()
+    groups = source.sharing(0, 40, size, random)
+    assert groups.shape == (40, size, 2)
+    assert (groups[..., 1] == groups[:, :1, 1]).all()
+    assert (groups[:, 1:, 0] != groups[:, :1, 0]).all()
 
 
 def test_all_other_factors_are_random() -> None:

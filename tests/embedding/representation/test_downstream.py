@@ -17,20 +17,20 @@ def blobs(n: int = 1500, classes: int = 4, noise: float = 0.1, seed: int = 0) ->
 
 
 def test_what_is_separable_needs_few_labels() -> None:
-    found = label_efficiency(*blobs())
-    assert found.few == found.many == found.ratio == 1
-    assert (found.labels, found.classes) == (1000, 4)
-    assert found.chance == pytest.approx(0.25, abs=0.05)
+    efficiency = label_efficiency(*blobs())
+    assert efficiency.few == efficiency.many == efficiency.ratio == 1
+    assert (efficiency.labels, efficiency.classes) == (1000, 4)
+    assert efficiency.chance == pytest.approx(0.25, abs=0.05)
 
 
 def test_noise_is_chance_and_hard_things_need_labels() -> None:
     latents, labels = blobs(noise=0.5)
     random = np.random.default_rng(1)
     wide = np.concatenate([latents, random.normal(size=(len(latents), 60))], axis=1)
-    found = label_efficiency(wide, labels)
-    assert found.few < found.many - 0.05
-    assert found.ratio == pytest.approx(found.few / found.many)
-    assert found.deviation > 0
+    efficiency = label_efficiency(wide, labels)
+    assert efficiency.few < efficiency.many - 0.05
+    assert efficiency.ratio == pytest.approx(efficiency.few / efficiency.many)
+    assert efficiency.deviation > 0
     guessed = label_efficiency(random.normal(size=(1500, 3)), labels)
     assert guessed.many == pytest.approx(0.25, abs=0.08)
 

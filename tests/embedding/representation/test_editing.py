@@ -58,7 +58,7 @@ def test_a_classifier_of_position_and_shape(monkeypatch: pytest.MonkeyPatch) -> 
     labels = {"left": left.astype(np.int64), "wide": wide.astype(np.int64)}
     samples = torch.from_numpy(images)
     classify = editing.AttributeClassifier(samples[:300], {name: each[:300] for name, each in labels.items()}, 0)
-    found = editing.agreement(
+    accuracies = editing.agreement(
         classify(samples[300:]), {name: each[300:] for name, each in labels.items()}, list(labels)
     )
-    assert min(found.values()) > 0.95
+    assert min(accuracies.values()) > 0.95

@@ -41,23 +41,23 @@ def test_moments_of_gaussians(sampled: Chains) -> None:
     """Within four standard errors that follow from the effective size."""
     mean, covariance = sampled.moments()
     expected = FACTORS.double() @ FACTORS.double().transpose(1, 2)
-    deviation = expected.diagonal(dim1=1, dim2=2).sqrt()
+    std = expected.diagonal(dim1=1, dim2=2).sqrt()
     size = effective_size(sampled.draws)
-    assert ((mean - MEANS).abs() < 4 * deviation / size.sqrt()).all()
-    error = (covariance - expected).abs() / (deviation[:, :, None] * deviation[:, None])
+    assert ((mean - MEANS).abs() < 4 * std / size.sqrt()).all()
+    error = (covariance - expected).abs() / (std[:, :, None] * std[:, None])
     assert (error < 4 * math.sqrt(2) / size.min().sqrt()).all()
 
 
 def test_the_proposal_is_tuned(sampled: Chains) -> None:
     assert ((sampled.acceptance > 0.2) & (sampled.acceptance < 0.5)).all()
     assert (split_r_hat(sampled.draws) < 1.03).all()
-    # a random walk of the best size is worth about a tenth of its steps, for the narrow Gaussian, too
+    # the effective size of an optimal random walk is about a tenth of its steps, for the narrow Gaussian, too
     assert (effective_size(sampled.draws) > 0.05 * 8 * 1000).all()
     assert sampled.draws.shape == (1000, 8, 3, 2)
     assert sampled.pooled().shape == (3, 8000, 2)
 
 
-def test_the_same_noise_gives_the_same_chains() -> None:
+def test_the_same_generator_gives_the_same_chains() -> None:
     one, same, other = (
         metropolis(gaussians, MEANS.expand(2, 3, 2), RandomGenerator(seed), 10, 40).draws for seed in (0, 0, 1)
     )
@@ -66,24 +66,24 @@ def test_the_same_noise_gives_the_same_chains() -> None:
 
 
 def test_a_density_with_an_edge() -> None:
-    """Uniform over a square: where it is not finite no chain goes."""
+    """Uniform over a square: no chain leaves it."""
 
     def box(points: Tensor) -> Tensor:
         return torch.where(points.abs().amax(-1) < 1, 0.0, -math.inf)
 
-    found = metropolis(box, torch.zeros(8, 1, 2), RandomGenerator(0), 1000, 300)
-    assert found.draws.abs().max() < 1
-    assert found.moments()[1][0].diagonal().tolist() == pytest.approx([1 / 3, 1 / 3], rel=0.08)
+    chains = metropolis(box, torch.zeros(8, 1, 2), RandomGenerator(0), 1000, 300)
+    assert chains.draws.abs().max() < 1
+    assert chains.moments()[1][0].diagonal().tolist() == pytest.approx([1 / 3, 1 / 3], rel=0.08)
 
 
 @pytest.mark.parametrize("burn_in", [44, 45, 46, 47])
 def test_any_burn_in_tunes(burn_in: int) -> None:
-    found = metropolis(gaussians, MEANS.expand(8, 3, 2), RandomGenerator(0), 50, burn_in)
-    assert ((found.acceptance > 0.1) & (found.acceptance < 0.7)).all()
-    assert (found.draws.std(0) > 0).all()
+    chains = metropolis(gaussians, MEANS.expand(8, 3, 2), RandomGenerator(0), 50, burn_in)
+    assert ((chains.acceptance > 0.1) & (chains.acceptance < 0.7)).all()
+    assert (chains.draws.std(0) > 0).all()
 
 
-def test_starts_have_the_share_of_the_modes() -> None:
+def test_starting_points_are_in_proportion_to_the_modes() -> None:
     """Two narrow modes, one with three quarters of the mass, under a standard normal prior."""
 
     def modes(points: Tensor) -> Tensor:
@@ -92,10 +92,10 @@ def test_starts_have_the_share_of_the_modes() -> None:
         return likelihood - 0.5 * points.square().sum(-1)
 
     prior = RandomGenerator(0, "prior").normal(4000, 1)
-    found = starts(lambda z: modes(z).expand(-1, 2), prior, 2000, RandomGenerator(0, "starts"))
-    assert found.shape == (2000, 2, 1)
-    assert (found < 0).float().mean((0, 2)).tolist() == pytest.approx([0.75, 0.75], abs=0.08)
-    assert (found.abs() - 1).abs().max() < 0.5
+    points = starts(lambda z: modes(z).expand(-1, 2), prior, 2000, RandomGenerator(0, "starts"))
+    assert points.shape == (2000, 2, 1)
+    assert (points < 0).float().mean((0, 2)).tolist() == pytest.approx([0.75, 0.75], abs=0.08)
+    assert (points.abs() - 1).abs().max() < 0.5
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
@@ -105,7 +105,7 @@ def test_effective_size_of_an_autoregressive_process(rho: float) -> None:
     assert float(split_r_hat(chains)) == pytest.approx(1, abs=0.02)
 
 
-def test_chains_that_have_not_mixed_show() -> None:
+def test_chains_that_have_not_mixed_are_detected() -> None:
     chains = autoregressive(0.5, 1000, 4)
     apart = chains + 3 * torch.arange(4)
     assert split_r_hat(apart) > 1.5

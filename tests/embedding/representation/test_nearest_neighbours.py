@@ -31,16 +31,16 @@ def test_clustering_by_hand(noise: float) -> None:
         means = {w: others[identity == w].sum() / ((identity == w).sum() - (w == identity[i])) for w in set(identity)}
         a = means.pop(identity[i])
         silhouettes.append((min(means.values()) - a) / max(a, min(means.values())))
-    found = clustering(latents, identity)
-    assert found.knn == pytest.approx(np.mean(right))
-    assert found.nearest == pytest.approx((identity[distances.argmin(1)] == identity).mean())
-    assert found.silhouette == pytest.approx(np.mean(silhouettes))
+    scores = clustering(latents, identity)
+    assert scores.knn == pytest.approx(np.mean(right))
+    assert scores.nearest == pytest.approx((identity[distances.argmin(1)] == identity).mean())
+    assert scores.silhouette == pytest.approx(np.mean(silhouettes))
 
 
 def test_tight_clusters_and_none() -> None:
     latents, identity = clusters(1e-3)
-    found = clustering(latents, identity)
-    assert (found.nearest, found.silhouette) == pytest.approx((1, 1), abs=0.01)
+    scores = clustering(latents, identity)
+    assert (scores.nearest, scores.silhouette) == pytest.approx((1, 1), abs=0.01)
     mixed = clustering(np.random.default_rng(1).normal(size=(1000, 3)), np.arange(1000) % 4)
     assert mixed.nearest == pytest.approx(mixed.chance, abs=0.05)
     assert mixed.chance == pytest.approx(249 / 999)
@@ -68,9 +68,9 @@ def test_copies_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(0)
     known = random.uniform(size=(30, 1, 4, 4)).astype(np.float32)
     rows = random.permutation(30)[:20]
-    found = nearest_samples(known[rows] + np.float32(0.01), known)
-    assert found.row.tolist() == rows.tolist()
-    assert found.distance == pytest.approx(np.full(20, 0.01), rel=1e-3)
+    nearest = nearest_samples(known[rows] + np.float32(0.01), known)
+    assert nearest.row.tolist() == rows.tolist()
+    assert nearest.distance == pytest.approx(np.full(20, 0.01), rel=1e-3)
     others = nearest_samples(known[rows], known, rows)
     table = cdist(known.reshape(30, -1), known.reshape(30, -1)) / 4
     np.fill_diagonal(table, np.inf)

@@ -57,24 +57,24 @@ def test_mcmc_finds_the_posterior() -> None:
     density = log_joint(model, SAMPLES)
     begin = mcmc.starts(density, RandomGenerator(0, "prior").normal(500, 2), 6, RandomGenerator(0, "starts"))
     chains = mcmc.metropolis(density, begin, RandomGenerator(0, "mcmc"), 700, 200)
-    mean, found = chains.moments()
+    mean, measured = chains.moments()
     expected = variational(model, SAMPLES).mean.double()
     error = covariance.diagonal().sqrt() / mcmc.effective_size(chains.draws).sqrt()
     assert ((mean - expected).abs() < 4 * error).all()
-    torch.testing.assert_close(found, covariance.expand(3, 2, 2), rtol=0.2, atol=0.02)
-    # what is decoded is linear, so its mean and deviation follow
-    over, spread = predictive(model, chains.pooled())
-    torch.testing.assert_close(over, mean.float() @ OBLIQUE.T, rtol=1e-3, atol=1e-3)
-    variance = (OBLIQUE.double() @ found @ OBLIQUE.T.double()).diagonal(dim1=1, dim2=2)
-    torch.testing.assert_close(spread.double(), variance.sqrt(), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(measured, covariance.expand(3, 2, 2), rtol=0.2, atol=0.02)
+    # the decoder is linear, which gives mean and standard deviation of decoded means
+    decoded, std = predictive(model, chains.pooled())
+    torch.testing.assert_close(decoded, mean.float() @ OBLIQUE.T, rtol=1e-3, atol=1e-3)
+    variance = (OBLIQUE.double() @ measured @ OBLIQUE.T.double()).diagonal(dim1=1, dim2=2)
+    torch.testing.assert_close(std.double(), variance.sqrt(), rtol=1e-3, atol=1e-4)
 
 
 def test_the_grid_is_the_posterior() -> None:
     model, covariance = linear(OBLIQUE)
     grid, q = grid_posterior(model, SAMPLES), variational(model, SAMPLES)
-    mean, found = grid.moments()
+    mean, measured = grid.moments()
     torch.testing.assert_close(mean, q.mean.double(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found, covariance.expand(3, 2, 2), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(measured, covariance.expand(3, 2, 2), rtol=1e-4, atol=1e-5)
     assert (grid.log_density.exp().sum(1) * grid.area).tolist() == pytest.approx([1, 1, 1])
     # evidence: x ~ N(0, WWᵀ + σ²), but for the constant of the likelihood
     marginal = MultivariateNormal(torch.zeros(4), OBLIQUE @ OBLIQUE.T + SIGMA**2 * torch.eye(4))
@@ -123,10 +123,10 @@ def test_the_gap_of_the_bound_is_the_divergence() -> None:
     assert grid.kl(q)[0] > 0
 
 
-def test_gaussians_that_the_grid_cannot_hold_are_refused() -> None:
+def test_gaussians_that_the_grid_does_not_cover_are_refused() -> None:
     grid = grid_posterior(linear(WEIGHTS)[0], SAMPLES[:1])
     for mean, log_deviation in ((0.0, -6.0), (4.9, 0.0)):
-        with pytest.raises(ValueError, match="that the grid holds and resolves"):
+        with pytest.raises(ValueError, match="that the grid covers and resolves"):
             grid.kl(Gaussian(torch.full((1, 2), mean), torch.full((1, 2), log_deviation)))
     wide = build(VAEConfig(shape=[4], dim=3, net=NetConfig(hidden=[])))
     with pytest.raises(ValueError, match="expected 2 latent dimensions for a grid, got 3"):
@@ -139,14 +139,14 @@ def test_wasserstein_distances() -> None:
     covariances = factors @ factors.transpose(1, 2)
     means = random.normal(4, 3).double()
     one, two = covariances[:2], covariances[2:]
-    found = gaussian_wasserstein(means[:2], one, means[2:], two)
+    distances = gaussian_wasserstein(means[:2], one, means[2:], two)
     from scipy.linalg import sqrtm
 
     for i in range(2):
         root = sqrtm(one[i].numpy())
         cross = np.trace(one[i].numpy() + two[i].numpy() - 2 * np.real(sqrtm(root @ two[i].numpy() @ root)))
         expected = np.sqrt(((means[i] - means[2 + i]) ** 2).sum().item() + cross)
-        assert found[i] == pytest.approx(expected, rel=1e-6)
+        assert distances[i] == pytest.approx(expected, rel=1e-6)
     torch.testing.assert_close(
         gaussian_wasserstein(means[:2], one, means[:2], one), torch.zeros(2).double(), atol=1e-5, rtol=0
     )

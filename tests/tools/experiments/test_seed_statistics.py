@@ -32,9 +32,9 @@ def test_arrays_over_their_first_axis() -> None:
 
 
 def test_a_measure_that_a_seed_lacks_is_none() -> None:
-    found = measures_over_seeds([{"auc": 0.5, "rank": None}, {"auc": 0.7, "rank": 1.0}])
-    assert found["rank"] is None
-    assert found["auc"] == pytest.approx((0.6, 0.2 / 2**0.5))
+    measures = measures_over_seeds([{"auc": 0.5, "rank": None}, {"auc": 0.7, "rank": 1.0}])
+    assert measures["rank"] is None
+    assert measures["auc"] == pytest.approx((0.6, 0.2 / 2**0.5))
 
 
 def test_text() -> None:

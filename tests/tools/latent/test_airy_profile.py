@@ -40,11 +40,11 @@ def images(kind: str, size: int = 32, n: int = 256) -> tuple[Float, Float]:
 
 def test_the_closed_form_is_the_series_and_ends_at_zero() -> None:
     radii = np.linspace(0, RADIUS, 200)
-    found = airy_profile.airy_profile(radii, RADIUS)
-    np.testing.assert_allclose(found, series(1.98635270743 * radii / RADIUS), atol=1e-9)
-    assert found[0] == pytest.approx(1)
-    assert abs(found[-1]) < 1e-12
-    assert (found[:-1] > 0).all()
+    profile = airy_profile.airy_profile(radii, RADIUS)
+    np.testing.assert_allclose(profile, series(1.98635270743 * radii / RADIUS), atol=1e-9)
+    assert profile[0] == pytest.approx(1)
+    assert abs(profile[-1]) < 1e-12
+    assert (profile[:-1] > 0).all()
     assert airy_profile.FIRST_ZERO == pytest.approx(1.98635, abs=5e-6)
 
 
@@ -59,9 +59,9 @@ def test_the_closed_form_solves_the_equation() -> None:
 
 
 def test_the_numerical_maximum_is_airys() -> None:
-    radii, found = airy_profile.numerical_profile(RADIUS, 800)
-    np.testing.assert_allclose(found, airy_profile.airy_profile(radii, RADIUS), atol=1e-4)
-    assert airy_profile.profile_distance(found, airy_profile.airy_profile(radii, RADIUS), radii) < 1e-5
+    radii, profile = airy_profile.numerical_profile(RADIUS, 800)
+    np.testing.assert_allclose(profile, airy_profile.airy_profile(radii, RADIUS), atol=1e-4)
+    assert airy_profile.profile_distance(profile, airy_profile.airy_profile(radii, RADIUS), radii) < 1e-5
 
 
 @pytest.mark.parametrize("other", ["cosine", "cone", "flat", "shifted"])

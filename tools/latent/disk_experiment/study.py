@@ -102,8 +102,8 @@ def measure_size(tested: TestedModel) -> dict[str, Any]:
     order = spearmanr(code, factors["radius"]).statistic if np.ptp(code) else 0.0
     return {
         "mean_squared_error": tested.error,
-        "of_the_mean_picture": float(tested.images.var(0).mean()),
-        "of_one_scaled_picture": airy.scaled_image_error(tested.images, airy.leading_image(tested.images)),
+        "of_the_mean_image": float(tested.images.var(0).mean()),
+        "of_one_scaled_image": airy.scaled_image_error(tested.images, airy.leading_image(tested.images)),
         "r2_area": explained_variance(code, factors["radius"] ** 2),
         "r2_radius": explained_variance(code, factors["radius"]),
         "rank_correlation": abs(float(order)),
@@ -164,8 +164,8 @@ def measure_profile(tested: TestedModel, shape: str) -> tuple[dict[str, Any], Fl
         "homogeneity_error": homogeneity_error(tested),
         "l2_airy": airy.profile_distance(own, closed_form, radii),
         "l2_numerical": airy.profile_distance(own, maximum, radii),
-        "l2_best_on_pictures": airy.profile_distance(own, leading, radii),
-        "rms_airy_one_at_middle": airy.normalised_difference(own, closed_form, radii),
+        "l2_best_on_images": airy.profile_distance(own, leading, radii),
+        "rms_airy_one_at_centre": airy.normalised_difference(own, closed_form, radii),
         "l2_numerical_airy": airy.profile_distance(maximum, closed_form, radii),
     }
     return measures, radii, profiles
@@ -182,7 +182,7 @@ def measure_position(tested: TestedModel, seed: int) -> dict[str, Any]:
     linear = LinearRegression().fit(fitting.codes, known)
     return {
         "mean_squared_error": tested.error,
-        "of_the_mean_picture": float(tested.images.var(0).mean()),
+        "of_the_mean_image": float(tested.images.var(0).mean()),
         "r2_neighbours": float(nearest.score(tested.codes, positions)),
         "r2_linear": float(linear.score(tested.codes, positions)),
         "pixels_off_neighbours": float(np.linalg.norm(nearest.predict(tested.codes) - positions, axis=1).mean()),
