@@ -49,7 +49,7 @@ def test_iou_of_known_boxes() -> None:
     [(boxes.xyxy_to_xysr, boxes.xysr_to_xyxy), (boxes.xyxy_to_xyah, boxes.xyah_to_xyxy)],
 )
 @given(a=some_boxes())
-def test_forms_turn_into_each_other(there, back, a: Float) -> None:  # type: ignore[no-untyped-def]
+def test_conversions_are_inverse_to_each_other(there, back, a: Float) -> None:  # type: ignore[no-untyped-def]
     np.testing.assert_allclose(back(there(a)), a, atol=1e-6)
     np.testing.assert_allclose(boxes.xywh_to_xyxy(boxes.xyxy_to_xywh(a)), a, atol=1e-9)
 
@@ -73,7 +73,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("box", BAD)
-def test_what_is_no_box_is_found(box: list[float]) -> None:
+def test_invalid_boxes_are_recognised(box: list[float]) -> None:
     rows = np.array([[0.0, 0, 1, 1], box])
     assert boxes.valid(rows).tolist() == [True, False]
     assert not boxes.all_valid(rows)

@@ -1,4 +1,4 @@
-"""Crops: valid for any box, true to the image, the input untouched."""
+"""Crops: valid for any box, equal to the image where they should be, the input not changed."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def test_cut_is_a_view_and_works_on_one() -> None:
 @pytest.mark.parametrize(
     "image", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32)]
 )
-def test_what_is_no_image_is_refused(image: Image) -> None:
+def test_other_arrays_than_images_are_refused(image: Image) -> None:
     with pytest.raises(ValueError, match=r"image: expected uint8 \[h w 3\]"):
         crop(image, np.zeros((1, 4)), (4, 4))

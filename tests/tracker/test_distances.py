@@ -63,14 +63,14 @@ def test_tracks_are_the_same(name: str, seed: int) -> None:
     trackers = [
         SortTracker(replace(config, appearance=replace(config.appearance, bits=bits))) for bits in (True, False)
     ]
-    generator, looks = np.random.default_rng(seed), codes(seed, 6, 96)
+    generator, appearance = np.random.default_rng(seed), codes(seed, 6, 96)
     start, speed = generator.uniform(0, 300, (6, 2)), generator.normal(0, 5, (6, 2))
     for frame in range(15):
         rows = generator.permutation(6)[generator.random(6) > 0.2]
         corner = (start + frame * speed + generator.normal(0, 2, (6, 2)))[rows]
-        latents = np.where(generator.random((len(rows), 96)) < 0.1, -1, 1) * looks[rows]
-        seen = Detections.of(np.concatenate([corner, corner + np.array([40.0, 100])], 1), latents=latents)
-        first, second = (tracker.step(seen) for tracker in trackers)
+        latents = np.where(generator.random((len(rows), 96)) < 0.1, -1, 1) * appearance[rows]
+        detections = Detections.of(np.concatenate([corner, corner + np.array([40.0, 100])], 1), latents=latents)
+        first, second = (tracker.step(detections) for tracker in trackers)
         assert np.array_equal(first.ids, second.ids)
         assert np.array_equal(first.boxes, second.boxes)
         assert np.array_equal(first.source, second.source)
@@ -87,7 +87,7 @@ def test_bits_take_up_a_thirtieth_of_the_memory() -> None:
     assert sizes[1] > 32 * sizes[0]
 
 
-def test_what_is_no_code_is_refused_and_changes_nothing() -> None:
+def test_latents_that_are_no_codes_are_refused_and_change_nothing() -> None:
     config = load(TrackConfig, find("track", "flatsort"))
     tracker = SortTracker(replace(config, appearance=replace(config.appearance, bits=True)))
     box = [[0.0, 0, 40, 100]]

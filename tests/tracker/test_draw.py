@@ -1,4 +1,4 @@
-"""Drawing: stable colours, bounded trails, odd boxes, the input untouched."""
+"""Drawing: stable colours, bounded trails, unusual boxes, the input not changed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def draw_edge(track: int) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def test_the_input_is_left_as_it_is() -> None:
+def test_the_input_is_not_changed() -> None:
     image = np.full((120, 160, 3), 77, np.uint8)
     image.setflags(write=False)
     painter = Painter(("person", "car"), scores=True)
@@ -91,7 +91,7 @@ def test_a_predicted_box_is_dashed() -> None:
 
 def test_labels_name_the_id_and_by_choice_class_and_score() -> None:
     def ink(**options: object) -> int:
-        """Columns of the label's ground."""
+        """Columns of the label's background."""
         rows = draw(BLACK, tracks_of(BOX), **options)[38:46]  # type: ignore[arg-type]
         return int(rows.any(axis=(0, 2)).sum())
 
@@ -152,7 +152,7 @@ def test_a_trail_of_no_length_is_not_drawn() -> None:
     np.testing.assert_array_equal(Painter(trail=0)(shown), draw(BLACK, tracks_of(BOX)))
 
 
-def test_trails_forget_tracks_that_are_gone() -> None:
+def test_trails_forget_tracks_that_ended() -> None:
     trails = Trails(length=10, forget=5)
     for track in range(1, 1001):
         trails.add(tracks_of(BOX, [track]))

@@ -37,41 +37,41 @@ def random_latents(seed: int, *shape: int) -> Float32:
 
 def smallest_distance(remembered: Float32, new: Float32) -> Float:
     """By definition: the smallest distance [t n] of latents [k t d] to others [n d]."""
-    found: Float = np.array([cdist(own, new).min(axis=0) for own in remembered.transpose(1, 0, 2)])
-    return found
+    distances: Float = np.array([cdist(own, new).min(axis=0) for own in remembered.transpose(1, 0, 2)])
+    return distances
 
 
 @given(SEEDS, st.integers(1, 9), st.integers(1, 4), st.integers(0, 5), st.integers(1, 12))
 def test_the_newest_count_and_no_others(seed: int, k: int, t: int, n: int, size: int) -> None:
     latents, new = random_latents(seed, k, t, 3), random_latents(seed + 1, n, 3)
-    found = gallery_of(GalleryConfig(size=size), latents).distance(new)
-    assert found.shape == (t, n)
-    np.testing.assert_allclose(found, smallest_distance(latents[-size:], new), rtol=1e-9, atol=1e-9)
+    distances = gallery_of(GalleryConfig(size=size), latents).distance(new)
+    assert distances.shape == (t, n)
+    np.testing.assert_allclose(distances, smallest_distance(latents[-size:], new), rtol=1e-9, atol=1e-9)
 
 
 @given(SEEDS, st.integers(1, 9), st.integers(1, 5))
 def test_the_most_confident_count_and_no_others(seed: int, k: int, size: int) -> None:
     latents, new = random_latents(seed, k, 2, 3), random_latents(seed + 1, 4, 3)
     scores = np.random.default_rng(seed).permuted(np.linspace(0.1, 1, 2 * k).reshape(k, 2), axis=0)
-    found = gallery_of(GalleryConfig(keep="most_confident", size=size), latents, scores).distance(new)
+    distances = gallery_of(GalleryConfig(keep="most_confident", size=size), latents, scores).distance(new)
     best = np.take_along_axis(latents, np.argsort(-scores, axis=0)[:size, :, None], axis=0)
-    np.testing.assert_allclose(found, smallest_distance(best, new), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(distances, smallest_distance(best, new), rtol=1e-9, atol=1e-9)
 
 
 @given(SEEDS, st.integers(1, 9), st.floats(0, 0.99))
-def test_a_moving_mean_follows_its_formula_and_stays_among_what_was_seen(seed: int, k: int, momentum: float) -> None:
+def test_a_moving_average_follows_its_formula_and_stays_within_the_latents(seed: int, k: int, momentum: float) -> None:
     latents, new = random_latents(seed, k, 2, 3), random_latents(seed + 1, 4, 3)
     mean = latents[0].astype(np.float64)
     for each in latents[1:]:
         mean = momentum * mean + (1 - momentum) * each
-    found = gallery_of(GalleryConfig(keep="average", momentum=momentum), latents).distance(new)
-    np.testing.assert_allclose(found, cdist(mean, new), rtol=1e-6, atol=1e-6)
+    distances = gallery_of(GalleryConfig(keep="average", momentum=momentum), latents).distance(new)
+    np.testing.assert_allclose(distances, cdist(mean, new), rtol=1e-6, atol=1e-6)
     farthest = np.array([cdist(own, new).max(axis=0) for own in latents.transpose(1, 0, 2)])
-    assert (found <= farthest + 1e-6).all()  # of a convex hull no point is farther away than the farthest corner
+    assert (distances <= farthest + 1e-6).all()  # of a convex hull no point is farther away than the farthest corner
 
 
 @given(SEEDS, KINDS, st.integers(1, 6))
-def test_tracks_are_dropped_and_born_without_touching_the_others(seed: int, keep: str, size: int) -> None:
+def test_tracks_end_and_start_without_touching_the_others(seed: int, keep: str, size: int) -> None:
     config, latents, new = (
         GalleryConfig(keep=keep, size=size),
         random_latents(seed, 7, 5, 3),
@@ -86,7 +86,7 @@ def test_tracks_are_dropped_and_born_without_touching_the_others(seed: int, keep
     np.testing.assert_allclose(gallery.distance(new), [*before[rows], cdist(new[:1], new)[0]], atol=1e-6)
 
 
-def test_a_track_may_forget_all_others_and_start_again() -> None:
+def test_all_tracks_may_end_and_new_ones_start() -> None:
     gallery = gallery_of(GalleryConfig(), random_latents(0, 3, 2, 4))
     gallery.keep(np.empty(0, np.int64))
     assert gallery.distance(random_latents(1, 3, 4)).shape == (0, 3)
@@ -120,9 +120,9 @@ def test_only_the_first_latent_is_kept_though_unclear_and_only_until_a_clear_one
 @given(SEEDS, st.sampled_from([1e-12, 1.0, 1e4, 1e30]), st.sampled_from([0.0, 1e3]))
 def test_distances_are_exact_whatever_the_scale_and_wherever_the_origin(seed: int, scale: float, away: float) -> None:
     latents, new = ((random_latents(s, 4, 2, 8) + np.float32(away)) * np.float32(scale) for s in (seed, seed + 1))
-    found = gallery_of(GalleryConfig(), latents).distance(new[0])
-    assert np.isfinite(found).all()
-    np.testing.assert_allclose(found, smallest_distance(latents, new[0]), rtol=1e-6)
+    distances = gallery_of(GalleryConfig(), latents).distance(new[0])
+    assert np.isfinite(distances).all()
+    np.testing.assert_allclose(distances, smallest_distance(latents, new[0]), rtol=1e-6)
     same = gallery_of(GalleryConfig(), latents).distance(latents[2])
     assert np.diagonal(same).tolist() == [0.0, 0.0]
 
@@ -154,29 +154,31 @@ def people(*boxes: list[float], scores: list[float] | None = None) -> Detections
 
 
 def test_which_detections_are_clear() -> None:
-    seen = people([0, 0, 40, 100], [20, 0, 60, 100], [200, 50, 240, 150], [600, 300, 640, 400], scores=[1, 0.4, 0.9, 1])
+    detections = people(
+        [0, 0, 40, 100], [20, 0, 60, 100], [200, 50, 240, 150], [600, 300, 640, 400], scores=[1, 0.4, 0.9, 1]
+    )
     size = (641, 480)
-    assert GalleryConfig().clear(seen, size).tolist() == [True] * 4
-    assert GalleryConfig(max_overlap=0.3).clear(seen, size).tolist() == [False, False, True, True]
-    assert GalleryConfig(max_overlap=0.4).clear(seen, size).tolist() == [True] * 4
-    assert GalleryConfig(border=0.05).clear(seen, size).tolist() == [False, False, True, False]
-    assert GalleryConfig(border=0.05).clear(seen).tolist() == [True] * 4  # the size of the image is not known
-    assert GalleryConfig(min_score=0.9).clear(seen, size).tolist() == [True, False, True, True]
+    assert GalleryConfig().clear(detections, size).tolist() == [True] * 4
+    assert GalleryConfig(max_overlap=0.3).clear(detections, size).tolist() == [False, False, True, True]
+    assert GalleryConfig(max_overlap=0.4).clear(detections, size).tolist() == [True] * 4
+    assert GalleryConfig(border=0.05).clear(detections, size).tolist() == [False, False, True, False]
+    assert GalleryConfig(border=0.05).clear(detections).tolist() == [True] * 4  # the size of the image is not known
+    assert GalleryConfig(min_score=0.9).clear(detections, size).tolist() == [True, False, True, True]
     strict = GalleryConfig(max_overlap=0.3, border=0.05, min_score=0.95)
-    assert strict.clear(seen, size).tolist() == [False] * 4
+    assert strict.clear(detections, size).tolist() == [False] * 4
     assert strict.clear(Detections.empty(), size).tolist() == []
-    assert strict.clear(seen[2:3], size).tolist() == [False]
-    assert replace(strict, min_score=0.9).clear(seen[2:3], size).tolist() == [True]
+    assert strict.clear(detections[2:3], size).tolist() == [False]
+    assert replace(strict, min_score=0.9).clear(detections[2:3], size).tolist() == [True]
 
 
 @given(SEEDS, st.integers(0, 8))
 def test_what_is_clear_does_not_depend_on_the_order(seed: int, n: int) -> None:
     generator = np.random.default_rng(seed)
     corner = generator.uniform(0, 150, (n, 2))
-    seen = Detections.of(np.concatenate([corner, corner + np.array([40, 90])], axis=1), generator.random(n))
+    detections = Detections.of(np.concatenate([corner, corner + np.array([40, 90])], axis=1), generator.random(n))
     order = generator.permutation(n)
     config = GalleryConfig(max_overlap=0.2, border=0.05, min_score=0.3)
-    assert config.clear(seen[order], (200, 250)).tolist() == config.clear(seen, (200, 250))[order].tolist()
+    assert config.clear(detections[order], (200, 250)).tolist() == config.clear(detections, (200, 250))[order].tolist()
 
 
 @pytest.mark.parametrize(

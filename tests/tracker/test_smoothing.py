@@ -113,7 +113,7 @@ def test_equals_filterpy_by_hand() -> None:
 
 
 def tracks(seed: int) -> tuple[Int, Int, Float]:
-    """Rows of three noisy tracks with holes, shuffled."""
+    """Rows of three noisy tracks with gaps, shuffled."""
     generator = np.random.default_rng(seed)
     frames = np.tile(np.arange(1, 31), 3)
     ids = np.repeat([2, 5, 9], 30)
@@ -139,7 +139,7 @@ def test_order_of_rows_does_not_matter_and_rows_are_unique(seed: int) -> None:
     assert np.isfinite(a.boxes).all()
 
 
-def test_each_track_is_smoothed_as_if_alone() -> None:
+def test_tracks_are_smoothed_independently() -> None:
     frames, ids, boxes = tracks(0)
     together, one = smooth(frames, ids, boxes), ids == 5
     np.testing.assert_array_equal(together.boxes[together.ids == 5], smooth(frames[one], ids[one], boxes[one]).boxes)
@@ -204,8 +204,8 @@ def turning_path(n: int, noise: float) -> tuple[Float, Float]:
 @pytest.mark.parametrize("points", [150, 30])
 def test_a_turn_is_smoothed_in_noise_and_bridged(points: int) -> None:
     exact, raw = turning_path(90, 2.0)
-    seen = np.delete(np.arange(90), [*range(20, 28), 50, 51, 70])
-    smoothed = regress_boxes(90, seen, raw[seen], points)
+    measured = np.delete(np.arange(90), [*range(20, 28), 50, 51, 70])
+    smoothed = regress_boxes(90, measured, raw[measured], points)
     assert np.sqrt(((smoothed - exact) ** 2).mean()) < 1.0
     assert np.abs(smoothed - exact).max() < 4.0
 
@@ -213,10 +213,10 @@ def test_a_turn_is_smoothed_in_noise_and_bridged(points: int) -> None:
 @settings(max_examples=3, deadline=None)
 @given(st.integers(2, 12), st.floats(-9, 9))
 def test_regression_keeps_a_straight_path(n: int, pace: float) -> None:
-    seen = np.arange(n) * 2
-    values = np.array([100.0, 50, 40, 90]) + pace * seen[:, None] * [1, 0.5, 0, 0]
-    smoothed = regress_boxes(int(seen[-1]) + 1, seen, values, 150)
-    np.testing.assert_allclose(smoothed[seen], values, atol=0.1)
+    measured = np.arange(n) * 2
+    values = np.array([100.0, 50, 40, 90]) + pace * measured[:, None] * [1, 0.5, 0, 0]
+    smoothed = regress_boxes(int(measured[-1]) + 1, measured, values, 150)
+    np.testing.assert_allclose(smoothed[measured], values, atol=0.1)
 
 
 def test_smoothing_by_a_gaussian_process_keeps_the_form_of_the_other() -> None:

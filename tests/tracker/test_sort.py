@@ -1,4 +1,4 @@
-"""The tracker's promises."""
+"""Properties of the tracker that hold for every config."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tracker_of(name: str) -> SortTracker:
 
 
 def world(seed: int, frames: int = 40, people: int = 6, misses: float = 0.2) -> list[Detections]:
-    """People who walk straight on, seen by a detector that misses some and shuffles the rest."""
+    """People who walk straight on, detected with misses and in random order."""
     generator = np.random.default_rng(seed)
     start, speed = generator.uniform(0, 600, (people, 2)), generator.normal(0, 4, (people, 2))
     result = []
@@ -76,7 +76,7 @@ def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_trackers_side_by_side_are_each_alone(name: str) -> None:
+def test_two_trackers_do_not_influence_each_other(name: str) -> None:
     one, two = world(1), world(2)
     alone = [[rows_of(t.step(d)) for d in w] for w in (one, two) for t in [tracker_of(name)]]
     first, second = tracker_of(name), tracker_of(name)
@@ -98,8 +98,8 @@ def test_source_names_the_row_whose_box_corrected_the_track(name: str) -> None:
     tracker = tracker_of(name)
     for detections in world(4, misses=0.0):
         tracks = tracker.step(detections)
-        seen = tracks.source >= 0
-        assert np.abs(tracks.boxes[seen] - detections.boxes[tracks.source[seen]]).max(initial=0) < 30
+        matched = tracks.source >= 0
+        assert np.abs(tracks.boxes[matched] - detections.boxes[tracks.source[matched]]).max(initial=0) < 30
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,7 +112,7 @@ def test_empty_frames_and_empty_streams(name: str) -> None:
     assert all(len(tracker.step(Detections.empty())) == 0 for _ in range(40))
 
 
-def test_a_gap_of_40_frames_ends_a_track_unless_its_life_is_longer() -> None:
+def test_a_gap_of_40_frames_ends_a_track_unless_its_maximum_age_is_larger() -> None:
     box = Detections.of([[10, 10, 50, 110]])
     for max_age, ids in ((30, [1, 2]), (41, [1])):
         tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=max_age)))
@@ -134,7 +134,7 @@ BAD_ROWS = [
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bad", BAD_ROWS)
-def test_bad_boxes_are_left_out_counted_and_said_once(
+def test_invalid_boxes_are_left_out_counted_and_logged_once(
     name: str, bad: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     clean, dirty = tracker_of(name), tracker_of(name)
@@ -152,8 +152,8 @@ def test_bad_boxes_are_left_out_counted_and_said_once(
     assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
 
 
-def test_bad_scores_and_latents_are_left_out_too() -> None:
-    stages = {"looks": StageConfig(cost="blend", weight=0.1)}
+def test_invalid_scores_and_latents_are_left_out_too() -> None:
+    stages = {"appearance": StageConfig(cost="blend", weight=0.1)}
     tracker = SortTracker(replace(EAGER, stages=stages))
     boxes, latents = np.array([[0.0, 0, 10, 20], [50, 0, 60, 20]]), np.ones((2, 3))
     assert tracker.update(boxes, [np.nan, 0.5], latents=latents).tolist() == [-1, 1]
@@ -163,7 +163,7 @@ def test_bad_scores_and_latents_are_left_out_too() -> None:
 
 
 @given(st.lists(st.lists(st.floats(width=64), min_size=4, max_size=4), max_size=8), st.integers(0, 2))
-def test_no_number_that_is_not_finite_ever_leaves(rows: list[list[float]], which: int) -> None:
+def test_all_output_is_finite(rows: list[list[float]], which: int) -> None:
     logging.disable(logging.WARNING)
     tracker = tracker_of(NAMES[which])
     for _ in range(4):

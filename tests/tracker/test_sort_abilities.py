@@ -1,4 +1,4 @@
-"""What a tracker can do: ids by row, time, camera, classes, looks, predictions."""
+"""Features of the tracker: ids by row, time, camera motion, classes, appearance, predicted boxes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flatsort.tracker.types import Detections, Float, Int
 from tests.tracker.test_sort import EAGER, tracker_of
 
 LOOKS = SortConfig(
-    stages={"looks": StageConfig(cost="latent", threshold=0.5)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
+    stages={"appearance": StageConfig(cost="latent", threshold=0.5)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
 )
 
 
@@ -50,7 +50,7 @@ def test_a_refused_frame_changes_nothing() -> None:
         with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
             tracker.update(box, latents=[[1.0, 2.0, 3.0]])
         with pytest.raises(
-            ValueError, match="latents: expected some, as a stage of the tracker looks at them, got none"
+            ValueError, match="latents: expected some, or an image for the embedder, as a stage compares them; got none"
         ):
             tracker.update(box)
     assert tracker.update(box, latents=[[1.0, 2.0]], time=1 / 30).tolist() == [1]
@@ -76,7 +76,7 @@ def test_timestamps_bridge_dropped_frames() -> None:
     assert len(without - {-1}) > 1
 
 
-def test_lives_in_seconds_follow_the_clock_and_lives_in_frames_the_frames() -> None:
+def test_ages_in_seconds_follow_the_time_and_ages_in_frames_the_frames() -> None:
     for max_age, lives in (("1s", False), ("3s", True), (1, False), (2, True)):
         tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=max_age), frame_rate=10))
         box = [[100, 50, 140, 150]]
@@ -87,7 +87,7 @@ def test_lives_in_seconds_follow_the_clock_and_lives_in_frames_the_frames() -> N
         assert tracker.update(box, time=2.5).tolist() == [1 if lives else 2]
 
 
-def test_camera_motion_carries_tracks_along() -> None:
+def test_tracks_follow_the_camera_motion() -> None:
     pan = np.array([[1.0, 0.0, -60.0], [0.0, 1.0, 0.0]])
     for camera, ids in ((pan, {1}), (None, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})):
         tracker, seen = SortTracker(EAGER), set()
@@ -103,7 +103,7 @@ def crossing(classes: tuple[int, int]) -> tuple[Float, Int]:
 
 
 @pytest.mark.parametrize("affine", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.array([[1, 0, np.inf], [0, 1, 0]])])
-def test_a_camera_that_cannot_be_is_refused(affine: Float) -> None:
+def test_an_impossible_camera_motion_is_refused(affine: Float) -> None:
     tracker = SortTracker(EAGER)
     tracker.update([[0, 0, 40, 100]])
     with pytest.raises(ValueError, match=r"camera: expected an affine \[2 3\]"):
@@ -138,14 +138,14 @@ def test_the_gallery_decides_where_boxes_cannot() -> None:
     assert tracker.update(boxes, latents=np.eye(3)[:2]).tolist() == [1, 2]
 
 
-def test_a_tracker_that_looks_at_no_latents_does_without_and_lets_them_be() -> None:
+def test_a_tracker_without_appearance_ignores_latents() -> None:
     tracker, box = SortTracker(EAGER), [[0, 0, 40, 100]]
     for latents in (None, [[1.0, 2.0]], [[np.nan, 2.0]], [[1.0, 2.0, 3.0]]):
         assert tracker.update(box, latents=latents).tolist() == [1]
     assert tracker.dropped == 0
 
 
-def test_a_first_frame_of_which_no_box_is_sure_enough_to_start_a_track() -> None:
+def test_a_first_frame_without_a_box_confident_enough_to_start_a_track() -> None:
     life = LifecycleConfig(min_hits=0, birth_score=0.6)
     tracker = SortTracker(replace(EAGER, lifecycle=life))
     assert tracker.update([[0, 0, 40, 100]], [0.5]).tolist() == [-1]
@@ -163,7 +163,7 @@ def test_predicted_boxes_are_reported_on_request() -> None:
     assert missed[1].boxes[0, 0] > missed[0].boxes[0, 0]
 
 
-def test_unconfirmed_tracks_die_at_once_where_the_config_says_so() -> None:
+def test_unconfirmed_tracks_end_at_once_if_the_config_says_so() -> None:
     tracker = tracker_of("bytetrack")
     tracker.update([])
     tracker.update([[0, 0, 40, 100]], [0.9])

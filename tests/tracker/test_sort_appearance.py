@@ -1,4 +1,4 @@
-"""The promises of trackers that look at appearance."""
+"""Properties of trackers that use appearance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tracker_of(name: str, appearance: AppearanceConfig = AUTO) -> SortTracker:
 
 
 def world(seed: int, frames: int = 30, people: int = 5, noise: float = 0.1) -> list[Detections]:
-    """People who walk straight on, each with looks that vary a little, seen by a detector that misses some."""
+    """People who walk straight on, each with latents that vary a little, detected with misses."""
     generator = np.random.default_rng(seed)
     start, speed = generator.uniform(0, 400, (people, 2)), generator.normal(0, 4, (people, 2))
     looks = generator.normal(size=(people, 8))
@@ -68,14 +68,14 @@ def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=5)
 @given(seed=SEEDS, scale=st.sampled_from([2.0**-30, 0.1, 3.0, 1e6]))
-def test_the_scale_of_latents_means_nothing_where_the_limit_is_found(name: str, seed: int, scale: float) -> None:
+def test_the_scale_of_latents_has_no_effect_with_an_automatic_threshold(name: str, seed: int, scale: float) -> None:
     one, other = tracker_of(name), tracker_of(name, AppearanceConfig(prior=None))
     for detections in world(seed):
         assert rows_of(one.step(detections)) == rows_of(other.step(scaled(detections, scale)))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_trackers_side_by_side_are_each_alone(name: str) -> None:
+def test_two_trackers_do_not_influence_each_other(name: str) -> None:
     one, two = world(1), [scaled(each, 100) for each in world(2)]
     alone = [[rows_of(t.step(d)) for d in w] for w in (one, two) for t in [tracker_of(name)]]
     first, second = tracker_of(name), tracker_of(name)
@@ -84,7 +84,7 @@ def test_two_trackers_side_by_side_are_each_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_reset_forgets_the_limit_too(name: str) -> None:
+def test_reset_forgets_the_threshold_too(name: str) -> None:
     tracker, fresh = tracker_of(name), tracker_of(name)
     for detections in world(3):
         tracker.step(scaled(detections, 1000))
@@ -103,7 +103,7 @@ ODD = {
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("which", ODD)
 @pytest.mark.parametrize("people", [1, 2])
-def test_whatever_the_looks_all_that_leaves_is_finite(name: str, which: str, people: int) -> None:
+def test_all_output_is_finite_for_any_latents(name: str, which: str, people: int) -> None:
     tracker = tracker_of(name)
     boxes = np.array([[0.0, 0, 40, 100], [300, 0, 340, 100]])
     ids = set()
@@ -118,14 +118,14 @@ def test_whatever_the_looks_all_that_leaves_is_finite(name: str, which: str, peo
 
 
 @pytest.mark.parametrize("overlap", [10, 300])
-def test_a_frame_whose_boxes_are_no_pair_teaches_nothing_and_breaks_nothing(overlap: int) -> None:
+def test_a_frame_without_a_pair_of_boxes_does_not_change_the_threshold(overlap: int) -> None:
     tracker = tracker_of("flatsort")
     boxes = np.array([[0.0, 0, 40, 100], [overlap, 0, overlap + 40, 100]])
     ids = [tracker.step(Detections.of(boxes, latents=np.eye(2))).ids.tolist() for _ in range(8)]
     assert ids[-1] == [1, 2]
 
 
-def test_somebody_else_is_not_taken_for_the_one_who_left_while_no_limit_is_known() -> None:
+def test_another_person_is_not_matched_with_the_one_who_left_while_the_threshold_is_unknown() -> None:
     tracker = tracker_of("flatsort")
     first = [tracker.step(Detections.of([[0, 0, 40, 100]], latents=[[1.0, 0]])).ids.tolist() for _ in range(6)]
     for _ in range(40):
@@ -135,7 +135,7 @@ def test_somebody_else_is_not_taken_for_the_one_who_left_while_no_limit_is_known
 
 
 @pytest.mark.parametrize("keep", ["newest", "most_confident", "average"])
-def test_who_comes_back_after_long_is_known_by_looks(keep: str) -> None:
+def test_a_person_who_comes_back_is_recognised_by_appearance(keep: str) -> None:
     config = replace(load(TrackConfig, find("track", "flatsort")), gallery=GalleryConfig(keep=keep, size=5))
     tracker = SortTracker(config)
     seen = world(5, frames=40, noise=0.01)
@@ -153,14 +153,14 @@ def test_who_comes_back_after_long_is_known_by_looks(keep: str) -> None:
     assert len(back) == len(before) >= 4
 
 
-def test_half_hidden_people_do_not_teach() -> None:
-    """Two who stand before each other swap their looks meanwhile; the clear ones from before are what counts."""
+def test_latents_of_occluded_people_are_not_remembered() -> None:
+    """Two people swap their latents while they occlude each other; the clear latents from before decide."""
     red, blue = [1.0, 0.0], [0.0, 1.0]
     apart, close = [[0, 0, 40, 100], [300, 0, 340, 100]], [[0, 0, 40, 100], [20, 0, 60, 100]]
     ids = {}
     for max_overlap in (0.2, None):
         config = SortConfig(
-            stages={"looks": StageConfig(cost="latent", threshold=0.5), "iou": StageConfig()},
+            stages={"appearance": StageConfig(cost="latent", threshold=0.5), "iou": StageConfig()},
             appearance=AppearanceConfig(threshold=1.0),
             lifecycle=LifecycleConfig(min_hits=0, max_age=9),
             gallery=GalleryConfig(max_overlap=max_overlap, size=2),

@@ -44,11 +44,11 @@ def total(cost: Float, pairs: list[tuple[int, int]], bound: float) -> float:
 def test_most_pairs_then_the_cheapest(small: int, problem: tuple[Float, Bool]) -> None:
     cost, feasible = problem
     with patch.object(assignment, "SMALL", small):  # 0: always by connected components
-        found = list(assign(cost, feasible))
-    assert all(feasible[pair] for pair in found)
+        matched = list(assign(cost, feasible))
+    assert all(feasible[pair] for pair in matched)
     best = min(matchings(feasible), key=lambda pairs: (-len(pairs), total(cost, pairs, 0.0)))
-    assert len(found) == len(best)
-    assert total(cost, found, 0.0) == pytest.approx(total(cost, best, 0.0))
+    assert len(matched) == len(best)
+    assert total(cost, matched, 0.0) == pytest.approx(total(cost, best, 0.0))
 
 
 @pytest.mark.parametrize("small", [assignment.SMALL, 0])
@@ -56,19 +56,19 @@ def test_most_pairs_then_the_cheapest(small: int, problem: tuple[Float, Bool]) -
 def test_the_bound_is_what_a_missing_pair_costs(small: int, problem: tuple[Float, Bool], bound: float) -> None:
     cost, feasible = problem
     with patch.object(assignment, "SMALL", small):
-        found = list(assign(cost, feasible, bound))
-    assert all(feasible[pair] and cost[pair] < bound for pair in found)
+        matched = list(assign(cost, feasible, bound))
+    assert all(feasible[pair] and cost[pair] < bound for pair in matched)
     best = min(total(cost, pairs, bound) for pairs in matchings(feasible & (cost < bound)))
-    assert total(cost, found, bound) == pytest.approx(best)
+    assert total(cost, matched, bound) == pytest.approx(best)
 
 
 @given(problems())
 def test_matches_are_sorted_disjoint_and_complete(problem: tuple[Float, Bool]) -> None:
     cost, feasible = problem
-    found = assign(cost, feasible)
-    assert found.rows.tolist() == sorted(found.rows.tolist())
-    assert sorted([*found.rows.tolist(), *found.free_rows.tolist()]) == list(range(cost.shape[0]))
-    assert sorted([*found.cols.tolist(), *found.free_cols.tolist()]) == list(range(cost.shape[1]))
+    matched = assign(cost, feasible)
+    assert matched.rows.tolist() == sorted(matched.rows.tolist())
+    assert sorted([*matched.rows.tolist(), *matched.free_rows.tolist()]) == list(range(cost.shape[0]))
+    assert sorted([*matched.cols.tolist(), *matched.free_cols.tolist()]) == list(range(cost.shape[1]))
 
 
 def test_what_is_not_feasible_may_be_anything() -> None:

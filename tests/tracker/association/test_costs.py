@@ -112,8 +112,8 @@ def test_a_registered_cost_and_gate_are_used_by_stages_and_need_no_other_change(
         detections = Detections.of([[240.0, 0, 280, 100], [41, 0, 81, 100], [1, 0, 41, 100]], [0.9, 0.9, 0.1])
         stage = StageConfig(cost="centre_distance", gates=("low_score",), threshold=45.0)
         assert stage.uses_latents
-        found, _ = associate({"near": stage}, problem_of(boxes, detections, None))
-        assert list(found) == [(0, 1), (1, 0)]
+        matched, _ = associate({"near": stage}, problem_of(boxes, detections, None))
+        assert list(matched) == [(0, 1), (1, 0)]
     with pytest.raises(ValueError, match=r"unknown cost 'centre_distance' \(known: blend, iou, latent, score_iou\)"):
         StageConfig(cost="centre_distance")
     with pytest.raises(ValueError, match=r"unknown gate 'low_score' \(known: mahalanobis, same_class\)"):

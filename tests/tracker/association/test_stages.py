@@ -82,10 +82,10 @@ def test_pairs_are_one_to_one_and_within_the_threshold(seed: int, cost: str, cas
         "first": StageConfig(cost=cost, threshold=threshold, cascade=cascade, max_missed=2, min_score=0.3),
         "second": replace(APPEARANCE, threshold=threshold),
     }
-    found, traces = associate(stages, problem)
-    assert len(set(found.rows.tolist())) == len(set(found.cols.tolist())) == len(found)
-    assert sorted([*found.rows.tolist(), *found.free_rows.tolist()]) == list(range(5))
-    assert sorted([*found.cols.tolist(), *found.free_cols.tolist()]) == list(range(6))
+    matched, traces = associate(stages, problem)
+    assert len(set(matched.rows.tolist())) == len(set(matched.cols.tolist())) == len(matched)
+    assert sorted([*matched.rows.tolist(), *matched.free_rows.tolist()]) == list(range(5))
+    assert sorted([*matched.cols.tolist(), *matched.free_cols.tolist()]) == list(range(6))
     for trace in traces:
         assert all(trace.cost[pair] <= threshold for pair in trace.matches)
 

@@ -44,8 +44,8 @@ def walkers(index: int) -> Float:
     )
 
 
-def share_found(found: Float, truth: Float) -> float:
-    return float((iou(truth, found).max(axis=1, initial=0) > 0.5).mean())
+def share_matched(detected: Float, ground_truth: Float) -> float:
+    return float((iou(ground_truth, detected).max(axis=1, initial=0) > 0.5).mean())
 
 
 def run(detector_config: BackgroundConfig, frames: int) -> list[Float]:
@@ -55,12 +55,12 @@ def run(detector_config: BackgroundConfig, frames: int) -> list[Float]:
 
 
 def test_walkers_are_found_and_those_side_by_side_are_separated() -> None:
-    found = run(BackgroundConfig(), 100)
+    detected = run(BackgroundConfig(), 100)
     late = range(60, 100)
-    assert np.mean([share_found(found[i - 1], walkers(i)) for i in late]) > 0.85
-    assert np.mean([share_found(walkers(i), found[i - 1]) for i in late]) > 0.85
+    assert np.mean([share_matched(detected[i - 1], walkers(i)) for i in late]) > 0.85
+    assert np.mean([share_matched(walkers(i), detected[i - 1]) for i in late]) > 0.85
     plain = run(BackgroundConfig(perspective=False), 100)
-    assert np.mean([share_found(plain[i - 1], walkers(i)) for i in late]) < 0.7
+    assert np.mean([share_matched(plain[i - 1], walkers(i)) for i in late]) < 0.7
 
 
 def test_every_run_gives_the_same_boxes_and_an_earlier_frame_starts_anew() -> None:
@@ -79,9 +79,9 @@ def test_boxes_are_in_pixels_of_the_frame_and_scores_in_0_to_1() -> None:
     generator = np.random.default_rng(1)
     for i in range(1, 12):
         image = cv2.resize(scene(walkers(i), generator), (3 * WIDTH, 3 * HEIGHT), interpolation=cv2.INTER_NEAREST)
-        found = detector.detect(Frame(i, image.astype(np.uint8), 0.0))
-    assert share_found(found.boxes, 3 * walkers(11)[:2]) == 1
-    assert ((found.scores > 0) & (found.scores <= 1)).all()
+        detected = detector.detect(Frame(i, image.astype(np.uint8), 0.0))
+    assert share_matched(detected.boxes, 3 * walkers(11)[:2]) == 1
+    assert ((detected.scores > 0) & (detected.scores <= 1)).all()
 
 
 def test_nothing_in_a_still_scene_a_missing_image_or_the_first_frame() -> None:
@@ -123,13 +123,13 @@ def test_no_perspective_where_sizes_disagree_or_blobs_are_cut() -> None:
 
 def test_a_merged_silhouette_is_covered_by_two_boxes() -> None:
     cover = SilhouetteBoxes(Perspective(10, 0.25, 0.4, 20, 100), WIDTH, HEIGHT)
-    truth = np.array([box(100, 200), box(124, 200), box(300, 100)])
+    ground_truth = np.array([box(100, 200), box(124, 200), box(300, 100)])
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    for x0, y0, x1, y1 in truth.round().astype(int):
+    for x0, y0, x1, y1 in ground_truth.round().astype(int):
         mask[y0:y1, x0:x1] = 1
     boxes, scores = cover.boxes(mask, 0.3)
     assert len(boxes) == 3
-    assert iou(truth, boxes).max(axis=1).min() > 0.7
+    assert iou(ground_truth, boxes).max(axis=1).min() > 0.7
     assert (np.diff(scores) <= 1e-6).all()
     assert len(cover.boxes(np.zeros_like(mask), 0.3)[0]) == 0
 
@@ -143,21 +143,21 @@ def test_ranges(override: str) -> None:
 @pytest.mark.data
 def test_precision_and_recall_on_a_real_scene(data: Path) -> None:
     folder = data / "sequences" / "PETS09-S2L1"
-    truth = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",")
+    ground_truth = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",")
     detector = DETECTORS.build(BackgroundConfig())
     video = cv2.VideoCapture(str(folder / "vtest.avi"))
     hits = boxes = people = 0
     for index in range(1, 301):
         ok, bgr = video.read()
         assert ok
-        found = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
+        detected = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
         if index >= 60:
-            there = truth[truth[:, 0] == index, 2:6]
+            there = ground_truth[ground_truth[:, 0] == index, 2:6]
             there[:, 2:] += there[:, :2]
-            overlap = iou(there, found.boxes)
+            overlap = iou(there, detected.boxes)
             rows, cols = linear_sum_assignment(overlap >= 0.5, maximize=True)
             hits += int((overlap[rows, cols] >= 0.5).sum())
-            boxes += len(found)
+            boxes += len(detected)
             people += len(there)
     assert hits / boxes > 0.82
     assert hits / people > 0.80

@@ -26,9 +26,9 @@ def test_frames_get_their_own_rows_in_the_order_of_the_file(path: str) -> None:
     detector = DETECTORS.build(MotFileConfig(path=path))
     assert isinstance(detector, Detector)
     assert not detector.needs_image
-    found = detector.detect(Frame(2, None, 0.0))
-    np.testing.assert_array_equal(found.boxes, [[10, 20, 40, 60], [50, 60, 60, 70]])
-    np.testing.assert_array_equal(found.scores, [0.9, -0.5])
+    detections = detector.detect(Frame(2, None, 0.0))
+    np.testing.assert_array_equal(detections.boxes, [[10, 20, 40, 60], [50, 60, 60, 70]])
+    np.testing.assert_array_equal(detections.scores, [0.9, -0.5])
     assert len(detector.detect(Frame(1, None, 0.0))) == 1
     assert len(detector.detect(Frame(3, None, 0.0))) == 0
 

@@ -68,13 +68,13 @@ def frame(width: int = SIDE, height: int = SIDE) -> Frame:
 
 def test_grid_decoding_and_class_choice(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head())
-    found = DETECTORS.build(OnnxDetectorConfig(weights=weights)).detect(frame())
-    np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
-    np.testing.assert_allclose(found.scores, [0.72], atol=1e-6)
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=weights)).detect(frame())
+    np.testing.assert_allclose(detections.boxes, [FIRST], atol=1e-4)
+    np.testing.assert_allclose(detections.scores, [0.72], atol=1e-6)
     cars = DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=("car",)))
-    found = cars.detect(frame())
-    np.testing.assert_allclose(found.boxes, [SECOND], atol=1e-4)
-    assert [cars.class_names[c] for c in found.classes] == ["car"]
+    detections = cars.detect(frame())
+    np.testing.assert_allclose(detections.boxes, [SECOND], atol=1e-4)
+    assert [cars.class_names[c] for c in detections.classes] == ["car"]
     both = DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=())).detect(frame())
     assert both.classes.tolist() == [0, 2]
     assert len(DETECTORS.build(OnnxDetectorConfig(weights=weights, min_score=0.73)).detect(frame())) == 0
@@ -93,8 +93,8 @@ def test_network_sees_blue_first_and_values_up_to_255(tmp_path: Path) -> None:
 
 def test_letterbox_is_undone(tmp_path: Path) -> None:
     detector = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", raw_head())))
-    found = detector.detect(frame(width=640, height=320))
-    np.testing.assert_allclose(found.boxes, [np.array(FIRST) * 10], atol=1e-3)
+    detections = detector.detect(frame(width=640, height=320))
+    np.testing.assert_allclose(detections.boxes, [np.array(FIRST) * 10], atol=1e-3)
 
 
 def test_decoding_inside_the_network_is_recognised(tmp_path: Path) -> None:
@@ -103,31 +103,33 @@ def test_decoding_inside_the_network_is_recognised(tmp_path: Path) -> None:
     head[0, :, :2] = cells
     head[0, :, 2:4] = 5
     head[0, 3 * 8 + 2, :4] = [20, 28, 16, 32]
-    found = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
-    np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
+    np.testing.assert_allclose(detections.boxes, [FIRST], atol=1e-4)
 
 
 def test_duplicates_are_suppressed(tmp_path: Path) -> None:
     head = raw_head()
     head[0, 3 * 8 + 3, :6] = [-0.4, 0.5, np.log(2), np.log(4), 0.9, 0.9]
-    found = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
-    np.testing.assert_allclose(found.scores, [0.81], atol=1e-6)
-    found = DETECTORS.build(OnnxDetectorConfig(weights=str(tmp_path / "m.onnx"), max_overlap=1.0)).detect(frame())
-    assert len(found) == 2
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
+    np.testing.assert_allclose(detections.scores, [0.81], atol=1e-6)
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=str(tmp_path / "m.onnx"), max_overlap=1.0)).detect(frame())
+    assert len(detections) == 2
 
 
 @pytest.mark.parametrize("batch", [1, "n"])
 def test_tiles_are_put_in_their_place(tmp_path: Path, batch: Any) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(), shape=(batch, 3, SIDE, SIDE))
-    found = DETECTORS.build(OnnxDetectorConfig(weights=weights, tiles=(2, 1), tile_overlap=0.0)).detect(frame(128, 64))
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=weights, tiles=(2, 1), tile_overlap=0.0)).detect(
+        frame(128, 64)
+    )
     left, whole, right = np.array(FIRST), np.array(FIRST) * 2, np.add(FIRST, (64, 0, 64, 0))
-    np.testing.assert_allclose(found.boxes[found.boxes[:, 0].argsort()], [left, whole, right], atol=1e-4)
+    np.testing.assert_allclose(detections.boxes[detections.boxes[:, 0].argsort()], [left, whole, right], atol=1e-4)
 
 
 def test_open_sides_take_the_given_size(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(), shape=(1, 3, "h", "w"))
-    found = DETECTORS.build(OnnxDetectorConfig(weights=weights, size=SIDE)).detect(frame())
-    np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=weights, size=SIDE)).detect(frame())
+    np.testing.assert_allclose(detections.boxes, [FIRST], atol=1e-4)
     with pytest.raises(ValueError, match=r"got \[1, 84, 85\] for an input of 96x96 pixels"):
         DETECTORS.build(OnnxDetectorConfig(weights=weights, size=96))
 
@@ -142,8 +144,8 @@ def test_broken_outputs_are_dropped(tmp_path: Path) -> None:
     head[0, 10, :6] = [np.nan, 0, 0, 0, 1, 1]
     head[0, 11, :6] = [0, 0, 500, 500, 1, 1]
     head[0, 12, :6] = [0, 0, 0, 0, np.nan, 1]
-    found = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
-    np.testing.assert_allclose(found.boxes, [FIRST], atol=1e-4)
+    detections = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
+    np.testing.assert_allclose(detections.boxes, [FIRST], atol=1e-4)
 
 
 def test_missing_image_and_remembered_inputs(tmp_path: Path) -> None:
@@ -218,10 +220,10 @@ def test_reference_detections_are_reproduced(data: Path) -> None:
     for index in range(1, 11):
         ok, bgr = video.read()
         assert ok
-        found = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
-        assert len(found) == len(expected[index])
-        assert iou(found.boxes, expected[index].boxes).max(axis=1).min() > 0.99
-        np.testing.assert_allclose(np.sort(found.scores), np.sort(expected[index].scores), atol=1e-3)
+        detections = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
+        assert len(detections) == len(expected[index])
+        assert iou(detections.boxes, expected[index].boxes).max(axis=1).min() > 0.99
+        np.testing.assert_allclose(np.sort(detections.scores), np.sort(expected[index].scores), atol=1e-3)
 
 
 @pytest.mark.data
@@ -236,9 +238,9 @@ def test_tiles_find_more_in_a_large_image(data: Path) -> None:
         for index in range(20, 260, 40):
             bgr = cv2.imread(str(folder / "img1" / f"{index:06d}.jpg"))
             assert bgr is not None
-            found = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
+            detections = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
             boxes = truth[truth[:, 0] == index, 2:6]
             boxes[:, 2:] += boxes[:, :2]
-            hits += int((iou(boxes, found.boxes).max(axis=1, initial=0) > 0.5).sum())
+            hits += int((iou(boxes, detections.boxes).max(axis=1, initial=0) > 0.5).sum())
         recalled.append(hits)
     assert recalled[1] > 1.1 * recalled[0] > 0

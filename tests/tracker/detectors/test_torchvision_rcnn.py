@@ -38,12 +38,12 @@ def config(**changes: Any) -> TorchvisionConfig:
 
 def test_boxes_lie_in_the_image_and_repeat(weights: str) -> None:
     detector = DETECTORS.build(config(weights=weights))
-    found, again = detector.detect(Frame(1, IMAGE, 0.0)), detector.detect(Frame(2, IMAGE.copy(), 0.0))
-    assert len(found) > 0
-    np.testing.assert_array_equal(found.boxes, again.boxes)
-    assert (found.boxes >= 0).all()
-    assert (found.boxes <= [160, 120, 160, 120]).all()
-    assert {detector.class_names[c] for c in found.classes} <= set(
+    detections, again = detector.detect(Frame(1, IMAGE, 0.0)), detector.detect(Frame(2, IMAGE.copy(), 0.0))
+    assert len(detections) > 0
+    np.testing.assert_array_equal(detections.boxes, again.boxes)
+    assert (detections.boxes >= 0).all()
+    assert (detections.boxes <= [160, 120, 160, 120]).all()
+    assert {detector.class_names[c] for c in detections.classes} <= set(
         models.get_model_weights(MODEL).DEFAULT.meta["categories"]
     )
     assert len(detector.detect(Frame(3, None, 0.0))) == 0
@@ -64,10 +64,10 @@ def test_classes_and_scores_are_filtered(weights: str) -> None:
 def test_published_weights_lack_the_counters_of_their_normalisation(tmp_path: Path, weights: str) -> None:
     frozen = {key: value for key, value in made().items() if not key.endswith("num_batches_tracked")}
     torch.save(frozen, tmp_path / "frozen.pth")
-    found = [
+    detections = [
         DETECTORS.build(config(weights=w)).detect(Frame(1, IMAGE, 0.0)) for w in (weights, str(tmp_path / "frozen.pth"))
     ]
-    np.testing.assert_array_equal(found[0].boxes, found[1].boxes)
+    np.testing.assert_array_equal(detections[0].boxes, detections[1].boxes)
 
 
 def test_own_classes(tmp_path: Path) -> None:
@@ -142,11 +142,11 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str) -> 
 def test_download_is_checked_and_kept(published: Any, tmp_path: Path, weights: str, capsys: Any) -> None:
     checksum = hashlib.sha256(Path(weights).read_bytes()).hexdigest()[:8]
     source = published(checksum)
-    found = DETECTORS.build(config(weights="download")).detect(Frame(1, IMAGE, 0.0))
+    detections = DETECTORS.build(config(weights="download")).detect(Frame(1, IMAGE, 0.0))
     assert capsys.readouterr().out == ""
     source.unlink()
     kept = DETECTORS.build(config(weights="download")).detect(Frame(1, IMAGE, 0.0))
-    np.testing.assert_array_equal(found.boxes, kept.boxes)
+    np.testing.assert_array_equal(detections.boxes, kept.boxes)
     assert [p.name for p in (tmp_path / "hub" / "checkpoints").iterdir()] == [source.name]
 
 

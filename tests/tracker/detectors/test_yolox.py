@@ -14,18 +14,18 @@ def test_letterbox_keeps_the_ratio_and_pads_right_and_below() -> None:
 
 
 def test_grid_runs_along_rows_from_the_finest_stride() -> None:
-    found = yolox.grid((64, 32), 8 * 4 + 4 * 2 + 2 * 1)
-    assert found is not None
-    cells, strides = found
+    grid = yolox.grid((64, 32), 8 * 4 + 4 * 2 + 2 * 1)
+    assert grid is not None
+    cells, strides = grid
     assert cells[:3].tolist() == [[0, 0], [1, 0], [2, 0]]
     assert cells[31].tolist() == [7, 3]
     assert strides[[0, 31, 32, 40], 0].tolist() == [8, 8, 16, 32]
 
 
 def test_grid_of_four_strides_and_of_none() -> None:
-    found = yolox.grid((64, 64), 64 + 16 + 4 + 1)
-    assert found is not None
-    assert found[1][-1, 0] == 64
+    grid = yolox.grid((64, 64), 64 + 16 + 4 + 1)
+    assert grid is not None
+    assert grid[1][-1, 0] == 64
     assert yolox.grid((64, 64), 100) is None
 
 

@@ -32,12 +32,12 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_features_become_latents_of_their_frames(file: Path, dtype: type, order: str) -> None:
     np.save(file, np.asarray(np.hstack([ROWS, FEATURES]), dtype, order=order))  # type: ignore[call-overload]
-    found = read_detections(file)
-    assert list(found) == [1, 2]
-    np.testing.assert_array_equal(found[2].boxes, [[10, 20, 40, 60], [50, 60, 60, 70]])
-    np.testing.assert_allclose(found[2].scores, [0.9, -0.5], rtol=1e-6)
-    assert found[2].boxes.dtype == np.float64
-    latents = [found[frame].latents for frame in (1, 2)]
+    detections = read_detections(file)
+    assert list(detections) == [1, 2]
+    np.testing.assert_array_equal(detections[2].boxes, [[10, 20, 40, 60], [50, 60, 60, 70]])
+    np.testing.assert_allclose(detections[2].scores, [0.9, -0.5], rtol=1e-6)
+    assert detections[2].boxes.dtype == np.float64
+    latents = [detections[frame].latents for frame in (1, 2)]
     np.testing.assert_array_equal(np.vstack([z for z in latents if z is not None]), FEATURES[[1, 0, 2]])
     assert all(z is not None and z.dtype == np.float32 for z in latents)
 
@@ -68,10 +68,10 @@ def test_invalid_boxes_are_read_as_they_are(file: Path) -> None:
     rows = np.hstack([ROWS, FEATURES])
     rows[0, 2], rows[1, 11] = np.nan, np.inf
     np.save(file, rows)
-    found = read_detections(file)
-    assert np.isnan(found[2].boxes[0, 0])
-    assert found[1].latents is not None
-    assert np.isinf(found[1].latents[0, 1])
+    detections = read_detections(file)
+    assert np.isnan(detections[2].boxes[0, 0])
+    assert detections[1].latents is not None
+    assert np.isinf(detections[1].latents[0, 1])
 
 
 @pytest.mark.parametrize("frame", [0, 1.5, np.nan, np.inf, 1e9, -1])

@@ -15,7 +15,7 @@ HALF = 10.0
 
 
 def table(rows: Iterable[Sequence[float]], columns: int = 9) -> MotTable:
-    """Rows (frame, id, x[, consider = 1[, class = 1]])."""
+    """Rows (frame, id, x[, flag = 1[, class = 1]])."""
     full = np.array([[*row, *(1.0, 1.0)[len(row) - 3 :]] for row in rows], float).reshape(-1, 5)
     x = full[:, 2]
     return MotTable(

@@ -48,7 +48,7 @@ def close(a: Scores, b: Scores) -> None:
 
 @settings(max_examples=30)
 @given(tables(least=1))
-def test_the_truth_scores_100(gt: MotTable) -> None:
+def test_the_ground_truth_scores_100(gt: MotTable) -> None:
     # boxes of different ids may coincide; then more than one assignment is perfect but not every one
     distinct = dataclasses.replace(gt, boxes=gt.boxes + 1000.0 * gt.ids[:, None] * [1, 0, 1, 0])
     scores = evaluate_tables("a", distinct, distinct).scores

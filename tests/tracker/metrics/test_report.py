@@ -28,7 +28,7 @@ def evaluation() -> Evaluation:
     )
 
 
-def test_heads_are_the_table_s() -> None:
+def test_column_names_are_those_of_the_table() -> None:
     assert list(COLUMN_NAMES) == KEYS == [field.name for field in dataclasses.fields(Scores)]
     assert list(COLUMN_NAMES.values()) == COLUMNS
 

@@ -30,7 +30,7 @@ def texture() -> Image:
     return cv2.addWeighted(layers[0], 0.6, layers[1], 0.4, 0).astype(np.uint8)
 
 
-def seen(texture: Image, affine: Float) -> Image:
+def view_of(texture: Image, affine: Float) -> Image:
     """The middle of the texture after the camera moved by ``affine`` (in the image's coordinates)."""
     offset = np.array([MARGIN, MARGIN], dtype=np.float64)
     outer = affine.copy()
@@ -59,8 +59,8 @@ def corner_error(a: Float, b: Float) -> float:
 )
 def test_known_warp_is_recovered(texture: Image, method: str, ground_truth: Float) -> None:
     camera = CameraMotion(CameraConfig(method))
-    np.testing.assert_array_equal(camera.estimate(seen(texture, moved())), np.eye(2, 3))
-    assert corner_error(camera.estimate(seen(texture, ground_truth)), ground_truth) < 0.5
+    np.testing.assert_array_equal(camera.estimate(view_of(texture, moved())), np.eye(2, 3))
+    assert corner_error(camera.estimate(view_of(texture, ground_truth)), ground_truth) < 0.5
     assert corner_error(moved(), ground_truth) > 2.0
     assert camera.failures == 0
 
@@ -69,15 +69,15 @@ def test_known_warp_is_recovered(texture: Image, method: str, ground_truth: Floa
 def test_motion_is_from_the_latest_image(texture: Image, method: str) -> None:
     camera = CameraMotion(CameraConfig(method))
     for shift in (0.0, 4.0, 8.0):
-        found = camera.estimate(seen(texture, moved(shift=(shift, 0.0))))
-    assert corner_error(found, moved(shift=(4.0, 0.0))) < 0.5
+        estimated = camera.estimate(view_of(texture, moved(shift=(shift, 0.0))))
+    assert corner_error(estimated, moved(shift=(4.0, 0.0))) < 0.5
 
 
 @pytest.mark.parametrize(("model", "limit"), [("translation", 0.1), ("euclidean", 0.3), ("affine", 0.5)])
 def test_ecc_models(texture: Image, model: str, limit: float) -> None:
     camera = CameraMotion(CameraConfig("ecc", ecc_model=model))
-    camera.estimate(seen(texture, moved()))
-    assert corner_error(camera.estimate(seen(texture, moved(shift=(3.0, 2.0)))), moved(shift=(3.0, 2.0))) < limit
+    camera.estimate(view_of(texture, moved()))
+    assert corner_error(camera.estimate(view_of(texture, moved(shift=(3.0, 2.0)))), moved(shift=(3.0, 2.0))) < limit
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -86,7 +86,7 @@ def test_boxes_hide_what_moves_by_itself(texture: Image, method: str) -> None:
     ground_truth = moved(shift=(4.0, 0.0))
     frames, boxes = [], []
     for affine, x in ((moved(), 100), (ground_truth, 92)):
-        image = seen(texture, affine).copy()
+        image = view_of(texture, affine).copy()
         image[20:300, x : x + 350] = texture[20:300, 40:390][::-1]
         frames.append(image)
         boxes.append(np.array([[x, 20.0, x + 350, 300.0]]))
@@ -107,13 +107,13 @@ def test_failure_is_the_identity_counted_and_reported_once(
     camera = CameraMotion(CameraConfig(method))
     everything = np.array([[-5.0, -5.0, WIDTH + 5.0, HEIGHT + 5.0]]) if case == "all boxes" else None
     with caplog.at_level(logging.WARNING):
-        camera.estimate(seen(texture, moved()), everything)
+        camera.estimate(view_of(texture, moved()), everything)
         for k in range(3):
             image: Image | None = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
             if case == "missing":
                 image = None
             elif case == "all boxes":
-                image = seen(texture, moved())
+                image = view_of(texture, moved())
             elif case == "unrelated":
                 image = np.random.default_rng(k).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
             np.testing.assert_array_equal(camera.estimate(image, everything), np.eye(2, 3))
@@ -124,10 +124,10 @@ def test_failure_is_the_identity_counted_and_reported_once(
 @pytest.mark.parametrize("method", METHODS)
 def test_after_a_missing_image_the_whole_way_is_found(texture: Image, method: str) -> None:
     camera = CameraMotion(CameraConfig(method))
-    camera.estimate(seen(texture, moved()))
+    camera.estimate(view_of(texture, moved()))
     camera.estimate(None)
     ground_truth = moved(shift=(6.0, 1.0))
-    assert corner_error(camera.estimate(seen(texture, ground_truth)), ground_truth) < 0.5
+    assert corner_error(camera.estimate(view_of(texture, ground_truth)), ground_truth) < 0.5
 
 
 @pytest.mark.filterwarnings("error")
@@ -139,18 +139,18 @@ def test_boxes_that_are_none_hide_nothing(texture: Image, method: str) -> None:
     odd[4], odd[5, 2:] = [200, 200, 100, 100], 1e300
     camera, plain = CameraMotion(CameraConfig(method)), CameraMotion(CameraConfig(method))
     for affine in (moved(), moved(shift=(4.0, -3.0))):
-        image = seen(texture, affine)
+        image = view_of(texture, affine)
         np.testing.assert_array_equal(camera.estimate(image, odd), plain.estimate(image))
     assert camera.failures == 0
 
 
 def test_another_size_and_reset_start_anew(texture: Image) -> None:
     camera = CameraMotion(CameraConfig("sparse_flow"))
-    camera.estimate(seen(texture, moved()))
+    camera.estimate(view_of(texture, moved()))
     np.testing.assert_array_equal(camera.estimate(texture), np.eye(2, 3))
     assert camera.failures == 1
     camera.reset()
-    np.testing.assert_array_equal(camera.estimate(seen(texture, moved())), np.eye(2, 3))
+    np.testing.assert_array_equal(camera.estimate(view_of(texture, moved())), np.eye(2, 3))
     assert camera.failures == 1
 
 
@@ -163,9 +163,9 @@ def test_panning_over_the_scene(method: str) -> None:
     for index in range(40, 49):
         x = 6 * (index - 40)
         rows = boxes.boxes[boxes.frames == index] - [x, 0, x, 0]
-        found = camera.estimate(scene.image(index)[:, x : x + WIDTH], rows)
+        estimated = camera.estimate(scene.image(index)[:, x : x + WIDTH], rows)
         if index > 40:
-            assert corner_error(found, moved(shift=(-6.0, 0.0))) < 0.5
+            assert corner_error(estimated, moved(shift=(-6.0, 0.0))) < 0.5
     assert camera.failures == 0
 
 
