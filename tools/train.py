@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "sources",
     multiple=True,
     metavar="PATH",
-    help="A set of flatsort crop, a folder of images, poses.npz, digits, pendulum, sprites, … or FILE.py with a data set. Repeatable.",
+    help="Set of flatsort crop, folder of images, poses.npz, digits, pendulum, sprites, … or FILE.py (repeatable).",
 )
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the run.  [default: runs/NAME]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import time
@@ -22,7 +23,6 @@ from flatsort.tools.experiments.result_cache import Cache
 from flatsort.tools.experiments.results import SequenceInput
 from flatsort.tools.experiments.sequences import pictures_of
 from flatsort.tools.runs.open_run import require_latents, resolve
-from flatsort.tracker.pipeline import Run
 from flatsort.tools.runs.timing import Stopwatch, one_thread
 from flatsort.tracker.config import to_mapping
 from flatsort.tracker.io.mot import read_table
@@ -30,10 +30,12 @@ from flatsort.tracker.io.results import MotSink
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.latent_reuse import EmbedConfig
 from flatsort.tracker.metrics import evaluate_tables
+from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Embedder, FrameSource
 from flatsort.tracker.track_config import AutoDetectorConfig, TrackConfig
 from flatsort.tracker.types import Detections, Float, Float32, Frame
 
+LOG = logging.getLogger(__name__)
 LATENTS, RUNS = "latents", "runs"
 """Kinds of entries in the cache."""
 
@@ -146,6 +148,8 @@ def run(task: Task, cache: Cache) -> Finished:
     sequence = task.sequence
     looks = see(task, cache) if task.latents else None
     opened = _open(task, looks)
+    for note in opened.notes:
+        LOG.warning("%s: %s", sequence.name, note)
     stopwatch = Stopwatch(time.thread_time)
     with one_thread(), TemporaryDirectory(prefix="flatsort-") as folder:
         with MotSink(Path(folder) / "tracks.txt") as sink:

@@ -204,6 +204,17 @@ def test_latents_of_the_first_seed(street: Path, tmp_path: Path) -> None:
     assert shapes == [(len(each), 384) for each in found.sequences["street"].detections]
 
 
+def test_a_checkpoint_without_calibration_is_said(
+    street: Path, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ae.safetensors"
+    checkpoint.save(path, tiny_models.model(), Card())
+    for embedder in (weights, path):
+        run(plan(config("flat_vhp_vae_sort", f"embedder={embedder}"), sequence(street)), Cache(tmp_path / "cache"))
+    (note,) = [record.getMessage() for record in caplog.records]
+    assert note.startswith(f"street: {path}: the checkpoint has no calibration of its distances; ")
+
+
 def test_one_seed_after_the_other(street: Path, tmp_path: Path) -> None:
     for seed in (7, 9):
         checkpoint.save(tmp_path / f"ae_{seed}.safetensors", tiny_models.model(seed=seed), Card())
