@@ -1,4 +1,4 @@
-"""Equidistance contours over log magnification of 2-D latent spaces: round and evenly sized means flat."""
+"""Equidistance contours over log magnification of 2-D latent spaces: circles of one size show a flat space."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 CELLS, LEAST_CELLS = 88, 16
-"""Of the grid along its longer and at least along its shorter side."""
+"""Cells of the grid along its longer side, and at least along its shorter one."""
 MARGIN = 0.12
-"""Beyond the encoded samples, as a share of the longer side."""
+"""Margin around the encoded samples, as a share of the longer side."""
 CENTRES = 6
 RINGS = 4
 SHADES = 15
-LIMIT = 3.0
-"""Colours end where the volume is e³ times what it is in the mean, or e⁻³ of it."""
+GREATEST_MAGNIFICATION = 3.0
+"""Ends of the colour map, nats: a volume of e³ or e⁻³ times the median one."""
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class LatentPlane:
     """A 2-D latent space on a grid.
 
     Attributes
@@ -41,7 +41,7 @@ class Plane:
     graph : LatentGraph
         Over the grid, with Riemannian lengths.
     magnification : float64 [h w]
-        ½ log det G minus its median at the samples, nats: how much more the decoder enlarges here than there.
+        ½ log det G minus its median at the samples, nats.
     scale : float
         √c² at the samples.
     """
@@ -52,7 +52,7 @@ class Plane:
     scale: float
 
 
-def plane(shown: EncodedSamples) -> Plane:
+def latent_plane(encoded: EncodedSamples) -> LatentPlane:
     """The metric of a model with two latent dimensions on a grid around its latents.
 
     Raises
@@ -60,33 +60,33 @@ def plane(shown: EncodedSamples) -> Plane:
     ValueError
         If the latent space has another dimension.
     """
-    if shown.latents.shape[1] != 2:
-        raise ValueError(f"contours: expected 2 latent dimensions, got {shown.latents.shape[1]} ({shown.name})")
-    latents = shown.latents.double().numpy()
+    if encoded.latents.shape[1] != 2:
+        raise ValueError(f"contours: expected 2 latent dimensions, got {encoded.latents.shape[1]} ({encoded.name})")
+    latents = encoded.latents.double().numpy()
     low, high = latents.min(0), latents.max(0)
     long = max(float((high - low).max()), 1e-6) * (1 + 2 * MARGIN)
     middle, sides = (low + high) / 2, np.maximum(high - low + 2 * MARGIN * (high - low).max(), long / 5)
     counts = np.maximum(np.rint(CELLS * sides / long).astype(int), LEAST_CELLS)
     x, y = (np.linspace(m - s / 2, m + s / 2, n) for m, s, n in zip(middle, sides, counts, strict=True))
     nodes = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    tensors = metric_tensor(shown.model.observe, torch.from_numpy(nodes.astype(np.float32)), chunk=512)
-    at_samples = metric_tensor(shown.model.observe, shown.latents, chunk=512)
+    tensors = metric_tensor(encoded.model.observe, torch.from_numpy(nodes.astype(np.float32)), chunk=512)
+    at_samples = metric_tensor(encoded.model.observe, encoded.latents, chunk=512)
     scale = float(at_samples.diagonal(dim1=1, dim2=2).mean())
     relative = log_magnification(tensors) - log_magnification(at_samples).median()
-    graph = grid_graph(shown.model.observe, (x, y), tensors.numpy())
-    return Plane((x, y), graph, relative.reshape(len(y), len(x)).numpy(), np.sqrt(scale))
+    graph = grid_graph(encoded.model.observe, (x, y), tensors.numpy())
+    return LatentPlane((x, y), graph, relative.reshape(len(y), len(x)).numpy(), np.sqrt(scale))
 
 
 def metric_figure(models: Sequence[EncodedSamples], colours: Colours, seed: int = 0) -> Figure:
-    """A panel a model: rings of equal distance around some samples and shortest paths between these.
+    """A panel per model: rings of equal distance around some samples, and shortest paths between these.
 
-    Rings have the same distances in every panel as shares of the plane's size times c, so that those of an isometric
-    decoder are circles of the same size in all.
+    The distances of the rings are the same shares of the plane's size times c in every panel, so that an isometric
+    decoder has circles of the same size in all panels.
 
     Raises
     ------
     ValueError
-        See `plane`.
+        See `latent_plane`.
 
     References
     ----------
@@ -94,48 +94,54 @@ def metric_figure(models: Sequence[EncodedSamples], colours: Colours, seed: int 
     """
     from matplotlib.figure import Figure
 
-    planes = [plane(shown) for shown in models]
-    widths = [np.ptp(one.axes[0]) / np.ptp(one.axes[1]) for one in planes]
+    planes = [latent_plane(encoded) for encoded in models]
+    widths = [np.ptp(plane.axes[0]) / np.ptp(plane.axes[1]) for plane in planes]
     figure = Figure(figsize=(4.2 * sum(widths) + 0.7 * len(models) + 1.2, 5.0), layout="constrained")
     panels = figure.subplots(1, len(models), squeeze=False, width_ratios=widths)[0]
-    for axes, shown, drawn in zip(panels, models, planes, strict=True):
-        image = _draw(axes, shown, drawn, colours, seed)
+    for axes, encoded, plane in zip(panels, models, planes, strict=True):
+        image = _draw(axes, encoded, plane, colours, seed)
     label = "log magnification, nats above the median at samples"
     figure.colorbar(image, ax=list(panels), label=label, extend="both", shrink=0.8)
     colours.legend(figure)
     return figure
 
 
-def _draw(axes: Axes, shown: EncodedSamples, drawn: Plane, colours: Colours, seed: int) -> AxesImage:
+def _draw(axes: Axes, encoded: EncodedSamples, plane: LatentPlane, colours: Colours, seed: int) -> AxesImage:
     from matplotlib import colormaps
 
-    x, y = drawn.axes
+    x, y = plane.axes
     extent = (x[0], x[-1], y[0], y[-1])
     steps = colormaps["PuOr_r"].resampled(SHADES)
     image = axes.imshow(
-        drawn.magnification, origin="lower", extent=extent, cmap=steps, vmin=-LIMIT, vmax=LIMIT, alpha=0.8
+        plane.magnification,
+        origin="lower",
+        extent=extent,
+        cmap=steps,
+        vmin=-GREATEST_MAGNIFICATION,
+        vmax=GREATEST_MAGNIFICATION,
+        alpha=0.8,
     )
-    latents = shown.latents.double().numpy()
+    latents = encoded.latents.double().numpy()
     axes.scatter(latents[:, 0], latents[:, 1], s=4, c=colours.of_rows, linewidths=0)
-    centres = _centres(latents, drawn.graph, seed)
-    size = float(np.hypot(x[-1] - x[0], y[-1] - y[0])) * drawn.scale
+    centres = _centres(latents, plane.graph, seed)
+    size = float(np.hypot(x[-1] - x[0], y[-1] - y[0])) * plane.scale
     levels = (np.arange(RINGS) + 1) * size / 36
-    for distances in drawn.graph.distances(centres):
+    for distances in plane.graph.distances(centres):
         field = np.nan_to_num(distances.reshape(len(y), len(x)), posinf=1e9)
         axes.contour(x, y, field, levels=levels, colors="k", linewidths=0.7)
     for centre in centres[1:]:
-        axes.plot(*drawn.graph.path(int(centres[0]), int(centre)).T, color="C3", linewidth=1.0, linestyle="--")
-    axes.set(title=shown.name, xlabel="z1", ylabel="z2", xlim=extent[:2], ylim=extent[2:])
+        axes.plot(*plane.graph.path(int(centres[0]), int(centre)).T, color="C3", linewidth=1.0, linestyle="--")
+    axes.set(title=encoded.name, xlabel="z1", ylabel="z2", xlim=extent[:2], ylim=extent[2:])
     axes.set_aspect("equal")
     return image
 
 
 def _centres(latents: Float, graph: LatentGraph, seed: int) -> Int:
-    """Nodes of the grid nearest to the samples in the midst of clusters."""
+    """Nodes of the grid nearest to the central samples of clusters."""
     from sklearn.cluster import KMeans
 
     clusters = min(CENTRES, len(np.unique(latents, axis=0)))
     means = KMeans(clusters, n_init=1, random_state=seed).fit(latents).cluster_centers_
-    # a mean may lie where there are no samples
+    # there may be no samples near a mean
     members = latents[np.argmin(np.linalg.norm(means[:, None] - latents, axis=2), axis=1)]
     return np.unique(np.argmin(np.linalg.norm(members[:, None] - graph.nodes, axis=2), axis=1))

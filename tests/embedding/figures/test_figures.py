@@ -69,7 +69,7 @@ def test_colours_by_what_is_known() -> None:
 def test_the_plane_of_a_flat_model() -> None:
     """Covers all latents; magnification is even, and equal distances lie on circles."""
     shown = show(linear(2, 21), walker(60, 0))
-    plane = metric_contours.plane(shown)
+    plane = metric_contours.latent_plane(shown)
     x, y = plane.axes
     assert x[0] < shown.latents[:, 0].min()
     assert y[-1] > shown.latents[:, 1].max()
@@ -86,15 +86,15 @@ def test_the_plane_survives_latents_on_a_line_and_at_a_point() -> None:
     for factor in (0.0, 1e-3):
         shown = show(linear(2, 21), walker(60, 0))
         shown.latents[:, 1] *= factor
-        plane = metric_contours.plane(shown)
+        plane = metric_contours.latent_plane(shown)
         assert min(len(axis) for axis in plane.axes) >= metric_contours.LEAST_CELLS
     shown.latents[:] = 1.0
-    assert np.isfinite(metric_contours.plane(shown).magnification).all()
+    assert np.isfinite(metric_contours.latent_plane(shown).magnification).all()
 
 
 def test_contours_need_two_dimensions() -> None:
     with pytest.raises(ValueError, match=r"expected 2 latent dimensions, got 3 \(model\)"):
-        metric_contours.plane(show(linear(3, 21), walker(20, 0)))
+        metric_contours.latent_plane(show(linear(3, 21), walker(20, 0)))
 
 
 def test_metric_figure_has_a_panel_for_every_model() -> None:
