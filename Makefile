@@ -3,14 +3,26 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --editable
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: demo test lint clean
+.PHONY: demo test check lint lint-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/flatsort demo
 
-test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+# All checks and all tests.
+test: lint-check
+	$(PYTEST)
+
+# All checks and the quick tests.
+check: lint-check
+	$(PYTEST) -m "not slow"
+
+lint-check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format .
