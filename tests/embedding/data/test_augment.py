@@ -56,7 +56,7 @@ def test_off_gives_an_equal_copy(samples: Tensor) -> None:
     assert out.data_ptr() != samples.data_ptr()
 
 
-def test_noise_decides() -> None:
+def test_the_generator_decides() -> None:
     assert torch.equal(augment(images(), ALL, RandomGenerator(3, 4)), augment(images(), ALL, RandomGenerator(3, 4)))
     assert not torch.equal(augment(images(), ALL, RandomGenerator(3, 4)), augment(images(), ALL, RandomGenerator(3, 5)))
 
@@ -89,7 +89,7 @@ def test_mirror() -> None:
     assert torch.equal(some[~swapped], samples[~swapped])
 
 
-def test_shift_moves_the_picture_and_continues_its_border() -> None:
+def test_shift_moves_the_image_and_repeats_its_border() -> None:
     ramp = (torch.arange(64) / 64).repeat(50, 1, 4, 1)
     out = augment(ramp, AugmentConfig(shift=0.25), RandomGenerator(0))
     offsets = (out - ramp)[:, 0, 0, 24:40]  # far from the border, a shift of a ramp adds a constant
@@ -150,7 +150,7 @@ def test_an_occluder_is_a_rectangle_of_the_next_sample() -> None:
         assert torch.equal(out[row][:, box[0], box[1]], samples[row - 1][:, box[0], box[1]])
 
 
-def test_an_occluder_lies_inside_of_the_picture() -> None:
+def test_an_occluder_lies_inside_of_the_image() -> None:
     marked = torch.arange(1, 201)[:, None, None, None] / 200 + torch.zeros(200, 1, 20, 10)
     out = augment(marked, AugmentConfig(occlusion=1, occluder=0.1), RandomGenerator(0))
     sizes = (out != marked).sum((1, 2, 3))

@@ -40,7 +40,7 @@ def test_every_other_view_is_as_likely() -> None:
     assert np.abs(counts[counts > 0] - draws / 4).max() < 5 * np.sqrt(draws * 3 / 16)
 
 
-def test_noise_decides_and_processes_share_it() -> None:
+def test_the_generator_decides_and_processes_share_it() -> None:
     views = TrackletViews(tracked([0, 1] * 20))
     rows = np.arange(40)
     alone = views.partner(rows, RandomGenerator(7, "views"))

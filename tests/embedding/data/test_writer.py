@@ -46,7 +46,7 @@ def test_a_count_of_more_digits_than_at_the_start_fits_the_header(tmp_path: Path
     assert (data.samples == 1).all()
 
 
-def test_numbers_of_sources_do_not_meet(tmp_path: Path) -> None:
+def test_identities_of_sources_are_kept_apart(tmp_path: Path) -> None:
     with SetWriter(tmp_path) as writer:
         for _ in range(3):
             writer.begin_source()

@@ -13,8 +13,9 @@ import torch
 
 from flatsort.embedding import checkpoint
 from flatsort.embedding.data.sample_set import SampleSet
+from flatsort.embedding.devices import find_device
 from flatsort.embedding.training import distributed
-from flatsort.embedding.training.distributed import Group
+from flatsort.embedding.training.distributed import Group, join
 from flatsort.embedding.training.loop import train
 from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors, weights
 
@@ -25,8 +26,8 @@ has statistics of a batch that each process takes from its own rows."""
 SHARED = """
 import sys
 from pathlib import Path
-from embedding.training.distributed import join
-from embedding.training.loop import train
+from flatsort.embedding.training.distributed import join
+from flatsort.embedding.training.loop import train
 from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors
 with join("cpu") as group:
     assert group.world == 2
@@ -87,3 +88,28 @@ def test_a_batch_must_be_shared_evenly(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(distributed, "join", lambda _: nullcontext(Group(torch.device("cpu"), 0, 3)))
     with pytest.raises(ValueError, match="batch: expected a multiple of the 3 processes, got 8"):
         train(config("ae"), vectors(), tmp_path)
+
+
+def test_devices() -> None:
+    assert find_device("cpu").type == "cpu"
+    assert find_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for word in ("gpu", "meta"):
+        with pytest.raises(ValueError, match=f"device: expected auto, cpu, cuda or cuda:NUMBER, got '{word}'"):
+            find_device(word)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no CUDA device"):
+            find_device("cuda")
+
+
+def test_a_gpu_beyond_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for word, index in (("cuda:2", None), ("cuda", 2), ("auto", 2)):
+        with pytest.raises(ValueError, match=r"device: expected cuda:0 to cuda:1 .*, got cuda:2"):
+            find_device(word, index)
+
+
+def test_one_process_is_a_group() -> None:
+    with join("cpu") as group, group.first():
+        assert group.main
+        assert group.mean(torch.tensor(3.0)) == 3

@@ -75,7 +75,7 @@ def test_a_run_learns_and_leaves_its_files(tmp_path: Path) -> None:
     assert not set(watch.run.rows) & set(watch.run.held_out)
 
 
-def test_pictures(tmp_path: Path) -> None:
+def test_figures(tmp_path: Path) -> None:
     data = images()
     train(
         config("vhp_vae", "figures=true", "eval_every=24", "augment.occlusion=1", "model.shape=[1,8,8]", data=data),
@@ -91,7 +91,7 @@ def test_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "losses.png").is_file()
 
 
-def test_no_grids_of_vectors(tmp_path: Path) -> None:
+def test_vectors_have_no_image_grids(tmp_path: Path) -> None:
     train(config("ae", "figures=true", "steps=4"), vectors(), tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"losses.png"}
 

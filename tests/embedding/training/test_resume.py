@@ -68,7 +68,7 @@ def test_interrupted_equals_unbroken_for_images(model: str, tmp_path: Path) -> N
     assert same(weights(tmp_path / "unbroken"), weights(tmp_path / "broken"))
 
 
-def test_early_stop_is_the_same_after_an_interruption(tmp_path: Path) -> None:
+def test_early_stopping_is_the_same_after_an_interruption(tmp_path: Path) -> None:
     data = vectors()
     settings = config("vae", "patience=2", "eval_every=1", "lr=1", "steps=40", "ema=0", data=data)
     path = train(settings, data, tmp_path / "unbroken")
@@ -85,8 +85,8 @@ def test_early_stop_is_the_same_after_an_interruption(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from embedding.training.loop import train
-from tests.embedding.training.small import config, vectors
+from flatsort.embedding.training.loop import train
+from tests.embedding.training.small_runs import config, vectors
 train(config("flat_vhp_vae", "steps=60", "save_every=3"), vectors(), Path(sys.argv[1]), resume=True)
 """
 
@@ -99,6 +99,7 @@ def test_killed_at_a_random_moment_equals_unbroken(tmp_path: Path) -> None:
         while process.poll() is None and not training_state.files(out):
             time.sleep(0.005)
         time.sleep(random.uniform(0, 0.5))  # any moment is to do
+        assert process.poll() in (None, 0), "the process ended by itself with an error"
         process.send_signal(signal.SIGKILL)
     train(settings, vectors(), out, resume=True)
     assert same(weights(tmp_path / "unbroken"), weights(out))
@@ -154,3 +155,14 @@ def test_two_states_stay(tmp_path: Path) -> None:
     ]
     header = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert header["step"] == 24
+
+
+def test_differences_of_configs_are_named() -> None:
+    old = {"a": 1, "b": {"c": 2, "d": [1]}, "e": None}
+    assert training_state.differences(old, old) == []
+    new = {"a": 1, "b": {"c": 3, "d": [2]}, "f": 1}
+    assert training_state.differences(old, new) == [
+        "b.c was 2 and is 3",
+        "b.d was [1] and is [2]",
+        "f was None and is 1",
+    ]
