@@ -62,7 +62,7 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="session")
 def sequence(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scene as a MOTChallenge sequence without pictures."""
+    """The scene as a MOTChallenge sequence without images."""
     folder = tmp_path_factory.mktemp("data") / "square"
     write_sequence(scene, folder)
     return folder
