@@ -129,12 +129,12 @@ class Scene:
 
     def _figures(self, index: int) -> list[tuple[int, float, Figure]]:
         """Number, distance from the camera and figure of every person in a frame."""
-        made = []
+        figures = []
         for number in self._visible[index - 1]:
             outfit, way = self._people[number]
             pose = way.pose(index - 1)
-            made.append((number, pose.away, draw(outfit, pose, self._view)))
-        return made
+            figures.append((number, pose.away, draw(outfit, pose, self._view)))
+        return figures
 
     def _shaded(self, index: int) -> Image:
         """Draw the background with the people's shadows."""
@@ -151,11 +151,11 @@ class Scene:
 
     def _ordered(self, index: int, *, hard: bool) -> list[tuple[int, Figure | None, Sprite]]:
         """People and things, farthest first: number + 1 and figure of a person (0 and None for a thing), sprite."""
-        made: list[tuple[float, int, Figure | None, Sprite]] = [(t.away, 0, None, t.sprite) for t in self._things]
+        layers: list[tuple[float, int, Figure | None, Sprite]] = [(t.away, 0, None, t.sprite) for t in self._things]
         for number, away, figure in self._figures(index):
-            made.append((away, number + 1, figure, figure.silhouette() if hard else figure.sprite()))
-        made.sort(key=lambda item: -item[0])
-        return [(identity, figure, sprite) for _, identity, figure, sprite in made]
+            layers.append((away, number + 1, figure, figure.silhouette() if hard else figure.sprite()))
+        layers.sort(key=lambda item: -item[0])
+        return [(identity, figure, sprite) for _, identity, figure, sprite in layers]
 
     @cached_property
     def _ground_truth(self) -> SceneGroundTruth:

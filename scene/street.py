@@ -158,10 +158,10 @@ def _shade(canvas: Image, view: View, base: int, generator: np.random.Generator)
 def things(view: View, generator: np.random.Generator) -> list[Thing]:
     """Trees, a lamp and an advertising column."""
     fine = View(view.width * FINE, view.height * FINE)
-    made = [_thing(fine, right, away, partial(_tree, generator, size)) for right, away, size in _TREES]
-    made.append(_thing(fine, *_POLES[2][:2], _lamp))
-    made.append(_thing(fine, *_POLES[3][:2], _column))
-    return [thing for thing in made if thing.sprite.pixels.size]
+    all_things = [_thing(fine, right, away, partial(_tree, generator, size)) for right, away, size in _TREES]
+    all_things.append(_thing(fine, *_POLES[2][:2], _lamp))
+    all_things.append(_thing(fine, *_POLES[3][:2], _column))
+    return [thing for thing in all_things if thing.sprite.pixels.size]
 
 
 Painter = Callable[[Image, View, float, float], None]

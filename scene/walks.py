@@ -59,21 +59,21 @@ def walks(
     seed : sequence of int
         A path depends on the seed, the person's number and the paths of the people before.
     """
-    made: list[Walk] = []
+    paths: list[Walk] = []
     posts = [np.broadcast_to(np.array(place), (frames, 2)) for place in obstacles]
     for number in range(people):
         generator = np.random.default_rng([*seed, number])
         best, best_gap = None, -1.0
         for _ in range(40):
-            walk = _beside(made[-1], generator) if number % 5 == 4 else _alone(frames, fps, view, generator)
-            gap = _gap(walk, [other.places for other in made] + posts, view)
+            walk = _beside(paths[-1], generator) if number % 5 == 4 else _alone(frames, fps, view, generator)
+            gap = _gap(walk, [other.places for other in paths] + posts, view)
             if gap > best_gap:
                 best, best_gap = walk, gap
             if gap > APART:
                 break
         if best is not None:
-            made.append(best)
-    return made
+            paths.append(best)
+    return paths
 
 
 def _gap(walk: Walk, others: Sequence[Float], view: View) -> float:

@@ -154,8 +154,8 @@ def drawable(boxes: Float) -> Bool:
 def _labels(tracks: Tracks, names: Sequence[str], scores: bool) -> list[str]:
     labels = [str(track) for track in tracks.ids.tolist()]
     if names:
-        kinds = (names[kind] if 0 <= kind < len(names) else str(kind) for kind in tracks.classes.tolist())
-        labels = [f"{label} {kind}" for label, kind in zip(labels, kinds, strict=True)]
+        classes = (names[index] if 0 <= index < len(names) else str(index) for index in tracks.classes.tolist())
+        labels = [f"{label} {name}" for label, name in zip(labels, classes, strict=True)]
     if scores:
         labels = [f"{label} {score:.2f}" for label, score in zip(labels, tracks.scores.tolist(), strict=True)]
     return labels

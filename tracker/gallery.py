@@ -164,7 +164,7 @@ class Gallery:
         """
         new = self._to_storage(latents)
         t, n, (_, k, width) = len(self._count), len(latents), self._latents.shape
-        least = np.empty((n, t), self._storage.offset_dtype)
+        smallest = np.empty((n, t), self._storage.offset_dtype)
         if not t:
             return np.empty((0, n))
         remembered, offsets = self._latents[:t].reshape(t * k, width), self._offsets[:t].ravel()
@@ -172,8 +172,8 @@ class Gallery:
         for start in range(0, n, block):
             part = slice(start, start + block)
             compared = self._storage.compare(new[part], remembered, offsets)
-            compared.reshape(-1, t, k).min(axis=2, out=least[part])
-        return self._storage.distances(new, least).T
+            compared.reshape(-1, t, k).min(axis=2, out=smallest[part])
+        return self._storage.distances(new, smallest).T
 
     def _grow(self, tracks: int, each: int, width: int) -> None:
         """Make the arrays large enough for so many tracks with so many latents each; sizes at least double."""

@@ -296,8 +296,8 @@ class SortTracker:
 
     def _start(self, free: Int, problem: AssociationProblem, inputs: Int, clear: Bool) -> None:
         """Start tracks at those of the ``free`` detections whose score is high enough."""
-        detections, least = problem.detections, self.config.lifecycle.birth_score
-        free = free if least is None else free[detections.scores[free] >= least]
+        detections, min_score = problem.detections, self.config.lifecycle.birth_score
+        free = free if min_score is None else free[detections.scores[free] >= min_score]
         if not len(free):
             return
         started = self._motion.start(problem.measured.take(free, axis=1))

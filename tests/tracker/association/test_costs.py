@@ -109,7 +109,7 @@ def test_a_registered_cost_and_gate_are_used_by_stages_and_need_no_other_change(
             return np.ones((len(problem.boxes), 1)) * (1 - problem.detections.scores), 0.5
 
         boxes = np.array([[0.0, 0, 40, 100], [200, 0, 240, 100]])
-        detections = Detections.of([[240.0, 0, 280, 100], [41, 0, 81, 100], [1, 0, 41, 100]], [0.9, 0.9, 0.1])
+        detections = Detections.of([[240.0, 0, 280, 100], [41.0, 0, 81, 100], [1.0, 0, 41, 100]], [0.9, 0.9, 0.1])
         stage = StageConfig(cost="centre_distance", gates=("low_score",), threshold=45.0)
         assert stage.uses_latents
         matched, _ = associate({"near": stage}, problem_of(boxes, detections, None))
