@@ -14,7 +14,7 @@ from flatsort.tools.__main__ import main
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     """What a command left: exit code, standard output, standard error."""
 
     code: int
@@ -31,10 +31,10 @@ class Done:
         return lines[0]
 
 
-Flatsort = Callable[..., Done]
+Flatsort = Callable[..., CommandResult]
 
 
-def rows(path: Path) -> list[list[float]]:
+def read_rows(path: Path) -> list[list[float]]:
     """Numbers of a file of comma-separated rows."""
     return [[float(x) for x in line.split(",")] for line in path.read_text().splitlines()]
 
@@ -43,13 +43,13 @@ def rows(path: Path) -> list[list[float]]:
 def flatsort(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Flatsort:
     """Run ``flatsort ARGUMENTS`` and give back what it left."""
 
-    def run(*arguments: str | Path) -> Done:
+    def run(*arguments: str | Path) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["flatsort", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main()
         out, err = capsys.readouterr()
-        return Done(int(end.value.code or 0), out, err)
+        return CommandResult(int(end.value.code or 0), out, err)
 
     return run
 

@@ -17,7 +17,7 @@ from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.tools.experiments import runner
 from flatsort.tools.experiments.finished_run import Finished
 from flatsort.tracker.metrics import evaluate
-from tests.e2e.conftest import Done, Flatsort
+from tests.e2e.conftest import CommandResult, Flatsort
 from tests.embedding import tiny_models
 from tests.tools.experiments import street_sequences
 
@@ -38,7 +38,7 @@ def bench(flatsort: Flatsort, streets: Path, tmp_path: Path, monkeypatch: pytest
     """Run the verb on some sequences of the data, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str | Path, names: str = "*") -> Done:
+    def run(*arguments: str | Path, names: str = "*") -> CommandResult:
         return flatsort("benchmark", "--data", f"{streets}/{names}", "--out", "out", *arguments, *FAST)
 
     return run

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from flatsort.tracker.io.mot import read_table
-from tests.e2e.conftest import Flatsort, rows
+from tests.e2e.conftest import Flatsort, read_rows
 
 
 def test_a_sequence_is_tracked_without_reading_an_image(
@@ -23,7 +23,7 @@ def test_a_sequence_is_tracked_without_reading_an_image(
         monkeypatch.setattr(cv2, name, None)
     done = flatsort("track", sequence, "--out", tmp_path)
     assert done.code == 0, done.err
-    found = rows(tmp_path / "demo.txt")
+    found = read_rows(tmp_path / "demo.txt")
     assert {len(r) for r in found} == {10}
     assert {r[0] for r in found} <= set(range(1, 61))
     assert len({(r[0], r[1]) for r in found}) == len(found) > 100
@@ -91,8 +91,8 @@ def test_a_printed_config_is_a_config(flatsort: Flatsort, sequence: Path, tmp_pa
 
 def test_boxes_of_the_detector_are_those_of_the_file(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
     assert flatsort("track", sequence, "--boxes", "detector", "--out", tmp_path).code == 0
-    given = {tuple(r[2:6]) for r in rows(sequence / "det" / "det.txt")}
-    assert all(tuple(r[2:6]) in given for r in rows(tmp_path / "demo.txt"))
+    given = {tuple(r[2:6]) for r in read_rows(sequence / "det" / "det.txt")}
+    assert all(tuple(r[2:6]) in given for r in read_rows(tmp_path / "demo.txt"))
 
 
 def test_smooth_takes_a_method(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_smooth_takes_a_method(flatsort: Flatsort, sequence: Path, tmp_path: Pat
 def test_smoothing_fills_gaps_with_one_row_an_id_and_frame(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:
     flatsort("track", sequence, "--out", tmp_path / "raw")
     assert flatsort("track", sequence, "--smooth", "smooth.max_gap=30", "--out", tmp_path / "smooth").code == 0
-    raw, smooth = rows(tmp_path / "raw" / "demo.txt"), rows(tmp_path / "smooth" / "demo.txt")
+    raw, smooth = read_rows(tmp_path / "raw" / "demo.txt"), read_rows(tmp_path / "smooth" / "demo.txt")
     keys = [(r[0], r[1]) for r in smooth]
     assert len(set(keys)) == len(keys) > len(raw)
     assert keys == sorted(keys)
@@ -138,7 +138,7 @@ def test_explanations_follow_a_track_from_its_birth_to_its_death(flatsort: Flats
     always = [f"{f},-1,500,10,40,80,0.9\n" for f in range(1, 61)]
     det.write_text("".join(always + [f"{f},-1,10,10,40,80,0.9\n" for f in range(10, 31)]))
     assert flatsort("track", det, "--tracker", "sort", "--explain", "id:2", "--out", tmp_path).code == 0
-    assert {int(r[0]) for r in rows(tmp_path / "two.txt") if r[1] == 2} == set(range(13, 31))
+    assert {int(r[0]) for r in read_rows(tmp_path / "two.txt") if r[1] == 2} == set(range(13, 31))
     with (tmp_path / "two.explain.csv").open() as file:
         pairs = list(csv.DictReader(file))
     assert {int(p["frame"]) for p in pairs} == set(range(11, 33))  # unconfirmed, alive, and the misses that ended it
@@ -200,7 +200,7 @@ def test_frames_without_detections_and_a_stream_of_none(flatsort: Flatsort, tmp_
     det = tmp_path / "gaps.txt"
     det.write_text("".join(f"{f},-1,10,10,40,80,0.9\n" for f in (*range(1, 10), *range(50, 60))))
     assert flatsort("track", det, "--tracker", "sort", "--out", tmp_path).code == 0
-    assert {r[1] for r in rows(tmp_path / "gaps.txt")} == {1.0, 2.0}
+    assert {r[1] for r in read_rows(tmp_path / "gaps.txt")} == {1.0, 2.0}
     det.write_text("")
     assert "gaps.txt: expected at least one row" in flatsort("track", det, "--out", tmp_path).sentence
     (tmp_path / "seq" / "det").mkdir(parents=True)

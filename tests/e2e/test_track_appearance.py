@@ -20,7 +20,7 @@ from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.images import read_image
 from flatsort.tracker.io.mot import read_detections
 from flatsort.tracker.types import Float, Float32, Image
-from tests.e2e.conftest import Flatsort, rows
+from tests.e2e.conftest import Flatsort, read_rows
 from tests.e2e.test_readme import tiny_osnet
 from tests.embedding import tiny_models
 from tests.tracker.io.test_live import Device, live
@@ -71,11 +71,11 @@ def test_the_default_tracker_looks_and_smooths_without_a_word(
     config = yaml.safe_load((tmp_path / "smooth" / "demo.config.yaml").read_text())
     assert (config["embedder"], config["offline"]) == ("flat_vhp_vae", True)
     assert config["appearance"]["prior"] > 0  # the threshold in the header of the checkpoint
-    smooth, raw, seen = (rows(tmp_path / name / "demo.txt") for name in ("smooth", "raw", "seen"))
+    smooth, raw, seen = (read_rows(tmp_path / name / "demo.txt") for name in ("smooth", "raw", "seen"))
     assert {r[1] for r in smooth} == {r[1] for r in raw} == {r[1] for r in seen}
     assert sum(r[0] == BLIND[1] for r in smooth) > 0 == sum(r[0] == BLIND[1] for r in raw)
     assert not {tuple(r[:6]) for r in smooth} & {tuple(r[:6]) for r in raw}
-    given = {tuple(r[2:6]) for r in rows(pictured / "det" / "det.txt")}
+    given = {tuple(r[2:6]) for r in read_rows(pictured / "det" / "det.txt")}
     assert sum(tuple(r[2:6]) in given for r in seen) > 0.8 * len(seen)  # the others are missed ones, predicted
     assert not any(tuple(r[2:6]) in given for r in smooth)
     assert all(p["latent"] for p in explained(tmp_path / "smooth"))
@@ -139,7 +139,7 @@ def test_skipping_sure_boxes_changes_next_to_nothing(flatsort: Flatsort, picture
         written = yaml.safe_load((tmp_path / every / "demo.config.yaml").read_text())
         calls.append(written["embed"]["every"])
     assert calls == [1, "auto", 4]
-    found = {every: {(r[0], r[1]): r[2:6] for r in rows(tmp_path / every / "demo.txt")} for every in ("1", "auto")}
+    found = {every: {(r[0], r[1]): r[2:6] for r in read_rows(tmp_path / every / "demo.txt")} for every in ("1", "auto")}
     both = found["1"].keys() & found["auto"].keys()
     alike = [key for key in both if np.allclose(found["1"][key], found["auto"][key], atol=1.0)]
     assert len(alike) > 0.95 * max(map(len, found.values()))
@@ -182,7 +182,7 @@ def test_where_few_pictures_are_absent_the_others_are_looked_at(
 ) -> None:
     done = flatsort("track", thinned(pictured, tmp_path / "most", 50), "--embedder", "pixels", "--out", tmp_path)
     assert (done.code, done.err) == (0, "")
-    assert max(r[0] for r in rows(tmp_path / "demo.txt")) <= 51
+    assert max(r[0] for r in read_rows(tmp_path / "demo.txt")) <= 51
 
 
 def test_without_pictures_the_default_falls_back_and_a_named_tracker_does_not(
@@ -257,7 +257,7 @@ def test_ctrl_c_before_smoothing_keeps_the_frames_so_far_smoothed(
     done = flatsort("track", pictured, "--video", "--timing", "--out", tmp_path)
     assert done.code == 130
     assert f"its frames so far are in {tmp_path / 'demo.partial.txt'}" in done.err
-    kept = rows(tmp_path / "demo.partial.txt")
+    kept = read_rows(tmp_path / "demo.partial.txt")
     assert 10 < max(r[0] for r in kept) <= 16  # two calls of eight frames
     assert not (tmp_path / "demo.txt").exists()
 
@@ -294,4 +294,4 @@ def test_the_default_tracker_follows_what_background_subtraction_finds(
 ) -> None:
     done = flatsort("track", str(video), "--detector", "background", "--embedder", "pixels", "--out", str(tmp_path))
     assert done.code == 0, done.err
-    assert len({row[1] for row in rows(tmp_path / f"{video.stem}.txt")}) >= 3
+    assert len({row[1] for row in read_rows(tmp_path / f"{video.stem}.txt")}) >= 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import Flatsort, rows
+from tests.e2e.conftest import Flatsort, read_rows
 
 LEFT, RIGHT = [100, 100, 40, 90], [300, 100, 40, 90]
 LOOKS = np.eye(2)
@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def ids_on_the_left(out: Path) -> list[int]:
-    return [int(id_) for _, id_, x, *_ in rows(out / "swap.txt") if abs(x - LEFT[0]) < 5]
+    return [int(id_) for _, id_, x, *_ in read_rows(out / "swap.txt") if abs(x - LEFT[0]) < 5]
 
 
 def test_identities_follow_the_features(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:

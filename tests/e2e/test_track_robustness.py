@@ -13,7 +13,7 @@ import cv2
 import pytest
 
 from flatsort.scene import Scene
-from tests.e2e.conftest import Flatsort, rows
+from tests.e2e.conftest import Flatsort, read_rows
 
 
 def broken_video(tmp_path: Path) -> Path:
@@ -146,4 +146,4 @@ def test_ctrl_c_keeps_what_is_finished_and_names_it(sequence: Path, tmp_path: Pa
     assert "Traceback" not in err
     names = sorted(p.name for p in (tmp_path / "out").iterdir())
     assert names == ["demo.config.yaml", "demo.txt", "long.config.yaml", "long.partial.txt"]
-    assert len(rows(tmp_path / "out" / "long.partial.txt")) > 100
+    assert len(read_rows(tmp_path / "out" / "long.partial.txt")) > 100
