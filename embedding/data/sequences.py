@@ -134,7 +134,7 @@ def rows_by_sequence(data: SampleSet, rows: Int) -> tuple[Int, Int]:
     if len(twice):
         raise ValueError(
             f"data: expected one sample a frame of a sequence, got two of frame {frame[twice[0]]} "
-            "(of people, flatsort crop --views tracklets tells who is who from frame to frame)"
+            "(flatsort crop --views tracklets links the crops of one object from frame to frame)"
         )
     return rows, np.concatenate([[0], np.flatnonzero(new) + 1])
 

@@ -1,4 +1,4 @@
-"""How well distances between latents tell one object from others: ranks, mAP, ROC, thresholds for a tracker.
+"""Retrieval: how well distances between latents separate objects (rank-k, mAP, ROC), and calibration of thresholds.
 
 >>> from flatsort.embedding.retrieval import Labels, rank
 >>> rank(latents, Labels.of(len(latents), identity=identity, frame=frame, sequence=sequence), "frames").rank(1)

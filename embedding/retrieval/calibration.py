@@ -155,7 +155,7 @@ def calibrate_on_crops(
 
     Same: two views of one sample with a small shift, scale and gain. Different: random pairs. Both are approximations:
     views differ less than an object from frame to frame, and random pairs are of two objects only as far as the set
-    holds many. Rates below half a per cent of false matches are therefore not told.
+    holds many. Rates below half a per cent of false matches are therefore not measured.
 
     Parameters
     ----------

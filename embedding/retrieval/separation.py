@@ -89,7 +89,7 @@ class Histogram:
 class Separation:
     """Distances between samples of the same object, and between different ones.
 
-    What is computed of the two takes distances within a bin of `Histogram` for equal.
+    Distances within one bin of `Histogram` count as equal.
     """
 
     same: Histogram = field(default_factory=Histogram)

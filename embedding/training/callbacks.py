@@ -61,7 +61,7 @@ class TrainingRun:
 
 
 class Callback:
-    """Is told of the progress of a training run, in the main process only. Metrics are finite numbers by name."""
+    """Base of what follows a training run, in the main process only. Metrics are finite numbers by name."""
 
     def on_start(self, run: TrainingRun) -> None:
         """Once, before the first step."""

@@ -38,7 +38,7 @@ def train(
     device: str = "auto",
     callbacks: Sequence[Callback] = (),
 ) -> Path:
-    """Train a model and give back the path of its checkpoint, ``out/model.safetensors``.
+    """Train a model and return the path of its checkpoint, ``out/model.safetensors``.
 
     Under ``torchrun`` all processes call this and share every batch.
 
@@ -89,7 +89,7 @@ def train(
 
 
 class _TrainingLoop:
-    """One run in one process."""
+    """A training run in one process."""
 
     def __init__(self, config: TrainConfig, data: SampleSet, out: Path, group: Group) -> None:
         self.config, self.data, self.out, self.group = config, data, out, group
@@ -132,12 +132,12 @@ class _TrainingLoop:
                 return
 
     def end(self, path: Path) -> None:
-        """Tell the callbacks that the checkpoint is final."""
+        """Call ``on_end`` of the callbacks."""
         for callback in self.callbacks:
             callback.on_end(self.progress.step, path)
 
     def write_final_checkpoint(self, path: Path) -> None:
-        """Let the checkpoint's model take what is only known after training, and write it with a calibration."""
+        """Finish the checkpoint's model with statistics of all training samples, calibrate it, and write both."""
         model, card = checkpoint.load(path, self.group.device)
         with torch.no_grad():
             model.conclude(self._batches_of(self.rows))
@@ -175,7 +175,7 @@ class _TrainingLoop:
             callback.on_start(run)
 
     def _log(self) -> None:
-        """Check the losses since the last time and tell the callbacks their means."""
+        """Check that the losses since the last call are finite, and pass their means to the callbacks."""
         names = list(self._pending[0])
         table = torch.stack([torch.stack([terms[name].float() for name in names]) for terms in self._pending])
         table = self.group.mean(table).cpu()

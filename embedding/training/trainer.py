@@ -61,7 +61,7 @@ class Trainer:
             model.fit(samples.to(self.group.device))
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        """Take a step, counted from 0, and give the loss terms and the gradient's norm before clipping.
+        """Take a step, counted from 0, and return the loss terms and the gradient's norm before clipping.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Trainer:
     def evaluate(self, step: int, batches: Iterable[Tensor]) -> dict[str, float]:
         """Means of the loss terms of clean samples with the averaged weights.
 
-        The noise is the same at every evaluation. Every process computes all of it; what the main one has counts.
+        Random draws are the same at every evaluation. Every process computes all of it; the main one's result is used.
         """
         generator = RandomGenerator(self.config.seed, "evaluation", self.group.device)
         sums: dict[str, Tensor] = {}
@@ -107,7 +107,7 @@ class Trainer:
         return dict(zip(sums, means.tolist(), strict=True))
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that changes while training, for `restore`."""
+        """All tensors that change while training, for `restore`."""
         parts = {"model": self.model, "average": self._average}
         tensors = {
             f"{part}/{key}": value for part, module in parts.items() for key, value in module.state_dict().items()
@@ -115,7 +115,7 @@ class Trainer:
         return tensors | optimiser_tensors(self._optimiser)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Continue where a trainer of the same config was when it gave these tensors."""
+        """Set the state that a trainer of the same config had when `tensors` was called."""
         for part, module in {"model/": self.model, "average/": self._average}.items():
             module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
         restore_optimiser(self._optimiser, tensors)

@@ -76,7 +76,7 @@ def walker(n: int, seed: int) -> SampleSet:
 def draw_pose(angles: Float, height: int = 96, width: int = 64) -> Image:
     """Image of a pose [21] as a stick figure, seen from ahead and to the side, uint8 [height width 3], RGB.
 
-    The left arm and leg are grey, so that one can tell them from the right ones.
+    The left arm and leg are grey, to differ from the right ones.
 
     Raises
     ------
