@@ -90,7 +90,7 @@ def test_moments_of_codes(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> 
     assert "its training has not ended" in refused.sentence
 
 
-def test_walks_of_codes_and_of_numbers(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
+def test_interpolations_of_binary_and_other_latents(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
     codes = write(tmp_path / "m.safetensors", LBAEConfig(shape=[6], dim=40, net=NET), read(vectors))
     plain = write(tmp_path / "p.safetensors", AEConfig(shape=[6], dim=4, net=NET), read(vectors))
     for model, ways in ((codes, {"hyperplanes", "mixed, rounded", "mixed"}), (plain, {"straight"})):
@@ -109,7 +109,7 @@ def test_walks_of_codes_and_of_numbers(flatsort: Flatsort, tmp_path: Path, vecto
 
 
 @pytest.mark.parametrize("kind", ["lbae", "ae"])
-def test_an_attribute_is_switched(flatsort: Flatsort, tmp_path: Path, vectors: Path, kind: str) -> None:
+def test_an_attribute_is_edited(flatsort: Flatsort, tmp_path: Path, vectors: Path, kind: str) -> None:
     config = LBAEConfig(shape=[6], dim=64, net=NET) if kind == "lbae" else AEConfig(shape=[6], dim=6, net=NET)
     model, samples = build(config), read(vectors)
     if kind == "ae":  # codes that are the samples themselves
@@ -144,7 +144,7 @@ def _edit(flatsort: Flatsort, folder: Path, vectors: Path, model: Path | str, st
     assert "expected 200 rows below the header" in flatsort(*arguments, "--attribute", "first=1").sentence
 
 
-def test_words_are_attributes_and_names_of_files_are_none(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
+def test_words_are_attributes_but_file_names_are_not(flatsort: Flatsort, tmp_path: Path, vectors: Path) -> None:
     model = write(tmp_path / "m.safetensors", AEConfig(shape=[6], dim=6, net=NET), read(vectors))
     table, out = tmp_path / "words.csv", tmp_path / "out"
     rows = [f"{i:03d}.png,{('red', 'blue')[int(x > 0)]},{i % 3}" for i, x in enumerate(read(vectors)[:, 0].tolist())]

@@ -46,7 +46,7 @@ def write(path: Path, config: SymbolModelConfig) -> tuple[Path, SymbolModel]:
 
 
 @pytest.mark.parametrize("prior", [0, 1], ids=["uniform", "prior"])
-def test_there_and_back(flatsort: Flatsort, tmp_path: Path, prior: int) -> None:
+def test_images_are_compressed_and_decompressed(flatsort: Flatsort, tmp_path: Path, prior: int) -> None:
     kind = VQVAE2Config if prior else VQVAEConfig
     file, model = write(tmp_path / "m.safetensors", kind(**SETTINGS, prior_after=prior))  # type: ignore[arg-type]
     out, back = tmp_path / "out", tmp_path / "back"
@@ -82,7 +82,7 @@ def test_there_and_back(flatsort: Flatsort, tmp_path: Path, prior: int) -> None:
     assert report["psnr"] == pytest.approx(10 * np.log10(255**2 / error), abs=0.01)
 
 
-def test_the_score_of_samples_beside_real_ones(flatsort: Flatsort, tmp_path: Path) -> None:
+def test_classification_accuracy_score(flatsort: Flatsort, tmp_path: Path) -> None:
     file, model = write(tmp_path / "m.safetensors", VQVAEConfig(**SETTINGS))  # type: ignore[arg-type]
     out = tmp_path / "out"
     done = flatsort(
@@ -144,6 +144,6 @@ def test_jpeg_at_equal_size() -> None:
     assert rate_distortion.psnr(255.0**2) == pytest.approx(0, abs=1e-9)
 
 
-def test_the_scan_is_what_lies_between_header_and_end() -> None:
+def test_the_scan_is_the_data_between_header_and_end() -> None:
     data = b"\xff\xd8 tables \xff\xda" + (6).to_bytes(2, "big") + b"abcd" + b"12345" + b"\xff\xd9"
     assert rate_distortion.scan(data) == 5

@@ -74,7 +74,9 @@ def test_a_folder_keeps_its_whole_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dim", [1, 3])
-def test_other_dimensions_have_no_contours_and_say_so(flatsort: Flatsort, tmp_path: Path, dim: int) -> None:
+def test_models_of_other_dimensions_get_a_note_instead_of_contours(
+    flatsort: Flatsort, tmp_path: Path, dim: int
+) -> None:
     file = write(tmp_path / "digits.safetensors", AEConfig(shape=[1, 8, 8], dim=dim, net=NET))
     done = flatsort(
         "latent", "geometry", "--model", file, "--data", "digits", "--out", tmp_path / "out", "--points", "25"

@@ -116,7 +116,7 @@ def test_a_model_without_a_prior_says_so(flatsort: Flatsort, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("dim", [2, 3])
-def test_a_posterior_beside_the_exact_one(flatsort: Flatsort, tmp_path: Path, dim: int) -> None:
+def test_a_posterior_compared_with_the_exact_one(flatsort: Flatsort, tmp_path: Path, dim: int) -> None:
     from dataclasses import replace
 
     file, out = write(tmp_path / "m.safetensors", replace(DIGITS, dim=dim)), tmp_path / "out"

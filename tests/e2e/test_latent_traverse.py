@@ -69,9 +69,9 @@ def test_dimensions_by_importance(flatsort: Flatsort, tmp_path: Path, data: Path
     assert (tmp_path / "own" / "traverse.png").read_bytes() != (tmp_path / "out" / "traverse.png").read_bytes()
 
 
-def test_a_walk_goes_through_where_it_starts() -> None:
-    walk = traverse(torch.tensor([1.0, 2.0]), 1, 0.5, 2.0, 5)
-    assert walk.tolist() == [[1, 1], [1, 1.5], [1, 2], [1, 2.5], [1, 3]]
+def test_a_traversal_passes_its_start() -> None:
+    latents = traverse(torch.tensor([1.0, 2.0]), 1, 0.5, 2.0, 5)
+    assert latents.tolist() == [[1, 1], [1, 1.5], [1, 2], [1, 2.5], [1, 3]]
 
 
 def test_correlations_with_factors(flatsort: Flatsort, tmp_path: Path, data: Path, file: Path) -> None:

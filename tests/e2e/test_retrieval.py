@@ -1,3 +1,5 @@
+"""``flatsort retrieval`` through the command line."""
+
 from __future__ import annotations
 
 import json

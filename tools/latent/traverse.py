@@ -23,10 +23,12 @@ from flatsort.tools.latent.common import (
 @model_option
 @data_option
 @out_option
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Dimensions that are drawn.")
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Dimensions to draw.")
 @click.option("--order", type=click.Choice(["importance", "model"]), default="importance", show_default=True)
-@click.option("--reach", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True, help="In deviations.")
-@click.option("--images", type=click.IntRange(2), default=9, show_default=True, help="In a row.")
+@click.option(
+    "--reach", type=click.FloatRange(0, min_open=True), default=2.0, show_default=True, help="In standard deviations."
+)
+@click.option("--images", type=click.IntRange(2), default=9, show_default=True, help="Images in a row.")
 @click.option("--sample", type=click.IntRange(0), help="Row of --data to start from; else the mean of all latents.")
 @click.option("--points", type=click.IntRange(10), default=300, show_default=True, help="Samples to measure on.")
 @seed_option

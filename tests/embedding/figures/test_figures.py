@@ -53,7 +53,7 @@ def test_an_image_grid_has_a_label_for_every_row(tmp_path: Path) -> None:
     assert drawn.std() > 10
 
 
-def test_colours_by_what_is_known() -> None:
+def test_colours_by_labels() -> None:
     by_motion = colours_of(walker(50, 0))
     assert list(by_motion.labels) == ["walking", "balancing", "jogging", "punching", "kicking"]
     assert len(np.unique(by_motion.of_rows, axis=0)) == 5
@@ -82,7 +82,7 @@ def test_the_plane_of_a_flat_model() -> None:
     assert distances == pytest.approx(np.linalg.norm(plane.graph.nodes - plane.graph.nodes[middle], axis=1), rel=0.02)
 
 
-def test_the_plane_survives_latents_on_a_line_and_at_a_point() -> None:
+def test_the_plane_of_latents_on_a_line_and_at_a_point() -> None:
     for factor in (0.0, 1e-3):
         shown = show(linear(2, 21), walker(60, 0))
         shown.latents[:, 1] *= factor

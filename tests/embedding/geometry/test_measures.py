@@ -1,4 +1,4 @@
-"""What is measured of a model: closed forms for a linear one, and that every model can be measured."""
+"""Geometry of latent spaces: closed forms for a linear model, finite measures for every model."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_isometry_is_flat(dim: int) -> None:
     assert geometry.error == pytest.approx(lost.item(), rel=1e-5)
 
 
-def test_a_stretched_direction_shows() -> None:
+def test_a_stretched_direction_is_measured() -> None:
     geometry = measure_geometry(
         linear(2, 8, stretch=3.0), torch.randn(60, 8, generator=torch.Generator().manual_seed(1))
     )

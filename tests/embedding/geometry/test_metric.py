@@ -24,7 +24,7 @@ def polar(z: Tensor) -> Tensor:
 
 
 def parabola(k: float) -> Decode:
-    """A sheet that is bent more and more."""
+    """A sheet with increasing curvature."""
     return lambda z: torch.cat([z, k * z**2], 1)
 
 

@@ -23,7 +23,7 @@ def test_what_is_separable_needs_few_labels() -> None:
     assert efficiency.chance == pytest.approx(0.25, abs=0.05)
 
 
-def test_noise_is_chance_and_hard_things_need_labels() -> None:
+def test_noise_is_chance_and_hard_tasks_need_labels() -> None:
     latents, labels = blobs(noise=0.5)
     random = np.random.default_rng(1)
     wide = np.concatenate([latents, random.normal(size=(len(latents), 60))], axis=1)
@@ -41,7 +41,7 @@ def test_units_do_not_matter() -> None:
 
 
 def test_held_out_rows_are_not_fitted() -> None:
-    """Labels without any pattern: a classifier that had seen the test rows would do better than chance."""
+    """Labels without any pattern: a classifier fitted to the test rows would do better than chance."""
     random = np.random.default_rng(0)
     latents, labels = random.normal(size=(450, 200)), random.integers(0, 2, 450)
     assert label_efficiency(latents, labels).many == pytest.approx(0.5, abs=0.12)

@@ -13,7 +13,7 @@ FIRST, SECOND = torch.tensor([0.0, 0.0]), torch.tensor([10.0, 0.0])
 UP, DOWN = torch.tensor([0.0, 1.0]), torch.tensor([0.0, -3.0])
 EXAMPLES = torch.stack([FIRST, FIRST + UP, SECOND, SECOND + DOWN])
 HAS = np.array([False, True, False, True])
-"""An attribute that leads up in one place and down in another."""
+"""An attribute whose direction is up at one position and down at another."""
 
 
 def test_one_direction_for_all_is_the_difference_of_means() -> None:

@@ -25,7 +25,7 @@ def test_ssim_of_constant_images_is_that_of_their_brightness() -> None:
     assert ssim(b, b).item() == pytest.approx(1.0)
 
 
-def test_opencv_finds_the_same() -> None:
+def test_ssim_equals_that_of_opencv_blurs() -> None:
     a = RandomGenerator(0).uniform(3, 2, 20, 17)
     b = (a + 0.2 * RandomGenerator(1).normal(3, 2, 20, 17)).clamp(0, 1)
     for n in range(3):

@@ -117,7 +117,7 @@ def test_the_leading_image_is_the_singular_vector_and_its_error_the_bound() -> N
     assert airy_profile.scaled_image_error(drawn, drawn[30]) > bound
 
 
-def test_distances_know_no_scale() -> None:
+def test_distances_do_not_depend_on_scale() -> None:
     radii = np.arange(1.0, 20)
     f, g = np.cos(radii / 10), np.exp(-radii / 5)
     assert airy_profile.profile_distance(f, 3 * f, radii) == pytest.approx(0, abs=1e-12)
