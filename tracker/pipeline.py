@@ -52,14 +52,14 @@ class Run:
         """Whether tracks are smoothed once all are known."""
         return self.config.offline and not self.live
 
-    def length(self, most: int | None = None) -> int | None:
-        """Number of frames, ``most`` at the highest; None where the source does not tell."""
+    def length(self, max_frames: int | None = None) -> int | None:
+        """Number of frames, ``max_frames`` at most; None where the source does not tell."""
         total = self.source.length
-        return total if most is None else min(most, total or most)
+        return total if max_frames is None else min(max_frames, total or max_frames)
 
-    def frames(self, most: int | None = None) -> Iterator[Frame]:
-        """The frames of the source from its first one, ``most`` at the highest."""
-        return islice(iter(self.source), most)
+    def frames(self, max_frames: int | None = None) -> Iterator[Frame]:
+        """The frames of the source from its first one, ``max_frames`` at most."""
+        return islice(iter(self.source), max_frames)
 
     def detect(self, frames: Iterable[Frame]) -> DetectionStream:
         """Each frame with its detections."""

@@ -17,11 +17,11 @@ from flatsort.tracker.pipeline import embed, track
 from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Detections, Float, Float32, Frame, Image
 
-Seen = list[tuple[Frame, Detections]]
+FrameList = list[tuple[Frame, Detections]]
 
 
-class Spot:
-    """Embeds a box as the colour at its centre; remembers what it was asked."""
+class CentreColour:
+    """Embeds a box as the colour at its centre; remembers its calls."""
 
     dim = 3
 
@@ -38,84 +38,88 @@ class Spot:
         return colours
 
     @property
-    def asked(self) -> int:
+    def boxes_embedded(self) -> int:
         return sum(map(sum, self.calls))
 
 
-def film(seed: int, frames: int = 9, blind: float = 0.2) -> Seen:
-    """Noise with boxes that move, none in some frames; some pictures cannot be read."""
+def noise_frames(seed: int, frames: int = 9, unreadable: float = 0.2) -> FrameList:
+    """Noise with boxes that move, none in some frames; some images cannot be read."""
     generator = np.random.default_rng(seed)
     corner, speed = generator.uniform(0, 100, (4, 2)), generator.normal(0, 2, (4, 2))
-    seen = []
+    stream = []
     for index in range(1, frames + 1):
-        image = None if generator.random() < blind else generator.integers(0, 256, (120, 160, 3), np.uint8)
+        image = None if generator.random() < unreadable else generator.integers(0, 256, (120, 160, 3), np.uint8)
         left = (corner + index * speed)[generator.permutation(4)[: generator.integers(0, 5)]]
         boxes = np.concatenate([left, left + np.array([12, 30])], axis=1)
-        seen.append((Frame(index, image, index / 25), Detections.of(boxes, generator.random(len(boxes)))))
-    return seen
+        stream.append((Frame(index, image, index / 25), Detections.of(boxes, generator.random(len(boxes)))))
+    return stream
 
 
-def latents_of(seen: Seen) -> list[Float]:
-    return [np.asarray(each.latents, np.float64) for _, each in seen]
+def latents_of(stream: FrameList) -> list[Float]:
+    return [np.asarray(each.latents, np.float64) for _, each in stream]
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_a_batch_of_frames_gives_what_single_frames_give(seed: int, batch: int) -> None:
-    seen = film(seed)
-    embedder = Spot()
-    found = list(embed(seen, embedder, batch=batch))
-    assert [frame for frame, _ in found] == [frame for frame, _ in seen]
-    for (frame, before), (_, after) in zip(seen, found, strict=True):
+    stream = noise_frames(seed)
+    embedder = CentreColour()
+    embedded = list(embed(stream, embedder, batch=batch))
+    assert [frame for frame, _ in embedded] == [frame for frame, _ in stream]
+    for (frame, before), (_, after) in zip(stream, embedded, strict=True):
         expected = Detections.empty() if frame.image is None else before
         assert after.boxes.tolist() == expected.boxes.tolist()
         assert after.scores.tolist() == expected.scores.tolist()
         assert after.latents is not None
         assert after.latents.dtype == np.float32
-        own = Spot().embed([frame.image], [before.boxes])[0] if frame.image is not None else np.empty((0, 3))
+        own = CentreColour().embed([frame.image], [before.boxes])[0] if frame.image is not None else np.empty((0, 3))
         assert after.latents.tolist() == own.tolist()
-    assert len(embedder.calls) <= -(-len(seen) // batch)
+    assert len(embedder.calls) <= -(-len(stream) // batch)
     assert all(min(call) > 0 for call in embedder.calls)  # nothing is asked for a frame without boxes
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(2, 5))
-def test_carrying_does_not_depend_on_the_batch(seed: int, batch: int, max_reuse: int) -> None:
-    seen, one, other = film(seed), Spot(), Spot()
-    single = latents_of(list(embed(seen, one, batch=1, max_reuse=max_reuse)))
-    together = latents_of(list(embed(seen, other, batch=batch, max_reuse=max_reuse)))
+def test_reuse_does_not_depend_on_the_batch(seed: int, batch: int, max_reuse: int) -> None:
+    stream, one, other = noise_frames(seed), CentreColour(), CentreColour()
+    single = latents_of(list(embed(stream, one, batch=1, max_reuse=max_reuse)))
+    together = latents_of(list(embed(stream, other, batch=batch, max_reuse=max_reuse)))
     assert [z.tolist() for z in single] == [z.tolist() for z in together]
-    assert one.asked == other.asked <= sum(len(each) for frame, each in seen if frame.image is not None)
+    assert (
+        one.boxes_embedded
+        == other.boxes_embedded
+        <= sum(len(each) for frame, each in stream if frame.image is not None)
+    )
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 3), st.integers(1, 3))
 def test_the_first_numbers_of_latents(seed: int, batch: int, max_reuse: int, dim: int) -> None:
-    seen = film(seed)
-    whole = latents_of(list(embed(seen, Spot(), batch=batch, max_reuse=max_reuse)))
-    cut = latents_of(list(embed(seen, Spot(), batch=batch, max_reuse=max_reuse, dim=dim)))
+    stream = noise_frames(seed)
+    whole = latents_of(list(embed(stream, CentreColour(), batch=batch, max_reuse=max_reuse)))
+    cut = latents_of(list(embed(stream, CentreColour(), batch=batch, max_reuse=max_reuse, dim=dim)))
     assert [z.tolist() for z in cut] == [z[:, :dim].tolist() for z in whole]
     assert {z.shape[1] for z in cut} == {dim}  # of frames without boxes, too
 
 
-def standing(frames: int = 12, blind: tuple[int, ...] = ()) -> Seen:
-    """One person who stands still, in pictures of one colour each: the colour is the number of the frame."""
+def standing_person(frames: int = 12, unreadable: tuple[int, ...] = ()) -> FrameList:
+    """One person who stands still, in images of one colour each: the colour is the number of the frame."""
     box = Detections.of([[40, 20, 60, 80]])
     return [
-        (Frame(i, None if i in blind else np.full((100, 100, 3), i, np.uint8), i / 25), box)
+        (Frame(i, None if i in unreadable else np.full((100, 100, 3), i, np.uint8), i / 25), box)
         for i in range(1, frames + 1)
     ]
 
 
 @pytest.mark.parametrize("batch", [1, 5, 12])
-def test_a_person_who_stands_still_is_looked_at_now_and_then(batch: int) -> None:
-    embedder = Spot()
-    found = latents_of(list(embed(standing(), embedder, batch=batch, max_reuse=4)))
-    assert [int(z[0, 0]) for z in found] == [1] * 4 + [5] * 4 + [9] * 4
-    assert embedder.asked == 3
+def test_a_person_who_stands_still_is_embedded_now_and_then(batch: int) -> None:
+    embedder = CentreColour()
+    embedded = latents_of(list(embed(standing_person(), embedder, batch=batch, max_reuse=4)))
+    assert [int(z[0, 0]) for z in embedded] == [1] * 4 + [5] * 4 + [9] * 4
+    assert embedder.boxes_embedded == 3
 
 
-def test_after_a_picture_that_cannot_be_read_everybody_is_looked_at_again() -> None:
-    found = list(embed(standing(6, blind=(3,)), Spot(), batch=2, max_reuse=6))
-    assert [len(each) for _, each in found] == [1, 1, 0, 1, 1, 1]
-    assert [int(z[0, 0]) for z in latents_of(found) if len(z)] == [1, 1, 4, 4, 4]
+def test_after_an_unreadable_image_every_box_is_embedded_again() -> None:
+    embedded = list(embed(standing_person(6, unreadable=(3,)), CentreColour(), batch=2, max_reuse=6))
+    assert [len(each) for _, each in embedded] == [1, 1, 0, 1, 1, 1]
+    assert [int(z[0, 0]) for z in latents_of(embedded) if len(z)] == [1, 1, 4, 4, 4]
 
 
 def test_no_frame_waits_for_more_than_its_batch() -> None:
@@ -123,17 +127,17 @@ def test_no_frame_waits_for_more_than_its_batch() -> None:
 
     def counting() -> Iterator[tuple[Frame, Detections]]:
         nonlocal taken
-        for each in standing():
+        for each in standing_person():
             taken += 1
             yield each
 
-    for given_out, _ in enumerate(embed(counting(), Spot(), batch=3), 1):
+    for given_out, _ in enumerate(embed(counting(), CentreColour(), batch=3), 1):
         assert taken == -(-given_out // 3) * 3
 
 
 def test_nothing_comes_of_nothing() -> None:
-    assert list(embed([], Spot(), batch=8)) == []
-    embedder = Spot()
+    assert list(embed([], CentreColour(), batch=8)) == []
+    embedder = CentreColour()
     empty = [(Frame(1, np.zeros((9, 9, 3), np.uint8), 0.0), Detections.empty())]
     assert [z.shape for z in latents_of(list(embed(empty, embedder)))] == [(0, 3)]
     assert embedder.calls == []
@@ -141,14 +145,15 @@ def test_nothing_comes_of_nothing() -> None:
 
 def test_latents_reach_the_tracker() -> None:
     config = SortConfig(
-        stages={"looks": StageConfig(cost="latent", threshold=1.0)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
+        stages={"appearance": StageConfig(cost="latent", threshold=1.0)},
+        lifecycle=LifecycleConfig(min_hits=0, max_age=9),
     )
     left, right = [10, 10, 30, 60], [100, 10, 120, 60]
     image = np.zeros((100, 160, 3), np.uint8)
     image[:, :80, 0] = image[:, 80:, 1] = 200
     mirrored = np.ascontiguousarray(image[:, ::-1])
-    seen = [(Frame(i + 1, p, i / 25), Detections.of([left, right])) for i, p in enumerate((image, image, mirrored))]
-    results = list(track(embed(seen, Spot(), batch=2), SortTracker(config)))
+    stream = [(Frame(i + 1, p, i / 25), Detections.of([left, right])) for i, p in enumerate((image, image, mirrored))]
+    results = list(track(embed(stream, CentreColour(), batch=2), SortTracker(config)))
     ids = [dict(zip(r.tracks.source.tolist(), r.tracks.ids.tolist(), strict=True)) for r in results]
     assert ids[0] == ids[1] == {0: 1, 1: 2}
     assert ids[2] == {0: 2, 1: 1}
@@ -157,7 +162,7 @@ def test_latents_reach_the_tracker() -> None:
 @pytest.mark.parametrize("with_image", [True, False])
 def test_the_size_of_the_picture_reaches_the_gallery(with_image: bool) -> None:
     config = SortConfig(
-        stages={"looks": StageConfig(cost="latent", threshold=1.0)},
+        stages={"appearance": StageConfig(cost="latent", threshold=1.0)},
         appearance=AppearanceConfig(threshold=1.0),
         gallery=GalleryConfig(border=0.1, size=1),
         lifecycle=LifecycleConfig(min_hits=0, max_age=9),
@@ -165,6 +170,6 @@ def test_the_size_of_the_picture_reaches_the_gallery(with_image: bool) -> None:
     inside, cut = [20, 20, 40, 70], [80, 20, 100, 70]
     image = np.zeros((100, 100, 3), np.uint8) if with_image else None
     steps = [(inside, 0.0), (cut, 0.9), (cut, 1.8)]  # who is cut by the border teaches nothing: 1.8 is too far from 0
-    seen = [(Frame(i + 1, image, i / 25), Detections.of([box], latents=[[z]])) for i, (box, z) in enumerate(steps)]
-    results = list(track(seen, SortTracker(config), (100, 100)))
+    stream = [(Frame(i + 1, image, i / 25), Detections.of([box], latents=[[z]])) for i, (box, z) in enumerate(steps)]
+    results = list(track(stream, SortTracker(config), (100, 100)))
     assert [r.tracks.ids.tolist() for r in results] == [[1], [1], [2]]
