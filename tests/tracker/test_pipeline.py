@@ -38,7 +38,7 @@ class CentreColour:
         return colours
 
     @property
-    def boxes_embedded(self) -> int:
+    def boxes_asked(self) -> int:
         return sum(map(sum, self.calls))
 
 
@@ -84,8 +84,8 @@ def test_reuse_does_not_depend_on_the_batch(seed: int, batch: int, max_reuse: in
     together = latents_of(list(embed(stream, other, batch=batch, max_reuse=max_reuse)))
     assert [z.tolist() for z in single] == [z.tolist() for z in together]
     assert (
-        one.boxes_embedded
-        == other.boxes_embedded
+        one.boxes_asked
+        == other.boxes_asked
         <= sum(len(each) for frame, each in stream if frame.image is not None)
     )
 
@@ -113,7 +113,7 @@ def test_a_person_who_stands_still_is_embedded_now_and_then(batch: int) -> None:
     embedder = CentreColour()
     embedded = latents_of(list(embed(standing_person(), embedder, batch=batch, max_reuse=4)))
     assert [int(z[0, 0]) for z in embedded] == [1] * 4 + [5] * 4 + [9] * 4
-    assert embedder.boxes_embedded == 3
+    assert embedder.boxes_asked == 3
 
 
 def test_after_an_unreadable_image_every_box_is_embedded_again() -> None:
@@ -160,7 +160,7 @@ def test_latents_reach_the_tracker() -> None:
 
 
 @pytest.mark.parametrize("with_image", [True, False])
-def test_the_size_of_the_picture_reaches_the_gallery(with_image: bool) -> None:
+def test_the_size_of_the_image_reaches_the_gallery(with_image: bool) -> None:
     config = SortConfig(
         stages={"appearance": StageConfig(cost="latent", threshold=1.0)},
         appearance=AppearanceConfig(threshold=1.0),
