@@ -1,4 +1,4 @@
-"""``flatsort benchmark``: systems on the same detections → the paper's table."""
+"""``flatsort benchmark``: tables of systems that run on the same detections."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 @click.option(
     "--embedders",
     metavar="all|A,B,…",
-    help="Embedders of the config, or trained models, in one association: one swap, all else alike.",
+    help="Embedders of the config, or trained models, with the same tracker.",
 )
-@click.option("--crops", metavar="PATH", help="Labelled pictures to measure embedders on, as of flatsort retrieval.")
+@click.option("--crops", metavar="PATH", help="Labelled images to measure embedders on, as in flatsort retrieval.")
 @click.option("--seeds", metavar="0,1,…", help="Training seeds of checkpoints with {seed} in their names.")
 @click.option(
     "--weights",
     multiple=True,
     metavar="EMBEDDER=FILE",
-    help="Checkpoint in place of an embedder or for a system; {seed} in it stands for each seed. May be repeated.",
+    help="Checkpoint for an embedder or a system; {seed} is replaced by each seed. May be repeated.",
 )
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("runs/benchmark"), show_default=True
@@ -61,9 +61,9 @@ if TYPE_CHECKING:
     default=Path("runs/cache"),
     show_default=True,
     metavar="DIR",
-    help="Where latents and runs are kept by what they were made from; may be deleted.",
+    help="Cache of latents and finished runs; may be deleted.",
 )
-@click.option("--no-cache", is_flag=True, help="Compute everything, keep nothing.")
+@click.option("--no-cache", is_flag=True, help="Compute everything again and store nothing.")
 @click.option("--allow-tuned", is_flag=True, help="Report trackers on sequences that they were tuned on.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
@@ -87,10 +87,10 @@ def main(
 ) -> None:
     """Run systems on the same detections and print the MOT16 table, pooled and for each sequence.
 
-    Beside its sixteen columns: HOTA, DetA, AssA, and microseconds a frame of association and of embedding, each of one
-    thread. Writes table.md, table.json, table.tex and report.html into --out. More PATHs may follow --data. KEY=VALUE
-    changes any key of the config (see --print-config). A second run takes everything from the cache, and an interrupted
-    one goes on.
+    Beside its sixteen columns: HOTA, DetA, AssA, and microseconds per frame of association and of embedding, each with
+    one thread. Writes table.md, table.json, table.tex and report.html into --out. More PATHs may follow --data.
+    KEY=VALUE changes any key of the config (see --print-config). A second run takes its results from the cache, and an
+    interrupted one continues.
 
     \b
     flatsort benchmark --data MOT17/train --systems sort,sort_long,bytetrack --out runs/table
@@ -102,15 +102,15 @@ def main(
     from flatsort.tracker.config import dump
 
     more, overrides = split_arguments(arguments)
-    given = {
+    options = {
         "data": [*sources, *more] or None,
         "detections": detections,
         "min_score": min_score,
         "crops": crops,
         "seeds": _numbers(seeds) if seeds is not None else None,
     }
-    values = {k: v for k, v in given.items() if v is not None}
-    config = configured(name, values, systems, weights, overrides, embedders)
+    values = {k: v for k, v in options.items() if v is not None}
+    config = benchmark_config(name, values, systems, weights, overrides, embedders)
     if print_config:
         click.echo(dump(config), nl=False)
         return
@@ -125,7 +125,7 @@ def main(
     _benchmark(config, out, None if no_cache else cache, jobs)
 
 
-def configured(
+def benchmark_config(
     name: str | None,
     values: dict[str, Any],
     systems: str | None,
@@ -133,13 +133,13 @@ def configured(
     overrides: Sequence[str],
     embedders: str | None = None,
 ) -> BenchmarkConfig:
-    """The config of a file with what the options say; KEY=VALUE goes before them."""
-    from flatsort.tools.experiments.systems import BenchmarkConfig, choose, with_embedders, with_weights
+    """The config of a file with the options applied to it; KEY=VALUE takes precedence over them."""
+    from flatsort.tools.experiments.systems import BenchmarkConfig, select_systems, with_embedders, with_weights
     from flatsort.tracker.config import find, load, override
 
     config = load(BenchmarkConfig, find("benchmark", name) if name else None, (), values)
     if systems is not None:
-        config = choose(config, [each for each in systems.split(",") if each])
+        config = select_systems(config, [each for each in systems.split(",") if each])
         if embedders is None:
             config = replace(config, embedders={})
     chosen = embedders or ("all" if config.embedders else None)
@@ -166,35 +166,37 @@ def _refuse_tuned(config: BenchmarkConfig) -> None:
 
 def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int) -> None:
     from flatsort.tools.experiments import embedder_traits, report, tables
-    from flatsort.tools.experiments.intervals import intervals
-    from flatsort.tools.experiments.parallel import compare
+    from flatsort.tools.experiments.bootstrap import cached_intervals
+    from flatsort.tools.experiments.parallel import run_systems
     from flatsort.tools.experiments.result_cache import open_cache
-    from flatsort.tools.experiments.systems import contest
+    from flatsort.tools.experiments.systems import embedder_comparison
     from flatsort.tracker.config import dump
     from flatsort.tracker.files import write_text
 
     with open_cache(folder) as cache:
         try:
-            benchmark = _published(config, compare(config, cache, jobs=jobs, shown=_shown))
+            benchmark = _published(config, run_systems(config, cache, jobs=jobs, progress=_progress_bar))
             if config.embedders and config.crops:
-                benchmark = replace(benchmark, embedders=embedder_traits.measure_all(contest(config), cache, _shown))
+                benchmark = replace(
+                    benchmark, embedders=embedder_traits.measure_all(embedder_comparison(config), cache, _progress_bar)
+                )
         except KeyboardInterrupt:
             kept = (
                 f"finished runs are in {folder}, the same command goes on from there" if folder else "nothing is kept"
             )
             click.echo(f"interrupted: {kept}", err=True)
             raise
-        found = intervals(benchmark, cache, config.rounds) if config.rounds else None
-        write_text(out / "table.md", tables.text(benchmark, "markdown", found))
-        write_text(out / "table.tex", tables.text(benchmark, "latex", found))
-        write_text(out / "table.json", tables.to_json(benchmark, found))
+        intervals = cached_intervals(benchmark, cache, config.rounds) if config.rounds else None
+        write_text(out / "table.md", tables.text(benchmark, "markdown", intervals))
+        write_text(out / "table.tex", tables.text(benchmark, "latex", intervals))
+        write_text(out / "table.json", tables.to_json(benchmark, intervals))
         write_text(out / "config.yaml", dump(config))
-        click.echo(tables.text(benchmark, "text", found), nl=False)
+        click.echo(tables.text(benchmark, "text", intervals), nl=False)
         report.write(benchmark, out / "report.html")
 
 
 def _published(config: BenchmarkConfig, benchmark: Benchmark) -> Benchmark:
-    """The benchmark with the published rows that the config asks for, and what speaks against comparing them."""
+    """The benchmark with the published rows of the config, their sources, and a warning if they are not comparable."""
     if not config.published:
         return benchmark
     from flatsort.tools.experiments import published
@@ -205,7 +207,7 @@ def _published(config: BenchmarkConfig, benchmark: Benchmark) -> Benchmark:
     return replace(benchmark, published=rows, notes=[*benchmark.notes, *sources, *filter(None, [warning])])
 
 
-def _shown(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+def _progress_bar(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
     return progress(items, total, what, "sequence")
 
 

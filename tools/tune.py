@@ -1,10 +1,10 @@
-"""``flatsort tune``: settings of a tracker by their scores, on sequences that are then not reported."""
+"""``flatsort tune``: search the parameters with which a tracker scores best."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,13 +12,12 @@ from flatsort.tools.cli import config_names, debug_option, progress, run, split_
 
 if TYPE_CHECKING:
     from flatsort.tools.experiments.result_cache import Cache
-    from flatsort.tools.experiments.results import SequenceInput
-    from flatsort.tools.experiments.study import Trial
-    from flatsort.tools.experiments.tuning import Job
+    from flatsort.tools.experiments.results import BenchmarkSequence
+    from flatsort.tools.experiments.tuning import TuningTask
     from flatsort.tracker.metrics import Scores
 
 SHOWN = ("idf1", "hota", "assa", "mota", "ids")
-"""Scores that are printed."""
+"""Columns of the printed table."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +37,7 @@ SHOWN = ("idf1", "hota", "assa", "mota", "ids")
 )
 @click.option("--objective", type=click.Choice(["idf1", "hota", "mota"]), default="idf1", show_default=True)
 @click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="Finished trials, in all.")
-@click.option("--search", multiple=True, metavar="KEY=…", help="What to try; repeatable. See above for the default.")
+@click.option("--search", multiple=True, metavar="KEY=…", help="Values to try; repeatable. See above for the default.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
 @click.option(
@@ -47,11 +46,11 @@ SHOWN = ("idf1", "hota", "assa", "mota", "ids")
     default=Path("runs/cache"),
     show_default=True,
     metavar="DIR",
-    help="Where latents and runs are kept, as in flatsort benchmark; may be deleted.",
+    help="Cache of latents and finished runs, as in flatsort benchmark; may be deleted.",
 )
-@click.option("--resume", is_flag=True, help="Go on with the study in --out, or begin where there is none.")
-@click.option("--leave-one-out", is_flag=True, help="Tune once without each sequence and score that one.")
-@click.option("--report", multiple=True, metavar="PATH", help="Sequences to report, which tuning must not see.")
+@click.option("--resume", is_flag=True, help="Continue the study in --out, or start one if there is none.")
+@click.option("--leave-one-out", is_flag=True, help="Tune once without each sequence and score the result on it.")
+@click.option("--report", multiple=True, metavar="PATH", help="Sequences to report, which are not used for tuning.")
 @click.option("--allow-reported", is_flag=True, help="Tune on sequences that are reported too.")
 @debug_option
 def main(
@@ -71,15 +70,15 @@ def main(
     report: tuple[str, ...],
     allow_reported: bool,
 ) -> None:
-    """Search the settings with which a tracker scores best on the pooled --data.
+    """Search the parameters with which a tracker scores best on the pooled --data.
 
-    --search names what is tried: KEY=low..high (whole numbers where both are, lives in seconds as 0.5s..4s),
-    KEY=log:low..high or KEY=a|b|c. The default fits the tracker: thresholds of its stages, lives of its tracks, noise
-    of its motion model, false-match rate of appearance. KEY=VALUE changes the tracker before.
+    --search gives the values to try: KEY=low..high (integers if both ends are, times in seconds as 0.5s..4s),
+    KEY=log:low..high or KEY=a|b|c. The default depends on the tracker: thresholds of its stages, lifecycle of its
+    tracks, noise of its motion model, false-match rate of its appearance. KEY=VALUE changes the tracker before tuning.
 
-    The scores on --data are no result: what was chosen there looks better than it is. --report scores sequences that
-    tuning has not seen, and --leave-one-out tunes once without each. Leaves DIR/tuned.yaml, for --tracker of the other
-    verbs, and DIR/tuned_on.json.
+    The scores on --data are no result: parameters chosen there score too well there. --report scores other sequences,
+    and --leave-one-out tunes once without each sequence. Writes DIR/tuned.yaml, for --tracker of the other verbs, whose
+    tuned_on names the sequences, and DIR/tuning.json with the scores.
 
     \b
     flatsort tune --data train/A --data train/B --report train/C --tracker sort_long --out runs/tune
@@ -88,8 +87,8 @@ def main(
     """
     from flatsort.tools.experiments.result_cache import open_cache
     from flatsort.tools.experiments.search_space import default_space, parse_search
-    from flatsort.tools.experiments.sequences import read_inputs
-    from flatsort.tools.experiments.tuning import STUDY, Job
+    from flatsort.tools.experiments.sequences import read_sequences
+    from flatsort.tools.experiments.tuning import STUDY, TuningTask
     from flatsort.tools.experiments.tuning_record import check_not_reported, check_not_tuned_on
     from flatsort.tracker.config import find, load
     from flatsort.tracker.track_config import TrackConfig
@@ -97,61 +96,61 @@ def main(
     more, overrides = split_arguments(arguments)
     if leave_one_out and report:
         raise click.UsageError("expected --leave-one-out or --report, got both")
-    there = [*out.glob(STUDY), *out.glob(f"without-*/{STUDY}")]
-    if there and not resume:
-        raise ValueError(f"{there[0]}: a study is there already; --resume goes on with it, or give another --out")
+    studies = [*out.glob(STUDY), *out.glob(f"without-*/{STUDY}")]
+    if studies and not resume:
+        raise ValueError(f"{studies[0]}: a study is there already; --resume continues it, or give another --out")
     config = load(TrackConfig, find("track", tracker), overrides)
     space = parse_search(search) or default_space(config)
-    sequences = read_inputs([*data, *more], detections, min_score)
-    reported = read_inputs(report, detections, min_score) if report else {}
+    sequences = read_sequences([*data, *more], detections, min_score)
+    reported = read_sequences(report, detections, min_score) if report else {}
     if not allow_reported:
         check_not_tuned_on(tracker, reported, "--allow-reported")
         if not leave_one_out:
             check_not_reported(sequences, reported, out)
     note = detections if min_score is None else f"{detections}, score >= {min_score:g}"
-    job = Job(tracker, config, space, sequences, objective, seed, note)
+    task = TuningTask(tracker, config, space, sequences, objective, seed, note)
     try:
-        with open_cache(cache) as kept:
+        with open_cache(cache) as opened:
             if leave_one_out:
-                _leave_one_out(job, out, kept, trials)
+                _leave_one_out(task, out, opened, trials)
             else:
-                _tune(job, out, kept, trials, reported)
+                _tune(task, out, opened, trials, reported)
     except KeyboardInterrupt:
-        click.echo(f"the finished trials are kept in {out}; --resume goes on with them", err=True)
+        click.echo(f"the finished trials are kept in {out}; --resume continues with them", err=True)
         raise
 
 
-def _tune(job: Job, out: Path, cache: Cache, trials: int, reported: Mapping[str, SequenceInput]) -> None:
+def _tune(task: TuningTask, out: Path, cache: Cache, trials: int, reported: Mapping[str, BenchmarkSequence]) -> None:
     from flatsort.tools.experiments.tuning import evaluate, tune
-    from flatsort.tools.experiments.tuning_record import TUNED
+    from flatsort.tools.experiments.tuning_record import TUNED_CONFIG
 
-    found = tune(job, out, cache, trials, _bar("tune"))
-    rows = {"tuned on, own settings": found.before.overall, "tuned on, tuned": found.after.overall}
+    result = tune(task, out, cache, trials, _progress_bar)
+    rows = {"tuned on, own parameters": result.before.overall, "tuned on, tuned": result.after.overall}
     if reported:
-        rows["reported, own settings"] = evaluate(job.config, reported, cache).overall
-        rows["reported, tuned"] = evaluate(found.config, reported, cache).overall
+        rows["reported, own parameters"] = evaluate(task.config, reported, cache).overall
+        rows["reported, tuned"] = evaluate(result.config, reported, cache).overall
     click.echo(_table(rows) + "\n")
-    for key, (old, new) in found.changed.items():
+    for key, (old, new) in result.changed.items():
         click.echo(f"{key}: {old} -> {new}")
-    if not found.changed:
-        click.echo("no trial was better than the tracker's own settings")
-    click.echo(f"{out / TUNED}: {found.trials} trials, not to be reported on {', '.join(job.sequences)}")
+    if not result.changed:
+        click.echo("no trial was better than the tracker's own parameters")
+    click.echo(f"{out / TUNED_CONFIG}: {result.trials} trials, not to be reported on {', '.join(task.sequences)}")
 
 
-def _leave_one_out(job: Job, out: Path, cache: Cache, trials: int) -> None:
+def _leave_one_out(task: TuningTask, out: Path, cache: Cache, trials: int) -> None:
     from flatsort.tools.experiments.tuning import LEFT_OUT, leave_one_out
 
-    own, tuned = (each.rows() for each in leave_one_out(job, out, cache, trials, _bar))
+    own, tuned = (each.rows() for each in leave_one_out(task, out, cache, trials, _progress_bar))
     rows = {}
     for name in own:
-        rows[f"{name}, own settings"] = own[name]
+        rows[f"{name}, own parameters"] = own[name]
         rows[f"{name}, tuned without it"] = tuned[name]
     click.echo(_table(rows) + "\n")
-    click.echo(f"{out / LEFT_OUT}: each sequence with the settings that were tuned without it")
+    click.echo(f"{out / LEFT_OUT}: each sequence with the parameters that were tuned without it")
 
 
-def _bar(label: str) -> Callable[[Iterator[Trial], int], Iterable[Trial]]:
-    return lambda found, total: progress(found, total, label, "trial")
+def _progress_bar(items: Iterable[Any], total: int, label: str) -> Iterator[Any]:
+    return progress(items, total, label, "trial")
 
 
 def _table(rows: Mapping[str, Scores]) -> str:

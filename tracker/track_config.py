@@ -39,6 +39,8 @@ class TrackConfig(SortConfig):
     """Smooth the finished tracks and fill their gaps at the end of a source; a live source has none."""
     smooth: SmoothConfig = SmoothConfig()
     """How tracks are smoothed."""
+    tuned_on: list[str] = field(default_factory=list)
+    """Names of the sequences that these parameters were tuned on; no benchmark reports scores on them."""
 
     @property
     def uses_appearance(self) -> bool:

@@ -15,7 +15,7 @@ from flatsort.embedding.checkpoint import Card
 from flatsort.embedding.data import sample_set
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.tools.experiments import runner
-from flatsort.tools.experiments.finished_run import Finished
+from flatsort.tools.experiments.results import FinishedRun
 from flatsort.tracker.metrics import evaluate
 from tests.e2e.conftest import CommandResult, Flatsort
 from tests.embedding import tiny_models
@@ -84,7 +84,7 @@ def test_a_second_run_takes_all_from_the_cache(bench: Flatsort, monkeypatch: pyt
 def test_an_interrupted_run_goes_on(bench: Flatsort, monkeypatch: pytest.MonkeyPatch) -> None:
     own, calls = runner.run, list[str]()
 
-    def interrupted(*arguments: object) -> Finished:
+    def interrupted(*arguments: object) -> FinishedRun:
         if len(calls) == 3:
             raise KeyboardInterrupt
         calls.append("run")
@@ -125,7 +125,7 @@ def test_published_rows(bench: Flatsort) -> None:
     [
         (
             ["--systems", "deep_sort", "--weights", "deep_sort=pixels"],
-            "blind: system deep_sort needs the pictures, found none",
+            "blind: system deep_sort needs the images, found none",
         ),
         (["--systems", "sort", "--detections", "poi.txt"], "det/poi.txt: no such file"),
         (["--systems", "sotr"], "unknown track config 'sotr'"),
@@ -142,9 +142,7 @@ def test_one_sentence(bench: Flatsort, arguments: list[str], sentence: str) -> N
 
 
 def test_tuned_trackers_are_refused(bench: Flatsort) -> None:
-    from flatsort.tools.experiments.tuning_record import HEAD
-
-    Path("mine.yaml").write_text(f'{HEAD}["film"]\nmin_score: 0.3\n')
+    Path("mine.yaml").write_text("tuned_on: [film]\nmin_score: 0.3\n")
     assert "mine.yaml was tuned on film" in bench("--systems", "mine.yaml").sentence
     assert bench("--systems", "mine.yaml", "--allow-tuned").code == 0
     assert bench("--systems", "mine.yaml", names="blind").code == 0

@@ -45,7 +45,7 @@ def test_a_bad_start_gets_better_and_resume_goes_on(flatsort: Flatsort, streets:
     assert done.code == 0, done.err
     assert "reported, tuned" in done.out
     assert "6 trials, not to be reported on north" in done.out
-    note = json.loads((out / "tuned_on.json").read_text())
+    note = json.loads((out / "tuning.json").read_text())
     assert (note["sequences"], note["objective"], note["trials"]) == (["north"], "idf1", 6)
     assert note["detections"] == "det.txt, score >= 0.3"
     assert note["after"] > note["before"] + 5
@@ -53,10 +53,10 @@ def test_a_bad_start_gets_better_and_resume_goes_on(flatsort: Flatsort, streets:
     assert config.stages["iou"].threshold == note["changed"]["stages.iou.threshold"]
     assert config.lifecycle.max_age == 30
 
-    assert "a study is there already; --resume goes on" in flatsort(*call, "--trials", 8).sentence
+    assert "a study is there already; --resume continues" in flatsort(*call, "--trials", 8).sentence
     assert "the study in it has another objective" in flatsort(*call, "--resume", "--objective", "mota").sentence
     assert flatsort(*call, "--trials", 8, "--resume").code == 0
-    again = json.loads((out / "tuned_on.json").read_text())
+    again = json.loads((out / "tuning.json").read_text())
     assert again["trials"] == 8
     assert again["after"] >= note["after"]
 
@@ -75,7 +75,7 @@ def test_leave_one_out(flatsort: Flatsort, streets: Path, tmp_path: Path) -> Non
     left_out = json.loads((tmp_path / "left_out.json").read_text())
     assert left_out["tuned"]["OVERALL"]["idf1"] > left_out["own"]["OVERALL"]["idf1"]
     for name, other in (("north", "south"), ("south", "north")):
-        assert json.loads((tmp_path / f"without-{name}" / "tuned_on.json").read_text())["sequences"] == [other]
+        assert json.loads((tmp_path / f"without-{name}" / "tuning.json").read_text())["sequences"] == [other]
     alone = flatsort("tune", "--data", streets / "north", *BAD, "--leave-one-out", "--out", tmp_path / "one")
     assert "--leave-one-out: expected at least two sequences, got north" in alone.sentence
 

@@ -1,47 +1,52 @@
-"""How sure scores and differences of systems are: a bootstrap over frames, sequences and training seeds."""
+"""Confidence intervals of scores and of their differences, by a bootstrap over frames, sequences and training seeds."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from flatsort.tools.experiments.bootstrap_counts import METRICS, FrameCounts, count, scores
-from flatsort.tools.experiments.results import SequenceInput, SystemResult
+from flatsort.tools.experiments import result_cache
+from flatsort.tools.experiments.bootstrap_counts import METRICS, FrameCounts, count_frames, scores_of_totals
+from flatsort.tools.experiments.result_cache import Cache
+from flatsort.tools.experiments.results import Benchmark, BenchmarkSequence, SystemResult
+from flatsort.tools.experiments.seed_statistics import mean_and_std
 from flatsort.tracker.metrics.preprocessing import prepare
 from flatsort.tracker.types import Float, Int
 
 BLOCK_SECONDS = 10.0
-"""Length of a block. Errors of identity matter for as long as a track lives: with shorter blocks the intervals of IDF1
+"""Length of a block. An identity error counts for the whole life of a track: with shorter blocks the intervals of IDF1
 and HOTA are too narrow."""
-BLOCKS = 5
-"""No sequence has fewer blocks."""
-MANY = 5
-"""From this many sequences on, the sequences are drawn too."""
-TAIL = 2.5
-"""Percent of the replicates outside the interval, on either side."""
-RANGE = {"ids": (0.0, np.inf), "mota": (-np.inf, 100.0)}
-"""Scores that can be, where that is not 0 to 100."""
+MIN_BLOCKS = 5
+"""Least number of blocks in a sequence."""
+MIN_SEQUENCES = 5
+"""From this number of sequences on, sequences are sampled as well."""
+TAIL_PERCENT = 2.5
+"""Percent of the replicates outside of the interval, on either side."""
+SCORE_RANGES = {"ids": (0.0, np.inf), "mota": (-np.inf, 100.0)}
+"""Possible values of scores, where they are not 0 to 100."""
 CHUNK = 128
-"""Replicates that are counted at a time: bounds the memory."""
+"""Replicates that are counted at a time, which bounds the memory."""
+INTERVALS = "intervals"
+"""Folder of the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A score, or the difference of two.
+    """A score, or the difference between two scores, with its confidence interval.
 
     Attributes
     ----------
     mean : float
-        Mean of the training seeds, of all frames.
+        Score on all frames, averaged over the training seeds.
     low, high : float
-        Between which 95 % of the replicates lie once their mean is moved to ``mean``.
+        Ends of the 95 % interval: percentiles of the replicates after their mean is shifted to ``mean``.
     seeds_std : float
-        Standard deviation over the training seeds, 0 where there is one.
+        Standard deviation over the training seeds; 0 for a single one.
     """
 
     mean: float
@@ -51,8 +56,8 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spread:
-    """Intervals of the pooled scores.
+class ConfidenceIntervals:
+    """Confidence intervals of the pooled scores of systems and of their differences.
 
     Attributes
     ----------
@@ -63,7 +68,7 @@ class Spread:
     rounds : int
         Number of replicates.
     sequences_drawn : bool
-        Whether sequences were drawn, or only frames within each.
+        Whether sequences were sampled, or only frames within each.
     """
 
     systems: Mapping[str, Mapping[str, Interval]]
@@ -72,26 +77,26 @@ class Spread:
     sequences_drawn: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; ``differences`` is system → system → metric → interval."""
-        apart: dict[str, dict[str, Any]] = {}
+        """Values for JSON; ``differences`` is system → system → metric → interval."""
+        differences: dict[str, dict[str, Any]] = {}
         for (a, b), intervals in self.differences.items():
-            apart.setdefault(a, {})[b] = _plain(intervals)
+            differences.setdefault(a, {})[b] = _to_json(intervals)
         return {
             "rounds": self.rounds,
             "sequences_drawn": self.sequences_drawn,
-            "systems": {name: _plain(intervals) for name, intervals in self.systems.items()},
-            "differences": apart,
+            "systems": {name: _to_json(intervals) for name, intervals in self.systems.items()},
+            "differences": differences,
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawing:
-    """How often each frame of a sequence is drawn.
+class FrameWeights:
+    """How often each frame of a sequence is sampled.
 
     Attributes
     ----------
     rounds : int64 [m]
-        The replicate that each row belongs to; one that has drawn the sequence twice has two rows.
+        Replicate of each row; a replicate that has sampled the sequence twice has two rows.
     weights : float64 [m f]
     """
 
@@ -99,21 +104,25 @@ class Drawing:
     weights: Float
 
 
-def spread(
-    systems: Mapping[str, SystemResult], sequences: Mapping[str, SequenceInput], *, rounds: int = 1000, seed: int = 0
-) -> Spread:
+def bootstrap_intervals(
+    systems: Mapping[str, SystemResult],
+    sequences: Mapping[str, BenchmarkSequence],
+    *,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> ConfidenceIntervals:
     """Bootstrap intervals of the pooled scores and of the differences between systems.
 
-    A replicate draws blocks of 10 s (a fifth of the sequence where that is shorter) from each sequence, round its end
-    to its beginning, until it has as many frames as the sequence. From five sequences on, sequences are drawn first,
-    with replacement. With fewer the intervals hold for the sequences at hand only. Each system's training seed is
-    drawn as well: an interval speaks of one training, not of the mean of several. All systems get the same frames, so
-    that what makes a frame hard for both does not count in their difference.
+    A replicate samples blocks of 10 s (a fifth of the sequence where that is shorter) from each sequence, which is
+    treated as circular, until it has as many frames as the sequence. From five sequences on, the sequences are sampled
+    first, with replacement; with fewer, the intervals are valid for these sequences only. Each system's training seed
+    is sampled as well: an interval describes one training, not the mean of several. All systems get the same frames, so
+    their difference is paired: frames that are hard for both systems do not widen it.
 
-    Which box is matched with which within a frame, and which match is a switch, stays as in the evaluation. Only what
-    is counted is drawn: identities of drawn frames keep their names, and IDF1 assigns them anew in each replicate.
-    Fewer different frames have fewer broken tracks, so IDF1, HOTA and AssA of replicates are too high on average, by
-    more than their standard deviation even. That is why an interval is centred on the score itself.
+    Matches within a frame, and which of them are switches, are those of the evaluation. Only the counts are resampled:
+    identities keep their names, and IDF1 assigns them again in each replicate. A replicate has fewer different frames,
+    hence fewer broken tracks, so its IDF1, HOTA and AssA are too high on average, by even more than their standard
+    deviation. Therefore an interval is centred on the score itself.
 
     Parameters
     ----------
@@ -133,17 +142,19 @@ def spread(
     Politis and Romano, A circular block-resampling procedure for stationary data, 1992.
     """
     if rounds < 1 or not systems:
-        raise ValueError(f"spread: expected systems and at least one round, got {len(systems)} and {rounds}")
+        raise ValueError(f"bootstrap: expected systems and at least one round, got {len(systems)} and {rounds}")
     lengths = {name: _length(name, systems, given) for name, given in sequences.items()}
     blocks = {name: block_length(lengths[name], given.fps) for name, given in sequences.items()}
-    drawings = draw(lengths, blocks, rounds, seed)
+    samples = sample_frames(lengths, blocks, rounds, seed)
     replicas = {
-        name: _replicates(system, sequences, lengths, drawings, rounds, seed) for name, system in systems.items()
+        name: _replicates(system, sequences, lengths, samples, rounds, seed) for name, system in systems.items()
     }
     overall = {name: _overall(system) for name, system in systems.items()}
-    return Spread(
+    return ConfidenceIntervals(
         systems={
-            name: {m: _interval(replicas[name][m], *overall[name][m], RANGE.get(m, (0.0, 100.0))) for m in METRICS}
+            name: {
+                m: _interval(replicas[name][m], *overall[name][m], SCORE_RANGES.get(m, (0.0, 100.0))) for m in METRICS
+            }
             for name in systems
         },
         differences={
@@ -151,53 +162,84 @@ def spread(
             for a, b in combinations(systems, 2)
         },
         rounds=rounds,
-        sequences_drawn=len(sequences) >= MANY,
+        sequences_drawn=len(sequences) >= MIN_SEQUENCES,
+    )
+
+
+def cached_intervals(benchmark: Benchmark, cache: Cache, rounds: int) -> ConfidenceIntervals:
+    """`bootstrap_intervals` of a benchmark, from the cache where they are there.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+    cache : Cache
+    rounds : int
+        Number of replicates, at least 1.
+    """
+    names = list(benchmark.systems)
+    pairs = list(combinations(names, 2))
+    key = result_cache.digest(benchmark.key, names, rounds, METRICS, result_cache.key_of_code((__name__,)))
+    stored = cache.load(INTERVALS, key)
+    if stored is None or set(stored) != {"systems", "differences"}:
+        computed = bootstrap_intervals(benchmark.systems, benchmark.sequences, rounds=rounds)
+        stored = {
+            "systems": np.array([_to_rows(computed.systems[name]) for name in names]),
+            "differences": np.array([_to_rows(computed.differences[pair]) for pair in pairs]),
+        }
+        cache.store(INTERVALS, key, stored)
+    return ConfidenceIntervals(
+        systems={name: _from_rows(values) for name, values in zip(names, stored["systems"], strict=True)},
+        differences={pair: _from_rows(values) for pair, values in zip(pairs, stored["differences"], strict=True)},
+        rounds=rounds,
+        sequences_drawn=len(benchmark.sequences) >= MIN_SEQUENCES,
     )
 
 
 def block_length(frames: int, fps: float) -> int:
-    """Frames of a block."""
-    return max(1, min(round(BLOCK_SECONDS * fps), frames // BLOCKS))
+    """Number of frames in a block."""
+    return max(1, min(round(BLOCK_SECONDS * fps), frames // MIN_BLOCKS))
 
 
-def draw(lengths: Mapping[str, int], blocks: Mapping[str, int], rounds: int, seed: int) -> dict[str, Drawing]:
-    """Draw frames of each sequence, in blocks; see `spread`."""
+def sample_frames(
+    lengths: Mapping[str, int], blocks: Mapping[str, int], rounds: int, seed: int
+) -> dict[str, FrameWeights]:
+    """Sample the frames of each sequence in blocks; see `bootstrap_intervals`."""
     generator = np.random.default_rng(seed)
     n = len(lengths)
-    picks = generator.integers(n, size=(rounds, n)) if n >= MANY else np.tile(np.arange(n), (rounds, 1))
-    drawings = {}
+    picks = generator.integers(n, size=(rounds, n)) if n >= MIN_SEQUENCES else np.tile(np.arange(n), (rounds, 1))
+    samples = {}
     for position, (name, length) in enumerate(lengths.items()):
         chosen, _ = np.nonzero(picks == position)
         starts = generator.integers(length, size=(len(chosen), -(-length // blocks[name])))
         frames = (starts[:, :, None] + np.arange(blocks[name])) % length
         cells = frames.reshape(len(chosen), -1)[:, :length] + length * np.arange(len(chosen))[:, None]
         weights = np.bincount(cells.ravel(), minlength=len(chosen) * length)
-        drawings[name] = Drawing(chosen, weights.reshape(-1, length).astype(np.float64))
-    return drawings
+        samples[name] = FrameWeights(chosen, weights.reshape(-1, length).astype(np.float64))
+    return samples
 
 
-def counted(
-    system: SystemResult, seed: int, sequences: Mapping[str, SequenceInput], lengths: Mapping[str, int]
+def counts_by_sequence(
+    system: SystemResult, seed: int, sequences: Mapping[str, BenchmarkSequence], lengths: Mapping[str, int]
 ) -> dict[str, FrameCounts]:
-    """What the scores of a system with one training seed are made of, by sequence."""
+    """Frame counts of a system with one training seed, by sequence."""
     tracks = {run.sequence: run.tracks for run in system.runs if (run.seed or 0) == seed}
     results = system.evaluations[seed].sequences
     return {
-        name: count(results[name], prepare(name, given.truth, tracks[name]), lengths[name])
+        name: count_frames(results[name], prepare(name, given.ground_truth, tracks[name]), lengths[name])
         for name, given in sequences.items()
     }
 
 
-def _length(name: str, systems: Mapping[str, SystemResult], given: SequenceInput) -> int:
+def _length(name: str, systems: Mapping[str, SystemResult], given: BenchmarkSequence) -> int:
     evaluations = (evaluation for system in systems.values() for evaluation in system.evaluations.values())
     return max(len(given.detections), *(evaluation.sequences[name].counts.frames for evaluation in evaluations), 1)
 
 
 def _replicates(
     system: SystemResult,
-    sequences: Mapping[str, SequenceInput],
+    sequences: Mapping[str, BenchmarkSequence],
     lengths: Mapping[str, int],
-    drawings: Mapping[str, Drawing],
+    samples: Mapping[str, FrameWeights],
     rounds: int,
     seed: int,
 ) -> dict[str, Float]:
@@ -205,18 +247,19 @@ def _replicates(
     seeds = list(system.evaluations)
     chosen = np.random.default_rng([seed, zlib.crc32(system.name.encode())]).integers(len(seeds), size=rounds)
     totals = np.zeros((rounds, 5 + 2 * len(system.first.hota.alphas)))
-    for position, trained in enumerate(seeds):
-        for name, counts in counted(system, trained, sequences, lengths).items():
-            rows = np.flatnonzero(chosen[drawings[name].rounds] == position)
+    for position, training_seed in enumerate(seeds):
+        for name, counts in counts_by_sequence(system, training_seed, sequences, lengths).items():
+            sample = samples[name]
+            rows = np.flatnonzero(chosen[sample.rounds] == position)
             for part in np.split(rows, range(CHUNK, len(rows), CHUNK)):
-                np.add.at(totals, drawings[name].rounds[part], counts.totals(drawings[name].weights[part]))
-    return scores(totals)
+                np.add.at(totals, sample.rounds[part], counts.totals(sample.weights[part]))
+    return scores_of_totals(totals)
 
 
 def _overall(system: SystemResult) -> dict[str, tuple[float, float]]:
     """Mean and standard deviation over the training seeds, by metric."""
-    rows = {m: [float(getattr(e.overall, m)) for e in system.evaluations.values()] for m in METRICS}
-    return {m: (float(np.mean(v)), float(np.std(v, ddof=1)) if len(v) > 1 else 0.0) for m, v in rows.items()}
+    evaluations = system.evaluations.values()
+    return {m: mean_and_std([float(getattr(each.overall, m)) for each in evaluations]) for m in METRICS}
 
 
 def _difference(replicates: Float, a: tuple[float, float], b: tuple[float, float]) -> Interval:
@@ -225,9 +268,17 @@ def _difference(replicates: Float, a: tuple[float, float], b: tuple[float, float
 
 def _interval(replicates: Float, mean: float, std: float, within: tuple[float, float]) -> Interval:
     centred = replicates - replicates.mean() + mean
-    low, high = np.clip(np.percentile(centred, (TAIL, 100 - TAIL)), *within).tolist()
+    low, high = np.clip(np.percentile(centred, (TAIL_PERCENT, 100 - TAIL_PERCENT)), *within).tolist()
     return Interval(mean, low, high, std)
 
 
-def _plain(intervals: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
+def _to_json(intervals: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
     return {metric: asdict(interval) for metric, interval in intervals.items()}
+
+
+def _to_rows(intervals: Mapping[str, Interval]) -> list[tuple[float, ...]]:
+    return [astuple(intervals[metric]) for metric in METRICS]
+
+
+def _from_rows(values: Float) -> dict[str, Interval]:
+    return {metric: Interval(*row) for metric, row in zip(METRICS, values.tolist(), strict=True)}

@@ -1,4 +1,4 @@
-"""What the scores of a sequence are made of, frame by frame, so that they can be counted anew for drawn frames."""
+"""Counts of each frame of which scores are sums, so that scores of resampled frames need no new matching."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from flatsort.tracker.metrics.preprocessing import THRESHOLD, ScoredSequence
 from flatsort.tracker.types import Float, Int
 
 METRICS = ("idf1", "hota", "assa", "mota", "ids")
-"""Fields of `tracker.metrics.Scores` that `scores` gives."""
-
-IDTP, BOXES, GUESSES, TP, SWITCHES = range(5)
-"""First columns of totals: identity matches, boxes of the truth, predictions, matches, switches; then HOTA's."""
+"""Fields of `tracker.metrics.Scores` that `scores_of_totals` computes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,17 +23,17 @@ class FrameCounts:
     Attributes
     ----------
     sums : float64 [f 4]
-        Boxes of the truth, predictions, matches, switches.
+        Ground truth boxes, predicted boxes, matches, identity switches.
     gt, pred : int64 [p]
-        Identities of each pair that ever overlaps.
+        Identities of each pair that overlaps in any frame.
     overlaps : sparse [f p]
         1 where the pair overlaps enough to be the same identity.
     matched : sparse [f p·a]
         1 where HOTA matches the pair at a threshold, for each of the a thresholds.
-    gt_seen, pred_seen : sparse [f n], [f m]
-        1 where the identity is.
+    gt_present, pred_present : sparse [f n], [f m]
+        1 where the identity has a box.
     thresholds : int
-        HOTA's a.
+        HOTA's number a of thresholds.
     """
 
     sums: Float
@@ -44,16 +41,17 @@ class FrameCounts:
     pred: Int
     overlaps: csr_array
     matched: csr_array
-    gt_seen: csr_array
-    pred_seen: csr_array
+    gt_present: csr_array
+    pred_present: csr_array
     thresholds: int
 
     def totals(self, weights: Float) -> Float:
-        """Sums over frames drawn ``weights`` [m f] times: [m 5 + 2·a]; those of several sequences add up.
+        """Sums over frames that are sampled ``weights`` [m f] times: [m 5 + 2·a]; sums of several sequences add up.
 
-        HOTA's columns are the matches at each threshold, and their association scores in sum.
+        Columns: identity matches, ground truth boxes, predicted boxes, matches, switches; then HOTA's matches at each
+        threshold, and the sums of their association scores.
         """
-        gt_count, pred_count = _sum(weights, self.gt_seen), _sum(weights, self.pred_seen)
+        gt_count, pred_count = _sum(weights, self.gt_present), _sum(weights, self.pred_present)
         matched = _sum(weights, self.matched).reshape(len(weights), len(self.gt), self.thresholds)
         either = (gt_count[:, self.gt] + pred_count[:, self.pred])[:, :, None] - matched
         association = (matched**2 / np.maximum(either, 1.0)).sum(axis=1)
@@ -61,86 +59,86 @@ class FrameCounts:
         return np.concatenate([identities[:, None], weights @ self.sums, matched.sum(axis=1), association], axis=1)
 
     def _identities(self, overlaps: Float, n: int, m: int) -> Float:
-        """Matches of each drawing when every identity may have one partner, [m]."""
+        """Identity matches [m] of the assignment with the most of them, each identity having one partner."""
         counts = np.zeros((n, m))
-        found = np.empty(len(overlaps))
+        matches = np.empty(len(overlaps))
         for i, row in enumerate(overlaps):
             counts[self.gt, self.pred] = row
             pairs = assign(-counts, counts > 0, bound=0.0)
-            found[i] = counts[pairs.rows, pairs.cols].sum()
-        return found
+            matches[i] = counts[pairs.rows, pairs.cols].sum()
+        return matches
 
 
-def count(result: SequenceResult, sequence: ScoredSequence, length: int) -> FrameCounts:
+def count_frames(result: SequenceResult, sequence: ScoredSequence, length: int) -> FrameCounts:
     """Counts of frames 1 to ``length``.
 
     Parameters
     ----------
     result : SequenceResult
-        Whose timeline has the matches and switches.
+        Its timeline has the matches and switches.
     sequence : ScoredSequence
         What ``result`` was computed from.
     length : int
-        Number of frames, at least the last one in which there is anything.
+        Number of frames, at least the last one that has boxes.
     """
     alphas = result.hota.alphas
     n, m = len(sequence.gt_labels), len(sequence.pred_labels)
     frame, gt, pred, similarity, matched = _pairs(sequence)
     pairs, pair = np.unique(gt * max(m, 1) + pred, return_inverse=True)
     same = similarity >= THRESHOLD
-    # as in HOTA's own code, a hair below a threshold still counts
+    # as in HOTA's own code, rounding errors below a threshold are allowed
     row, step = np.nonzero(matched[:, None] & (similarity[:, None] >= alphas - np.finfo(np.float64).eps))
     timeline = result.timeline
     boxes = np.repeat(sequence.frames, [len(ids) for ids in sequence.gt_ids]) - 1
-    guesses = np.repeat(sequence.frames, [len(ids) for ids in sequence.pred_ids]) - 1
-    events = boxes, guesses, timeline.frames[timeline.pred >= 0] - 1, timeline.frames[timeline.switch] - 1
+    predictions = np.repeat(sequence.frames, [len(ids) for ids in sequence.pred_ids]) - 1
+    events = boxes, predictions, timeline.frames[timeline.pred >= 0] - 1, timeline.frames[timeline.switch] - 1
     return FrameCounts(
         sums=np.stack([np.bincount(at, minlength=length) for at in events], axis=1).astype(np.float64),
         gt=pairs // max(m, 1),
         pred=pairs % max(m, 1),
         overlaps=_ones(frame[same], pair[same], length, len(pairs)),
         matched=_ones(frame[row], pair[row] * len(alphas) + step, length, len(pairs) * len(alphas)),
-        gt_seen=_ones(boxes, np.concatenate([np.empty(0, np.int64), *sequence.gt_ids]), length, n),
-        pred_seen=_ones(guesses, np.concatenate([np.empty(0, np.int64), *sequence.pred_ids]), length, m),
+        gt_present=_ones(boxes, np.concatenate([np.empty(0, np.int64), *sequence.gt_ids]), length, n),
+        pred_present=_ones(predictions, np.concatenate([np.empty(0, np.int64), *sequence.pred_ids]), length, m),
         thresholds=len(alphas),
     )
 
 
-def scores(totals: Float) -> dict[str, Float]:
-    """Each of `METRICS` [m] from totals [m 5 + 2·a]; percent, but for the number of switches."""
-    idtp, boxes, guesses, tp, switches = totals[:, :5].T
+def scores_of_totals(totals: Float) -> dict[str, Float]:
+    """Each of `METRICS` [m] from totals [m 5 + 2·a]; in percent, except for the number of switches."""
+    idtp, boxes, predictions, tp, switches = totals[:, :5].T
     matched, association = np.split(totals[:, 5:], 2, axis=1)
-    either = boxes[:, None] + guesses[:, None] - matched
+    either = boxes[:, None] + predictions[:, None] - matched
     assa = association / np.maximum(matched, 1.0)
     deta = matched / np.maximum(either, 1.0)
     return {
-        "idf1": 200 * idtp / np.maximum(boxes + guesses, 1.0),
+        "idf1": 200 * idtp / np.maximum(boxes + predictions, 1.0),
         "hota": 100 * np.sqrt(deta * assa).mean(axis=1),
         "assa": 100 * assa.mean(axis=1),
-        "mota": 100 * np.where(boxes > 0, 2 * tp - guesses - switches, 0.0) / np.maximum(boxes, 1.0),
+        "mota": 100 * np.where(boxes > 0, 2 * tp - predictions - switches, 0.0) / np.maximum(boxes, 1.0),
         "ids": switches,
     }
 
 
 def _pairs(sequence: ScoredSequence) -> tuple[Int, Int, Int, Float, Int]:
-    """All pairs that overlap: frame from 0, identities, IoU, and whether HOTA's assignment takes the pair."""
+    """All overlapping pairs: frame from 0, identities, IoU, and whether HOTA's assignment matches them."""
     alignment = _alignment(sequence)
     parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, bool))]
     for number, gt, pred, overlap in zip(
         sequence.frames, sequence.gt_ids, sequence.pred_ids, sequence.similarity, strict=True
     ):
         score = alignment[np.ix_(gt, pred)] * overlap
-        found = assign(-score, np.ones(score.shape, bool))
-        taken = np.zeros(score.shape, bool)
-        taken[found.rows, found.cols] = True
+        pairs = assign(-score, np.ones(score.shape, bool))
+        matched = np.zeros(score.shape, bool)
+        matched[pairs.rows, pairs.cols] = True
         rows, cols = np.nonzero(overlap)
-        parts.append((np.full(len(rows), number - 1), gt[rows], pred[cols], overlap[rows, cols], taken[rows, cols]))
-    frame, gt, pred, similarity, matched = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return frame, gt, pred, similarity, matched
+        parts.append((np.full(len(rows), number - 1), gt[rows], pred[cols], overlap[rows, cols], matched[rows, cols]))
+    frame, gt, pred, similarity, is_matched = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return frame, gt, pred, similarity, is_matched
 
 
 def _alignment(sequence: ScoredSequence) -> Float:
-    """How much two identities [n m] go together in the whole sequence: the weights of HOTA's assignment."""
+    """Similarity of identities over the whole sequence [n m], the weights of HOTA's assignment."""
     n, m = len(sequence.gt_labels), len(sequence.pred_labels)
     together, gt_count, pred_count = np.zeros((n, m)), np.zeros((n, 1)), np.zeros(m)
     for gt, pred, overlap in zip(sequence.gt_ids, sequence.pred_ids, sequence.similarity, strict=True):

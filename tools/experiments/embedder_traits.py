@@ -1,9 +1,9 @@
-"""Embedders side by side, apart from any tracker: what they keep of crops, whom they find, what they cost."""
+"""Measures of embedders without a tracker: reconstruction, flatness, re-identification, speed and memory."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,18 +22,17 @@ if TYPE_CHECKING:
 
     from flatsort.embedding.model import LatentModel
     from flatsort.tools.experiments.reid_data import LabelledImages
+    from flatsort.tools.experiments.results import Progress
     from flatsort.tracker.protocols import Embedder
 
-Shown = Callable[[Iterable[Any], int, str], Iterable[Any]]
-
 KIND = "embedders"
-"""Of the entries in the cache."""
-CODE = (*result_cache.EMBEDDING, "embedding/retrieval", "tracker/gallery.py", "tools/experiments/embedder_traits.py")
+"""Folder of the cache."""
 FLAT_POINTS, PROBES = 256, 8
-"""Crops at which flatness is estimated, and probes at each."""
+"""Number of crops at which flatness is estimated, and of random directions at each."""
 TIMED, ROUNDS = 256, 3
-"""Crops that are embedded for the clock, and how often: the quickest counts."""
-WARM = 8
+"""Number of crops that are embedded to measure the speed, and of repetitions, of which the quickest counts."""
+WARM_UP = 8
+"""Images that are embedded before the clock starts."""
 
 TRAITS = {
     "dim": "numbers",
@@ -53,21 +52,21 @@ TRAITS = {
     "crops_per_second": "crops/s",
     "bytes_per_track": "bytes a track",
 }
-"""Key → head of what is measured; a key is absent where an embedder or the crops have no such thing."""
+"""Measure → table heading; an embedder lacks measures that do not apply to it or to the crops."""
 
 
 @dataclass(frozen=True)
-class Contest:
-    """Who is compared, and on what.
+class EmbedderComparison:
+    """Embedders to be compared, and the data for it.
 
     Attributes
     ----------
     embedders : mapping of str to list of str
         Name → the embedder of each training seed.
     crops : str
-        Labelled pictures: a folder, as ``flatsort retrieval --data`` takes it.
+        Labelled images: a folder, as in ``flatsort retrieval --data``.
     galleries : mapping of str to GalleryConfig
-        What a track keeps, by name of the embedder.
+        Gallery of the tracker, by name of the embedder.
     """
 
     embedders: Mapping[str, Sequence[str]]
@@ -75,58 +74,59 @@ class Contest:
     galleries: Mapping[str, GalleryConfig]
 
 
-def measure_all(contest: Contest, cache: Cache, shown: Shown) -> dict[str, list[dict[str, float]]]:
-    """Traits by embedder, one entry a seed; from the cache where they are known.
+def measure_all(comparison: EmbedderComparison, cache: Cache, progress: Progress) -> dict[str, list[dict[str, float]]]:
+    """Measures by embedder, one entry per seed; from the cache where they are there.
 
     Raises
     ------
     ValueError, FileNotFoundError
         If an embedder or the crops cannot be used.
     """
-    data = reid_data.open_labelled_images(contest.crops)
-    crops = result_cache.of_files(sorted(_files(contest.crops)))
-    jobs = [(name, file) for name, files in contest.embedders.items() for file in files]
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in contest.embedders}
-    for name, file in shown(jobs, len(jobs), "measure"):
-        key = result_cache.digest(_of_embedder(file), crops, result_cache.of_code(CODE), str(contest.galleries[name]))
+    data = reid_data.open_labelled_images(comparison.crops)
+    crops = result_cache.key_of_files(sorted(_files(comparison.crops)))
+    files = [(name, file) for name, seeds in comparison.embedders.items() for file in seeds]
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in comparison.embedders}
+    for name, file in progress(files, len(files), "measure"):
+        key = result_cache.digest(
+            _embedder_key(file), crops, result_cache.key_of_code((__name__,)), str(comparison.galleries[name])
+        )
         stored = cache.load(KIND, key)
-        traits = measure(file, data, contest.galleries[name]) if stored is None else _unpacked(stored)
+        traits = measure(file, data, comparison.galleries[name]) if stored is None else _floats(stored)
         if stored is None:
             cache.store(KIND, key, {k: np.array(v) for k, v in traits.items()})
-        found[name].append(traits)
-    return found
+        measured[name].append(traits)
+    return measured
 
 
 def measure(file: str, data: LabelledImages, gallery: GalleryConfig) -> dict[str, float]:
-    """Traits of one embedder on labelled crops, computed with one thread.
+    """Measures of one embedder on labelled crops, computed with one thread.
 
-    ``unexplained`` is the share of the variance of the crops, as the model's likelihood weighs it, that reconstructions
-    leave; ``flatness`` the scale-free measure of the decoder's metric tensor at the crops (0 is flat), absent where
-    codes are discrete; ``bits`` what a latent takes up when it is kept whole; ``bytes_per_track`` what a full gallery
-    of the tracker takes up.
+    ``unexplained`` is the fraction of unexplained variance of the reconstructions, with the weights of the model's
+    likelihood; ``flatness`` the scale-free measure of the decoder's metric tensor at the crops (0 is flat), absent for
+    discrete codes; ``bits`` the size of a whole latent; ``bytes_per_track`` the size of a full gallery.
     """
     from flatsort import embedding
 
     with one_thread(torch=True):
         embedder = embedding.load(file)
-        seen = reid_data.embed_images(data, [embedder])
+        embedded = reid_data.embed_images(data, [embedder])
         traits: dict[str, float] = {"dim": embedder.dim}
-        rankings = reid_data.rank_images(seen, 0)[0]
-        if "a_to_b" in {ranking.protocol for ranking in rankings}:  # one way across cameras is told, not both
+        rankings = reid_data.rank_images(embedded, 0)[0]
+        if "a_to_b" in {ranking.protocol for ranking in rankings}:  # report one direction between cameras, not both
             rankings = [ranking for ranking in rankings if ranking.protocol != "across"]
         for ranking in rankings:
             values = {"rank1": ranking.rank(1), "auc": ranking.separation.auc}
             traits |= {f"{key}_{ranking.protocol}": v for key, v in values.items() if v is not None}
-        traits["crops_per_second"] = _rate(embedder, data)
-        traits["bytes_per_track"] = _remembered(gallery, seen.latents[0], getattr(embedder, "binary", False))
+        traits["crops_per_second"] = _crops_per_second(embedder, data)
+        traits["bytes_per_track"] = _gallery_bytes(gallery, embedded.latents[0], getattr(embedder, "binary", False))
         model = getattr(embedder, "model", None)
         if model is not None:
-            traits |= _of_model(model, _samples(data, model))
+            traits |= _decoder_traits(model, _samples(data, model))
     return traits
 
 
-def _of_model(model: LatentModel, samples: Tensor) -> dict[str, float]:
-    """What only a model with a decoder has."""
+def _decoder_traits(model: LatentModel, samples: Tensor) -> dict[str, float]:
+    """Measures that need a decoder."""
     import torch
 
     from flatsort.embedding.geometry.measures import encode
@@ -136,15 +136,15 @@ def _of_model(model: LatentModel, samples: Tensor) -> dict[str, float]:
         chunks = zip(torch.split(latents, 256), torch.split(samples, 256), strict=True)
         standard = likelihood.standardise(samples)
         error = torch.cat([likelihood.weigh(model.decode(z) - likelihood.standardise(x)).flatten(1) for z, x in chunks])
-        spread = likelihood.weigh(standard - standard.mean(0))
-    found = {"bits": model.code_bits, "unexplained": float(error.square().mean() / spread.square().mean())}
-    if model.code_bits == 32 * model.dim:  # between discrete codes there is nothing that could be flat
-        found["flatness"] = _flatness(model, latents[:FLAT_POINTS])
-    return found
+        deviation = likelihood.weigh(standard - standard.mean(0))
+    traits = {"bits": model.code_bits, "unexplained": float(error.square().mean() / deviation.square().mean())}
+    if model.code_bits == 32 * model.dim:  # flatness is not defined between discrete codes
+        traits["flatness"] = _flatness(model, latents[:FLAT_POINTS])
+    return traits
 
 
 def _flatness(model: LatentModel, latents: Tensor) -> float:
-    """The scale-free penalty of the decoder's metric tensor at latents [n d]."""
+    """The scale-free flatness penalty of the decoder's metric tensor at latents [n d]."""
     import torch
 
     from flatsort.embedding.objectives import flatness
@@ -163,13 +163,13 @@ def _samples(data: LabelledImages, model: LatentModel) -> Tensor:
     from flatsort.embedding.embedders.batches import crops_of
 
     shape = model.config.shape
-    cut = (crops_of(batch.images, batch.boxes, (shape[2], shape[1])) for batch in data.batches())
-    crops = [resize_to_shape(crop, shape) for batch in cut for crop in batch]
+    crops_by_batch = (crops_of(batch.images, batch.boxes, (shape[2], shape[1])) for batch in data.batches())
+    crops = [resize_to_shape(crop, shape) for batch in crops_by_batch for crop in batch]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 
-def _rate(embedder: Embedder, data: LabelledImages) -> float:
-    """Crops a second of one thread."""
+def _crops_per_second(embedder: Embedder, data: LabelledImages) -> float:
+    """Crops per second with one thread."""
     images, boxes, count = [], [], 0
     for batch in data.batches():
         images += batch.images
@@ -177,7 +177,7 @@ def _rate(embedder: Embedder, data: LabelledImages) -> float:
         count = sum(map(len, boxes))
         if count >= TIMED:
             break
-    embedder.embed(images[:WARM], boxes[:WARM])
+    embedder.embed(images[:WARM_UP], boxes[:WARM_UP])
     seconds = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -186,8 +186,8 @@ def _rate(embedder: Embedder, data: LabelledImages) -> float:
     return count / max(min(seconds), 1e-9)
 
 
-def _remembered(config: GalleryConfig, latents: Float32, binary: bool) -> float:
-    """Bytes of a track whose gallery is full; binary codes are kept as bits where the tracker keeps them so."""
+def _gallery_bytes(config: GalleryConfig, latents: Float32, binary: bool) -> float:
+    """Bytes of a full gallery of one track; binary codes are packed into bits where the tracker does so."""
     gallery = Gallery(config, bits=binary and config.supports_bits)
     one, score, clear = np.zeros(1, np.int64), np.ones(1), np.ones(1, np.bool_)
     gallery.start(latents[:1], score, clear)
@@ -202,12 +202,12 @@ def _files(crops: str) -> list[Path]:
     return [*images_of(folder.rglob("*")), *folder.rglob("*.np[yz]"), *folder.glob("gt/*.txt")]
 
 
-def _of_embedder(file: str) -> str:
+def _embedder_key(file: str) -> str:
     from flatsort.embedding.loading import find
 
     kind, weights = find(file)
-    return result_cache.of_content(weights) if weights else kind
+    return result_cache.key_of_content(weights) if weights else kind
 
 
-def _unpacked(stored: Mapping[str, Any]) -> dict[str, float]:
+def _floats(stored: Mapping[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in stored.items()}

@@ -1,4 +1,4 @@
-"""All systems on all sequences, by several processes: what is not in the cache yet is run."""
+"""Runs of all systems on all sequences in several processes; runs that are in the cache are not repeated."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flatsort.tools.experiments import runner
-from flatsort.tools.experiments.finished_run import Finished
 from flatsort.tools.experiments.result_cache import Cache, digest
-from flatsort.tools.experiments.results import Benchmark, Run, SequenceInput, SystemResult
-from flatsort.tools.experiments.runner import Task
-from flatsort.tools.experiments.sequences import check_pictures, read_inputs
-from flatsort.tools.experiments.systems import BenchmarkConfig, System, resolve
+from flatsort.tools.experiments.results import (
+    Benchmark,
+    BenchmarkSequence,
+    FinishedRun,
+    Progress,
+    SystemResult,
+    SystemRun,
+)
+from flatsort.tools.experiments.runner import TrackingTask
+from flatsort.tools.experiments.sequences import read_sequences, require_images
+from flatsort.tools.experiments.systems import BenchmarkConfig, System, resolve_systems
 from flatsort.tracker.metrics import Evaluation, pool
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Float32
 
 T = TypeVar("T")
-Shown = Callable[[Iterable[Any], int, str], Iterator[Any]]
-"""Passes items on and shows how far they are, given their number and what they are."""
 
 
 class CachedLatents(Mapping[tuple[str, str], Sequence[Float32]]):
-    """Latents of the first seed by system and sequence, read when they are asked for."""
+    """Latents of the first seed by system and sequence, read from the cache at each access."""
 
-    def __init__(self, tasks: Mapping[tuple[str, str], Task], cache: Cache) -> None:
+    def __init__(self, tasks: Mapping[tuple[str, str], TrackingTask], cache: Cache) -> None:
         self._tasks, self._cache = tasks, cache
 
     def __getitem__(self, key: tuple[str, str]) -> Sequence[Float32]:
-        return runner.see(self._tasks[key], self._cache).latents
+        return runner.latents_of(self._tasks[key], self._cache).latents
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._tasks)
@@ -41,14 +45,14 @@ class CachedLatents(Mapping[tuple[str, str], Sequence[Float32]]):
         return len(self._tasks)
 
 
-def compare(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, shown: Shown | None = None) -> Benchmark:
-    """Run the systems of a config that are not in the cache yet, and put everything together.
+def run_systems(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, progress: Progress | None = None) -> Benchmark:
+    """Results of all systems of a config on all of its sequences.
 
     Parameters
     ----------
     config : BenchmarkConfig
     cache : Cache
-        It must stay while the latents of the benchmark are looked at.
+        The latents of the benchmark are read from it, so it must exist as long as they are used.
     jobs : int
         Number of processes.
     shown : callable, optional
@@ -56,97 +60,106 @@ def compare(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, shown: Show
     Raises
     ------
     ValueError, OSError
-        If a system, a sequence or a file cannot be used; nothing has run then, unless a picture turns out unreadable.
+        If a system, a sequence or a file cannot be used; before the first run, except for an image that cannot be read.
     """
-    systems = resolve(config)
-    sequences = read_inputs(config.data, config.detections, config.min_score)
+    systems = resolve_systems(config)
+    sequences = read_sequences(config.data, config.detections, config.min_score)
     tasks = {
         (system.name, seed, name): _plan(system.name, chosen, sequence)
         for system in systems
         for seed, chosen in system.configs.items()
         for name, sequence in sequences.items()
     }
-    done = dict(zip(tasks, run_all(list(tasks.values()), cache, jobs=jobs, shown=shown), strict=True))
+    done = dict(zip(tasks, run_all(list(tasks.values()), cache, jobs=jobs, progress=progress), strict=True))
     first = {s.name: next(iter(s.configs)) for s in systems}
-    looks = {(s, q): task for (s, seed, q), task in tasks.items() if task.latents and seed == first[s]}
+    embedding_tasks = {(s, q): task for (s, seed, q), task in tasks.items() if task.latents and seed == first[s]}
     least = "" if config.min_score is None else f", score ≥ {config.min_score:g}"
     return Benchmark(
         systems={system.name: _result(system, sequences, done) for system in systems},
         sequences=sequences,
-        latents=CachedLatents(looks, cache),
+        latents=CachedLatents(embedding_tasks, cache),
         detections=config.detections + least,
         key=digest(*(task.run for task in tasks.values())),
     )
 
 
-def run_all(tasks: Sequence[Task], cache: Cache, *, jobs: int = 1, shown: Shown | None = None) -> list[Finished]:
+def run_all(
+    tasks: Sequence[TrackingTask], cache: Cache, *, jobs: int = 1, progress: Progress | None = None
+) -> list[FinishedRun]:
     """The finished runs of all tasks, in order.
 
-    Latents come first, each once, so that no two processes make the same ones.
+    Latents are computed first, each once, so that no two processes compute the same ones.
     """
-    show = shown or _silent
-    done = {task.run: runner.finished(task, cache) for task in tasks}
+    show = progress or _no_progress
+    done = {task.run: runner.cached_run(task, cache) for task in tasks}
     missing = {task.run: task for task in tasks if done[task.run] is None}
-    unseen = {task.latents: task for task in missing.values() if task.latents}
-    for _ in show(_spread(partial(_see, cache=cache), unseen.values(), jobs), len(unseen), "embed"):
+    without_latents = {task.latents: task for task in missing.values() if task.latents}
+    for _ in show(
+        _in_processes(partial(_compute_latents, cache=cache), without_latents.values(), jobs),
+        len(without_latents),
+        "embed",
+    ):
         pass
-    found = _spread(partial(_run, cache=cache), missing.values(), jobs)
-    done.update(dict(show(found, len(missing), "track")))
+    new = _in_processes(partial(_run, cache=cache), missing.values(), jobs)
+    done.update(dict(show(new, len(missing), "track")))
     return [each for task in tasks if (each := done[task.run]) is not None]
 
 
-def _plan(system: str, config: TrackConfig, sequence: SequenceInput) -> Task:
+def _plan(system: str, config: TrackConfig, sequence: BenchmarkSequence) -> TrackingTask:
     if config.embedder or config.camera.method != "none":
-        check_pictures(sequence, system)
+        require_images(sequence, system)
     try:
         return runner.plan(config, sequence)
     except ValueError as error:
         raise ValueError(f"system {system}: {error}") from error
 
 
-def _silent(items: Iterable[T], total: int, what: str) -> Iterator[T]:  # noqa: ARG001
+def _no_progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:  # noqa: ARG001
     return iter(items)
 
 
-def _see(task: Task, cache: Cache) -> None:
-    runner.see(task, cache)
+def _compute_latents(task: TrackingTask, cache: Cache) -> None:
+    runner.latents_of(task, cache)
 
 
-def _run(task: Task, cache: Cache) -> tuple[str, Finished]:
+def _run(task: TrackingTask, cache: Cache) -> tuple[str, FinishedRun]:
     return task.run, runner.run(task, cache)
 
 
-def _spread(function: Callable[[Task], T], tasks: Iterable[Task], jobs: int) -> Iterator[T]:
-    """Yield what the function gives for each task, as soon as it is there, computed by up to ``jobs`` processes."""
+def _in_processes(function: Callable[[TrackingTask], T], tasks: Iterable[TrackingTask], jobs: int) -> Iterator[T]:
+    """Yield the function's result for each task as soon as it is known, computed by up to ``jobs`` processes."""
     waiting = list(tasks)
     jobs = min(jobs, len(waiting))
     if jobs <= 1:
         yield from map(function, waiting)
         return
     # spawned, not forked: torch and onnxruntime have threads
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _leave_quietly)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _exit_silently)
     try:
         for future in as_completed([pool.submit(function, task) for task in waiting]):
             yield future.result()
     except BrokenExecutor as error:
-        raise OSError("a process was killed, maybe for want of memory: expected fewer jobs or more memory") from error
+        raise OSError("a process was killed, maybe for lack of memory: expected fewer jobs or more memory") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_quietly() -> None:
-    """End at Ctrl-C without a trace; what is finished is in the cache."""
+def _exit_silently() -> None:
+    """End at Ctrl-C without a traceback; finished runs are in the cache."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _result(
-    system: System, sequences: Mapping[str, SequenceInput], done: Mapping[tuple[str, int | None, str], Finished]
+    system: System, sequences: Mapping[str, BenchmarkSequence], done: Mapping[tuple[str, int | None, str], FinishedRun]
 ) -> SystemResult:
-    runs: list[Run] = []
+    runs: list[SystemRun] = []
     evaluations: dict[int, Evaluation] = {}
     for seed in system.configs:
-        mine = {name: done[system.name, seed, name] for name in sequences}
-        evaluations[seed or 0] = pool(each.result for each in mine.values())
-        runs += [Run(system.name, seed, n, f.tracks, f.association, f.embedding) for n, f in mine.items()]
+        of_seed = {name: done[system.name, seed, name] for name in sequences}
+        evaluations[seed or 0] = pool(each.result for each in of_seed.values())
+        runs += [
+            SystemRun(system.name, seed, name, each.tracks, each.association, each.embedding)
+            for name, each in of_seed.items()
+        ]
     return SystemResult(system.name, system.description, system.learned, evaluations, runs)

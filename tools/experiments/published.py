@@ -1,4 +1,4 @@
-"""Rows of published tables, to be printed beside measured ones."""
+"""Rows of published tables, to be printed beside the measured ones."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ TABLES: dict[str, dict[str, tuple[str, tuple[float, ...]]]] = {
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A row that others have measured.
+    """A row of a published table.
 
     Attributes
     ----------
     name : str
         Of the system, as published.
     scores : dict of str to float
-        Fields of `tracker.metrics.Scores`; those that were not published are absent.
+        Fields of `tracker.metrics.Scores`; unpublished ones are absent.
     split : str
         The sequences, "train" or "test".
     detections : str
@@ -94,22 +94,22 @@ def rows(table: str) -> list[PublishedRow]:
 
 
 def warning(sequences: Iterable[str], detections: str) -> str:
-    """One sentence on why the published rows cannot be compared with measured ones; "" where nothing speaks against it.
+    """One sentence on why the published rows cannot be compared with the measured ones; "" where they can.
 
     Parameters
     ----------
     sequences : iterable of str
         Names of the sequences that were measured.
     detections : str
-        Name or path of their detections. Only a name with the word POI is taken for the published ones.
+        Name or path of their detections; a name with the word POI means the published ones.
     """
-    got = sorted(sequences)
-    other = []
-    if got != sorted(MOT16_TRAIN):
-        other.append(f"on {', '.join(got) or 'no sequence'} instead of the seven of MOT16 train")
-    # "checkpoint" and "points" have the letters too
+    measured = sorted(sequences)
+    differences = []
+    if measured != sorted(MOT16_TRAIN):
+        differences.append(f"on {', '.join(measured) or 'no sequence'} instead of the seven of MOT16 train")
+    # "checkpoint" and "points" contain the letters as well
     if not re.search(r"(?<![^\W_])poi(?![^\W_])", detections, re.IGNORECASE):
-        other.append(f"from detections {detections or 'without a name'} instead of {DETECTIONS}")
-    if not other:
+        differences.append(f"from detections {detections or 'without a name'} instead of {DETECTIONS}")
+    if not differences:
         return ""
-    return f"The published rows cannot be compared with the measured ones, which are {' and '.join(other)}."
+    return f"The published rows cannot be compared with the measured ones, which are {' and '.join(differences)}."

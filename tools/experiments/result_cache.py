@@ -1,14 +1,16 @@
-"""Results kept by the content of what they were made from: arrays in files that appear whole or not at all."""
+"""Cache of results as files of arrays; keys are digests of data, files and source code that a result depends on."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flatsort.tools.experiments.results import SequenceInput
+from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tracker.config import CONFIGS
 from flatsort.tracker.files import replacing
 from flatsort.tracker.types import Detections
@@ -24,28 +26,21 @@ from flatsort.tracker.types import Detections
 Arrays = Mapping[str, NDArray[Any]]
 
 FORMAT = "1"
-"""Of the entries; a new one makes older entries unread."""
+"""Version of the cache's entries; a new one makes older entries unreadable."""
+PACKAGE = "flatsort"
 ROOT = CONFIGS.parent
-TRACKING = ("tracker", "tools/runs/open_run.py")
-"""Code that tracks depend on."""
-EMBEDDING = (
-    *("embedding/embedders", "embedding/models", "embedding/checkpoint.py", "embedding/likelihood.py"),
-    *(
-        "embedding/loading.py",
-        "embedding/model.py",
-        "embedding/nets.py",
-        "embedding/objectives",
-        "embedding/priors",
-        "tracker/latent_reuse.py",
-        "tracker/crops.py",
-    ),
-    *("tracker/images.py", "tracker/io/video.py", "tracker/onnx_session.py", "tracker/pipeline.py"),
-)
-"""Code that latents depend on."""
+"""Folder of the rooms (tracker, embedding, …): the checkout's, or the package's where it is installed."""
+LATENTS_CODE = ("flatsort.embedding.loading", "flatsort.tracker.latent_reuse", "flatsort.tracker.io.video")
+"""Modules that decide latents, with all that they import; and those of which only their own text counts: the rest of
+what these import decides tracks."""
+LATENTS_TEXT = ("flatsort.tracker.pipeline", "flatsort.tools.experiments.runner")
+RUNS_CODE = ("flatsort.tools.experiments.runner",)
+"""Modules that decide a run, with all that they import."""
+MODULE = re.compile(rf"{PACKAGE}(\.\w+)+")
 
 
 class Cache:
-    """Arrays by key, one file each. It may be deleted at any time, and processes may share it.
+    """Arrays by key, one file each. The folder may be deleted at any time, and processes may share it.
 
     Parameters
     ----------
@@ -56,16 +51,16 @@ class Cache:
         self.folder = folder
 
     def load(self, kind: str, key: str) -> dict[str, NDArray[Any]] | None:
-        """The arrays that were stored, None where there are none or the file is damaged."""
+        """The arrays that were stored; None where there are none or the file is damaged."""
         try:
-            # numpy would leave a file open that is no archive
+            # numpy would not close a file that is no archive
             with self._path(kind, key).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 return {name: file[name] for name in file}
         except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
             return None
 
     def store(self, kind: str, key: str, arrays: Arrays) -> None:
-        """Keep the arrays.
+        """Store the arrays.
 
         Raises
         ------
@@ -81,7 +76,7 @@ class Cache:
 
 @contextmanager
 def open_cache(folder: Path | None) -> Iterator[Cache]:
-    """A cache in a folder, or for the time of the block only."""
+    """A cache in a folder; without a folder, one in a temporary folder that is deleted after the block."""
     if folder is not None:
         yield Cache(folder)
         return
@@ -90,7 +85,7 @@ def open_cache(folder: Path | None) -> Iterator[Cache]:
 
 
 def digest(*parts: object) -> str:
-    """Key of a content: texts, bytes, arrays, and what JSON can write; None differs from an empty text."""
+    """SHA-256 of a list of values: bytes, arrays, and whatever JSON can write."""
     state = hashlib.sha256(FORMAT.encode())
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -101,43 +96,131 @@ def digest(*parts: object) -> str:
     return state.hexdigest()
 
 
-def of_detections(detections: Iterable[Detections]) -> str:
-    """Key of the detections of a sequence, all that is known of them."""
-    each = list(detections)
-    bare = Detections.empty()
+def key_of_detections(detections: Iterable[Detections]) -> str:
+    """Key of the detections of a sequence: boxes, scores, classes and latents of each frame."""
+    frames = list(detections)
     joined = [
-        np.concatenate([getattr(some, name) for some in (bare, *each)]) for name in ("boxes", "scores", "classes")
+        np.concatenate([getattr(each, name) for each in (Detections.empty(), *frames)])
+        for name in ("boxes", "scores", "classes")
     ]
-    latents = [some.latents for some in each if some.latents is not None]
-    given = np.array([some.latents is not None for some in each])
-    counts = np.array([len(some) for some in each])
-    return digest(counts, *joined, given, np.concatenate(latents) if latents else None)
+    latents = [each.latents for each in frames if each.latents is not None]
+    has_latents = np.array([each.latents is not None for each in frames])
+    counts = np.array([len(each) for each in frames])
+    return digest(counts, *joined, has_latents, np.concatenate(latents) if latents else None)
 
 
-def of_files(files: Iterable[Path]) -> str:
+def key_of_files(files: Iterable[Path]) -> str:
     """Key of files by name, size and time of change, without reading them."""
     stats = [(file.name, file.stat()) for file in files]
     return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
 
-def of_truth(sequence: SequenceInput) -> str:
-    """Key of a sequence's truth."""
-    table = sequence.truth
+def key_of_ground_truth(sequence: BenchmarkSequence) -> str:
+    """Key of a sequence's ground truth."""
+    table = sequence.ground_truth
     columns = (table.frames, table.ids, table.boxes, table.scores, table.classes, table.visibility)
     return digest(*columns, table.columns, sequence.length)
 
 
-def of_content(file: Path) -> str:
+def key_of_content(file: Path) -> str:
     """Key of a file's bytes."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-@lru_cache
-def of_code(names: tuple[str, ...]) -> str:
-    """Key of the Python files and folders of the project with these names."""
-    places = [ROOT / name for name in names]
-    files = sorted(file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
-    return digest(*((file.name, file.read_text(encoding="utf-8")) for file in files))
+@cache
+def key_of_code(modules: tuple[str, ...], text_only: tuple[str, ...] = ()) -> str:
+    """Key of the source of modules and of everything of this project that they import, directly or not.
+
+    Parameters
+    ----------
+    modules : tuple of str
+        Full names: ``flatsort.embedding.loading``.
+    text_only : tuple of str
+        Modules whose source counts, but not what they import.
+
+    Raises
+    ------
+    ValueError
+        If there is no such module.
+    """
+    names = sorted(imported_modules(modules) | set(text_only))
+    return digest(*((name, _require_source(name).read_text(encoding="utf-8")) for name in names))
+
+
+def imported_modules(modules: Iterable[str]) -> set[str]:
+    """Names of the given modules and of all of this project that they import, directly or not, read from their source.
+
+    Imports inside functions count, those for type checkers only do not. A text that names a module counts as an import
+    of it and, if it is a package, of all modules in it: that is how registries and lazy names load theirs. Packages
+    around a module count as well, but for the outermost, which only collects names.
+    """
+    known: set[str] = set()
+    waiting = list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in known and module != PACKAGE:
+            known.add(module)
+            waiting += [module.rpartition(".")[0], *_direct_imports(module)]
+    return known
+
+
+@cache
+def _direct_imports(module: str) -> frozenset[str]:
+    """Modules of this project that the source of a module names."""
+    path = _require_source(module)
+    names, loaded = _named_modules(ast.parse(path.read_bytes()), module if path.name == "__init__.py" else "")
+    for package in loaded:
+        source = _source(package)
+        if source is not None:
+            names.add(package)
+            if source.name == "__init__.py":
+                names.update(f"{package}.{file.stem}" for file in source.parent.glob("*.py") if file != source)
+    return frozenset(filter(None, map(_nearest_module, names)))
+
+
+def _named_modules(tree: ast.AST, package: str) -> tuple[set[str], set[str]]:
+    """Names in import statements, and names in texts; ``package``: what ``__name__`` means as an argument."""
+    imported, loaded = set[str](), set[str]()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            imported.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imported.update(f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and MODULE.fullmatch(node.value):
+                loaded.add(node.value)
+        elif isinstance(node, ast.Call) and any(isinstance(a, ast.Name) and a.id == "__name__" for a in node.args):
+            loaded.add(package)
+        waiting += ast.iter_child_nodes(node)
+    return imported, loaded
+
+
+def _nearest_module(name: str) -> str:
+    """The module that ``name`` is or is in; "" if it is none of this project."""
+    while name.startswith(f"{PACKAGE}.") and _source(name) is None:
+        name = name.rpartition(".")[0]
+    return name if name.startswith(f"{PACKAGE}.") else ""
+
+
+def _require_source(module: str) -> Path:
+    source = _source(module)
+    if source is None:
+        raise ValueError(f"{module}: expected a module of {PACKAGE}, found no source of it in {ROOT}")
+    return source
+
+
+@cache
+def _source(module: str) -> Path | None:
+    """File of a module of this project."""
+    path = module.replace(".", "/").removeprefix(f"{PACKAGE}/")
+    # in the checkout, modules that are in no room are in the package's own folder
+    files = [folder / f"{path}{end}" for folder in (ROOT, ROOT / PACKAGE) for end in ("/__init__.py", ".py")]
+    return next((file for file in files if path and file.is_file()), None)
 
 
 def _add(state: hashlib._Hash, content: bytes) -> None:

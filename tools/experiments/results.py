@@ -1,19 +1,31 @@
-"""What a benchmark finds: runs of systems on sequences, and what is made of them."""
+"""Results of a benchmark: runs of systems on sequences, their scores, and finished runs as plain arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from flatsort.tools.experiments.published import PublishedRow
 from flatsort.tracker.io.mot import MotTable
-from flatsort.tracker.metrics import Evaluation
+from flatsort.tracker.metrics import Evaluation, Scores, SequenceResult
+from flatsort.tracker.metrics.clear import Counts, Timeline
+from flatsort.tracker.metrics.hota import Hota
 from flatsort.tracker.types import Detections, Float32
+
+Progress: TypeAlias = "Callable[[Iterable[Any], int, str], Iterator[Any]]"
+"""Shows the progress of a loop: passes the items on, given their number and a label."""
+COLUMNS = ("frames", "ids", "boxes", "scores", "classes", "visibility")
+"""Arrays of a `MotTable`."""
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
-    """One system, with one training seed, on one sequence.
+class SystemRun:
+    """Tracks of one system, with one training seed, on one sequence.
 
     Attributes
     ----------
@@ -22,9 +34,9 @@ class Run:
         Of the training of its embedder; None where nothing was learned or only one checkpoint is named.
     sequence : str
     tracks : MotTable
-        Its result rows.
+        The result rows.
     association, embedding : float
-        Microseconds a frame, of one thread; embedding is 0 where nothing is embedded.
+        Microseconds per frame, of one thread; embedding is 0 where nothing is embedded.
     """
 
     system: str
@@ -43,11 +55,11 @@ class SystemResult:
     ----------
     name : str
     description : str
-        Tracker, embedder and overrides, in a line.
+        Tracker, embedder and overrides, in one line.
     learned : str
         "", "supervised" or "unsupervised": how its embedding was learned.
     evaluations : mapping of int to Evaluation
-        By training seed; a system without seeds has the one of seed 0. An evaluation has all sequences and OVERALL.
+        By training seed; seed 0 for a system without seeds. Each has all sequences and OVERALL.
     runs : list of Run
     """
 
@@ -55,29 +67,29 @@ class SystemResult:
     description: str
     learned: str
     evaluations: Mapping[int, Evaluation]
-    runs: Sequence[Run]
+    runs: Sequence[SystemRun]
 
     @property
     def first(self) -> Evaluation:
-        """The evaluation of the first seed: what is drawn."""
+        """The evaluation of the first seed, which the report's curves and timelines show."""
         return next(iter(self.evaluations.values()))
 
 
 @dataclass(frozen=True, eq=False)
-class SequenceInput:
-    """A sequence as the benchmark sees it.
+class BenchmarkSequence:
+    """A sequence of a benchmark: its detections and its ground truth.
 
     Attributes
     ----------
     name : str
     source : str
-        What `tracker.io.video.open_source` opens for its pictures.
+        What `tracker.io.video.open_source` opens to read its images.
     detections : list of Detections
-        One a frame, from frame 1 on; those below the least score are gone.
+        One per frame, from frame 1 on, without those below the minimum score.
     fps : float
-    picture : tuple of int or None
+    image_size : tuple of int or None
         Width and height in pixels.
-    truth : MotTable
+    ground_truth : MotTable
     length : int or None
         Frames that ``seqinfo.ini`` announces; None without one.
     """
@@ -86,40 +98,115 @@ class SequenceInput:
     source: str
     detections: Sequence[Detections]
     fps: float
-    picture: tuple[int, int] | None
-    truth: MotTable
+    image_size: tuple[int, int] | None
+    ground_truth: MotTable
     length: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """Everything that tables and the page are made of.
+    """All results of a benchmark, from which the tables and the HTML report are written.
 
     Attributes
     ----------
     systems : mapping of str to SystemResult
-        In the order asked for.
+        In the order of the config.
     sequences : mapping of str to SequenceInput
     latents : mapping of (system, sequence) to list of float32 [n d]
-        Of the first seed, one array a frame; absent where nothing is embedded.
+        Of the first seed, one array per frame; absent where nothing is embedded.
     detections : str
-        Name of the detections and their least score, in a line.
+        Name of the detections and their minimum score, in one line.
     notes : list of str
-        What a reader of the table must know: published rows, other detections than theirs, oracles, …
+        Remarks below the tables: sources of the published rows, differences in the detections, …
     embedders : mapping of str to list of dict
-        What was measured of embedders apart from the tracker, by system, one entry a seed; see
+        Measures of the embedders without a tracker, by system, one entry per seed; see
         `tools.experiments.embedder_traits.TRAITS`.
     published : list of PublishedRow
-        Rows that others have measured.
+        Rows from a paper, shown beside the measured ones.
     key : str
-        Of all that the runs were made from.
+        Cache key of everything that the runs were computed from.
     """
 
     systems: Mapping[str, SystemResult]
-    sequences: Mapping[str, SequenceInput]
+    sequences: Mapping[str, BenchmarkSequence]
     latents: Mapping[tuple[str, str], Sequence[Float32]]
     detections: str
     notes: Sequence[str] = field(default_factory=list)
     published: Sequence[PublishedRow] = ()
     key: str = ""
     embedders: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """Tracks of one system on one sequence, with their scores.
+
+    Attributes
+    ----------
+    tracks : MotTable
+    association, embedding : float
+        Microseconds per frame, of one thread.
+    result : SequenceResult
+    """
+
+    tracks: MotTable
+    association: float
+    embedding: float
+    result: SequenceResult
+
+
+def pack(finished: FinishedRun) -> dict[str, NDArray[Any]]:
+    """A finished run as arrays, which the cache can store."""
+    result = finished.result
+    plain = {
+        "columns": finished.tracks.columns,
+        "association": finished.association,
+        "embedding": finished.embedding,
+        "unusable": result.unusable,
+        "ignored": result.ignored,
+        "gt_labels": result.gt_labels,
+        "pred_labels": result.pred_labels,
+        "alphas": result.hota.alphas,
+    }
+    parts: dict[str, Mapping[str, Any]] = {
+        "": plain,
+        "tracks.": {name: getattr(finished.tracks, name) for name in COLUMNS},
+        "counts.": asdict(result.counts),
+        "timeline.": {f.name: getattr(result.timeline, f.name) for f in fields(Timeline)},
+        "hota.": result.hota.fields,
+    }
+    return {prefix + name: np.asarray(value) for prefix, part in parts.items() for name, value in part.items()}
+
+
+def unpack(arrays: Mapping[str, NDArray[Any]], name: str) -> FinishedRun:
+    """The finished run on sequence ``name`` from the arrays that `pack` returned.
+
+    Raises
+    ------
+    KeyError
+        If an array is missing.
+    """
+
+    def part(prefix: str) -> dict[str, Any]:
+        items = ((key.removeprefix(prefix), value) for key, value in arrays.items() if key.startswith(prefix))
+        return {key: value if value.ndim else value.item() for key, value in items}
+
+    tracks = MotTable(path=Path(f"{name}.txt"), columns=int(arrays["columns"]), **part("tracks."))
+    counts, curves = Counts(**part("counts.")), Hota(arrays["alphas"], part("hota."))
+    result = SequenceResult(
+        name=name,
+        scores=Scores(**counts.measures(), **curves.measures()),
+        counts=counts,
+        hota=curves,
+        timeline=Timeline(**part("timeline.")),
+        gt_labels=arrays["gt_labels"],
+        pred_labels=arrays["pred_labels"],
+        unusable=int(arrays["unusable"]),
+        ignored=int(arrays["ignored"]),
+    )
+    return FinishedRun(tracks, float(arrays["association"]), float(arrays["embedding"]), result)
+
+
+def with_name(table: MotTable, name: str) -> MotTable:
+    """The table with the name of its sequence in place of the path of a temporary file."""
+    return replace(table, path=Path(f"{name}.txt"))

@@ -1,4 +1,4 @@
-"""One run: a sequence's detections through the same embedder and tracker as in ``flatsort track``, timed and scored."""
+"""A run of one tracker on one sequence, as ``flatsort track`` does it, from given detections; timed and scored."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatsort.tools.experiments import result_cache
-from flatsort.tools.experiments.finished_run import Finished, named, pack, unpack
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.results import SequenceInput
-from flatsort.tools.experiments.sequences import pictures_of
+from flatsort.tools.experiments.results import BenchmarkSequence, FinishedRun, pack, unpack, with_name
+from flatsort.tools.experiments.sequences import image_files_of
 from flatsort.tools.runs.open_run import require_latents, resolve
 from flatsort.tools.runs.timing import Stopwatch, one_thread
 from flatsort.tracker.config import to_mapping
@@ -37,23 +36,23 @@ from flatsort.tracker.types import Detections, Float, Float32, Frame
 
 LOG = logging.getLogger(__name__)
 LATENTS, RUNS = "latents", "runs"
-"""Kinds of entries in the cache."""
+"""Folders of the cache."""
 
 
 @dataclass(frozen=True, eq=False)
-class Looks:
-    """What the pictures of a sequence gave.
+class SequenceLatents:
+    """Latents of the detections of a sequence.
 
     Attributes
     ----------
     latents : list of float32 [n d]
-        One array a frame; without rows where the picture could not be read.
+        One array per frame; without rows where the image could not be read.
     times : float64 [f]
-        Seconds of each frame.
+        Time of each frame in seconds.
     size : tuple of int or None
-        Width and height of the pictures.
+        Width and height of the images.
     embedding : float
-        Microseconds a frame.
+        Microseconds per frame.
     """
 
     latents: Sequence[Float32]
@@ -63,59 +62,59 @@ class Looks:
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """A tracker on a sequence.
+class TrackingTask:
+    """One tracker to be run on one sequence.
 
     Attributes
     ----------
     config : TrackConfig
     sequence : SequenceInput
     latents, run : str
-        Keys in the cache; that of the latents is empty where nothing is embedded.
+        Keys in the cache; ``latents`` is empty where nothing is embedded.
     """
 
     config: TrackConfig
-    sequence: SequenceInput
+    sequence: BenchmarkSequence
     latents: str
     run: str
 
 
-def plan(config: TrackConfig, sequence: SequenceInput) -> Task:
-    """The task of a tracker on a sequence, with the keys of what it makes.
+def plan(config: TrackConfig, sequence: BenchmarkSequence) -> TrackingTask:
+    """The task of running a tracker on a sequence, with the cache keys of its results.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If there is no such embedder, or the tracker looks at latents and nothing gives any.
+        If there is no such embedder, or the tracker compares latents and there are none.
     """
-    found = result_cache.of_detections(sequence.detections)
-    latents = _latents_key(config, sequence, found) if config.embedder else ""
-    if any(len(row) and row.latents is None for row in sequence.detections):
+    detections = result_cache.key_of_detections(sequence.detections)
+    latents = _latents_key(config, sequence, detections) if config.embedder else ""
+    if any(len(each) and each.latents is None for each in sequence.detections):
         require_latents(config, sequence.name)
-    moving, cut = config.camera.method != "none", EmbedConfig(components=config.embed.components)
+    needs_images, components = config.camera.method != "none", EmbedConfig(components=config.embed.components)
     run = result_cache.digest(
         sequence.name,
-        to_mapping(replace(config, detector=AutoDetectorConfig(), embedder="", embed=cut)),
+        to_mapping(replace(config, detector=AutoDetectorConfig(), embedder="", embed=components, tuned_on=[])),
         latents,
-        found,
-        result_cache.of_files(pictures_of(sequence.source).files) if moving else None,
+        detections,
+        result_cache.key_of_files(image_files_of(sequence.source).files) if needs_images else None,
         sequence.fps,
-        sequence.picture,
-        result_cache.of_truth(sequence),
-        result_cache.of_code(result_cache.TRACKING),
+        sequence.image_size,
+        result_cache.key_of_ground_truth(sequence),
+        result_cache.key_of_code(result_cache.RUNS_CODE),
     )
-    return Task(config, sequence, latents, run)
+    return TrackingTask(config, sequence, latents, run)
 
 
-def see(task: Task, cache: Cache) -> Looks:
+def latents_of(task: TrackingTask, cache: Cache) -> SequenceLatents:
     """The latents of a task's detections, from the cache or computed with one thread."""
     stored = cache.load(LATENTS, task.latents)
     if stored is None:
-        stored = _embedded(task)
+        stored = _embed(task)
         cache.store(LATENTS, task.latents, stored)
     ends = np.cumsum(stored["counts"]).tolist()
     width, height = stored["size"].tolist()
-    return Looks(
+    return SequenceLatents(
         latents=[stored["latents"][start:end] for start, end in pairwise([0, *ends])],
         times=stored["times"],
         size=(width, height) if width else None,
@@ -123,8 +122,8 @@ def see(task: Task, cache: Cache) -> Looks:
     )
 
 
-def finished(task: Task, cache: Cache) -> Finished | None:
-    """The task's run from the cache, None if it is to be done."""
+def cached_run(task: TrackingTask, cache: Cache) -> FinishedRun | None:
+    """The task's finished run from the cache; None if it is not there."""
     stored = cache.load(RUNS, task.run)
     try:
         return None if stored is None else unpack(stored, task.sequence.name)
@@ -132,7 +131,7 @@ def finished(task: Task, cache: Cache) -> Finished | None:
         return None
 
 
-def run(task: Task, cache: Cache) -> Finished:
+def run(task: TrackingTask, cache: Cache) -> FinishedRun:
     """Track and score the sequence of a task, or take the run from the cache.
 
     The result rows are those that ``flatsort track`` writes, down to their digits.
@@ -140,14 +139,14 @@ def run(task: Task, cache: Cache) -> Finished:
     Raises
     ------
     ValueError, OSError
-        If a picture, the embedder or the truth cannot be used.
+        If an image, the embedder or the ground truth cannot be used.
     """
-    done = finished(task, cache)
+    done = cached_run(task, cache)
     if done is not None:
         return done
     sequence = task.sequence
-    looks = see(task, cache) if task.latents else None
-    opened = _open(task, looks)
+    embedded = latents_of(task, cache) if task.latents else None
+    opened = _open(task, embedded)
     for note in opened.notes:
         LOG.warning("%s: %s", sequence.name, note)
     stopwatch = Stopwatch(time.thread_time)
@@ -157,28 +156,28 @@ def run(task: Task, cache: Cache) -> Finished:
             results = list(stopwatch.watch(opened.track(stream, opened.tracker()), "association"))
             for result in opened.smooth(results) if opened.smooths else results:
                 sink.write(result)
-        tracks = named(read_table(sink.path), sequence.name)
-    done = Finished(
+        tracks = with_name(read_table(sink.path), sequence.name)
+    done = FinishedRun(
         tracks=tracks,
         association=1e6 * stopwatch.seconds["association"] / max(len(results), 1),
-        embedding=looks.embedding if looks else 0.0,
-        result=evaluate_tables(sequence.name, sequence.truth, tracks, None, sequence.length),
+        embedding=embedded.embedding if embedded else 0.0,
+        result=evaluate_tables(sequence.name, sequence.ground_truth, tracks, None, sequence.length),
     )
     cache.store(RUNS, task.run, pack(done))
     return done
 
 
-def _latents_key(config: TrackConfig, sequence: SequenceInput, detections: str) -> str:
+def _latents_key(config: TrackConfig, sequence: BenchmarkSequence, detections: str) -> str:
     from flatsort.embedding.loading import find
 
     kind, weights = find(config.embedder)
     return result_cache.digest(
-        result_cache.of_content(weights) if weights else [kind, version("flatsort")],
-        result_cache.of_code(result_cache.EMBEDDING),
+        result_cache.key_of_content(weights) if weights else [kind, version("flatsort")],
+        result_cache.key_of_code(result_cache.LATENTS_CODE, result_cache.LATENTS_TEXT),
         detections,
-        result_cache.of_files(pictures_of(sequence.source).files),
+        result_cache.key_of_files(image_files_of(sequence.source).files),
         [config.embed.batch, config.embed.max_reuse(sequence.fps)],
-        # whether there is a GPU, told without the seconds that torch takes to start
+        # whether there is a GPU, found out without the seconds that torch takes to start
         [shutil.which("nvidia-smi") is not None, os.environ.get("CUDA_VISIBLE_DEVICES")],
     )
 
@@ -187,19 +186,19 @@ def _embedder(name: str) -> Embedder:
     from flatsort import embedding
     from flatsort.embedding.loading import find
 
-    # threads of onnxruntime's own would not be counted
+    # the clock would not count onnxruntime's own threads
     settings: dict[str, Any] = {"threads": 1} if find(name)[0] == "onnx" else {}
     return embedding.load(name, **settings)
 
 
-def _embedded(task: Task) -> dict[str, NDArray[Any]]:
-    """Whole latents of all detections, computed with one thread; see `see`."""
+def _embed(task: TrackingTask) -> dict[str, NDArray[Any]]:
+    """Arrays of `SequenceLatents` with all numbers of each latent, computed with one thread."""
     sequence, config = task.sequence, task.config
     source = open_source(sequence.source, images=True, length=len(sequence.detections))
     embedder = _embedder(config.embedder)
-    whole = replace(config, embed=replace(config.embed, components=0))
-    opened = resolve(source, _SequenceDetector(sequence), whole, embedder)
-    # images that are decoded beside do not count, where the embedder runs on the CPU; a GPU is waited for
+    all_components = replace(config, embed=replace(config.embed, components=0))
+    opened = resolve(source, _SequenceDetector(sequence), all_components, embedder)
+    # on the CPU, the time of other threads that decode images does not count; for a GPU, waiting counts
     device = getattr(embedder, "device", None)
     stopwatch = Stopwatch(time.thread_time if getattr(device, "type", "cpu") == "cpu" else time.perf_counter)
     latents, times = [np.empty((0, embedder.dim), np.float32)], []
@@ -218,17 +217,17 @@ def _embedded(task: Task) -> dict[str, NDArray[Any]]:
     }
 
 
-def _open(task: Task, looks: Looks | None) -> Run:
-    """The run of a task, with the latents that are known; images only where the camera's motion is asked for."""
+def _open(task: TrackingTask, embedded: SequenceLatents | None) -> Run:
+    """The run of a task with its known latents; images are read for the camera's motion only."""
     sequence, config = task.sequence, task.config
-    moving = config.camera.method != "none"
+    needs_images = config.camera.method != "none"
     source: FrameSource
-    if looks is not None and not moving:
-        source = _TimedFrames(sequence.name, sequence.fps, looks.size, looks.times)
+    if embedded is not None and not needs_images:
+        source = _TimedFrames(sequence.name, sequence.fps, embedded.size, embedded.times)
     else:
-        source = open_source(sequence.source, images=moving, length=len(sequence.detections))
-    detector = _SequenceDetector(sequence, config, looks)
-    return resolve(source, detector, config, _embedder(config.embedder) if looks else None)
+        source = open_source(sequence.source, images=needs_images, length=len(sequence.detections))
+    detector = _SequenceDetector(sequence, config, embedded)
+    return resolve(source, detector, config, _embedder(config.embedder) if embedded else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,23 +248,25 @@ class _TimedFrames:
 
 
 class _SequenceDetector:
-    """The detections of a sequence, with the latents that are known: those of ``looks``, else their own if needed."""
+    """The detections of a sequence with their latents: those of ``embedded``, else of the file where they are used."""
 
     class_names: Sequence[str] = ("object",)
     needs_image = False
 
-    def __init__(self, sequence: SequenceInput, config: TrackConfig | None = None, looks: Looks | None = None) -> None:
-        self._sequence, self._config, self._looks = sequence, config, looks
+    def __init__(
+        self, sequence: BenchmarkSequence, config: TrackConfig | None = None, embedded: SequenceLatents | None = None
+    ) -> None:
+        self._sequence, self._config, self._embedded = sequence, config, embedded
 
     def detect(self, frame: Frame) -> Detections:
         known = frame.index <= len(self._sequence.detections)
         detections = self._sequence.detections[frame.index - 1] if known else Detections.empty()
         if self._config is None:
             return detections
-        if self._looks is not None:
-            latents = self._looks.latents[frame.index - 1]
+        if self._embedded is not None:
+            latents = self._embedded.latents[frame.index - 1]
             latents = latents[:, : self._config.embed.dim(latents.shape[1])]
             return replace(detections if len(latents) else Detections.empty(), latents=latents)
         if not self._config.uses_appearance and detections.latents is not None:
-            return replace(detections, latents=None)  # the features of a file would only cost time
+            return replace(detections, latents=None)  # comparing the features of the file would only take time
         return detections

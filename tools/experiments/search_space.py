@@ -1,4 +1,4 @@
-"""Which values of a tracker's settings are tried: ranges and choices, from texts or fitting to its config."""
+"""Search space of tuning: ranges and choices of a tracker's parameters, from texts or fitted to its config."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 RANGE = re.compile(rf"(log:)?({NUMBER})(s?)\.\.({NUMBER})(s?)", re.IGNORECASE)
 EXAMPLE = "expected KEY=low..high, KEY=log:low..high or KEY=a|b|c"
 
-NOISE = {"xysr": ("measurement", "process_velocity"), "xyah": ("position", "velocity")}
-"""Motion model → the noise that matters most."""
+MOTION_NOISE = {"xysr": ("measurement", "process_velocity"), "xyah": ("position", "velocity")}
+"""Motion model → the noise parameters that matter most."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Range:
     ----------
     low, high : float
     log : bool
-        Try each power of ten equally often.
+        Uniform in the logarithm.
     whole : bool
-        Whole numbers only.
+        Integers only.
     seconds : bool
         The value is a text such as "2.5s".
     """
@@ -50,18 +50,18 @@ class Range:
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Values that show whether a config takes it."""
+        """Values to check against a config: the lowest and the highest."""
         return self.value(self.low), self.value(self.high)
 
     def value(self, drawn: float) -> Value:
-        """What the config takes, with four digits."""
+        """The config's value for a sampled number, with four significant digits."""
         if self.whole:
             return int(drawn)
         number = min(max(float(f"{drawn:.4g}"), self.low), self.high)
         return f"{number:g}s" if self.seconds else number
 
-    def place(self, value: Value) -> float | None:
-        """The number that gives a value of a config, None if none does."""
+    def number_of(self, value: Value) -> float | None:
+        """The number whose `value` is a config's value; None if it is outside of the range."""
         if isinstance(value, str) is not self.seconds or isinstance(value, bool) or value is None:
             return None
         number = float(str(value).strip().removesuffix("s"))
@@ -70,7 +70,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values."""
+    """One of a list of values."""
 
     options: tuple[Value, ...]
 
@@ -80,7 +80,7 @@ class Choice:
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Values that show whether a config takes it: all."""
+        """Values to check against a config: all."""
         return self.options
 
 
@@ -88,14 +88,14 @@ Space: TypeAlias = dict[str, "Range | Choice"]
 
 
 def parse_search(texts: Sequence[str]) -> Space:
-    """The space that texts mean: ``KEY=low..high``, ``KEY=log:low..high`` or ``KEY=a|b|c``.
+    """The search space from texts: ``KEY=low..high``, ``KEY=log:low..high`` or ``KEY=a|b|c``.
 
-    The numbers in between are whole where both ends are, and lives in seconds where both ends are (``0.5s..4s``).
+    Values are integers where both ends are, and times in seconds where both ends are (``0.5s..4s``).
 
     Raises
     ------
     ValueError
-        If a text is none of these, or a key comes twice.
+        If a text has none of these forms, or a key comes twice.
     """
     space: Space = {}
     for text in texts:
@@ -105,17 +105,17 @@ def parse_search(texts: Sequence[str]) -> Space:
         if key in space:
             raise ValueError(f"--search {text!r}: {key} comes twice")
         try:
-            space[key] = _dimension(key, rest)
+            space[key] = _parse_dimension(key, rest)
         except ValueError as error:
             raise ValueError(f"--search {text!r}: {error}") from error
     return space
 
 
 def default_space(config: TrackConfig) -> Space:
-    """What is worth trying for a tracker: thresholds of its stages, lives of its tracks, noise, appearance."""
+    """The default space of a tracker: stage thresholds, track lifecycle, motion noise, appearance."""
     space: Space = {}
     for name, stage in config.stages.items():
-        space |= {f"stages.{name}.{key}": found for key, found in _of_stage(stage).items()}
+        space |= {f"stages.{name}.{key}": values for key, values in _stage_space(stage).items()}
     life = config.lifecycle
     space["lifecycle.min_hits"] = _around(life.min_hits, 1, 5, whole=True)
     if isinstance(life.max_age, int):
@@ -123,7 +123,7 @@ def default_space(config: TrackConfig) -> Space:
     else:
         own_seconds = float(life.max_age.strip().removesuffix("s"))
         space["lifecycle.max_age"] = Range(0.2, max(5.0, 2 * own_seconds), log=True, seconds=True)
-    for key in NOISE.get(config.motion.name, ()):
+    for key in MOTION_NOISE.get(config.motion.name, ()):
         if (own := getattr(config.motion, key)) > 0:
             space[f"motion.{key}"] = Range(own / 5, own * 5, log=True)
     if config.uses_appearance and config.appearance.threshold == "auto":
@@ -131,38 +131,38 @@ def default_space(config: TrackConfig) -> Space:
     return space
 
 
-def _of_stage(stage: StageConfig) -> Space:
-    found: Space = {}
+def _stage_space(stage: StageConfig) -> Space:
+    space: Space = {}
     if stage.cost in ("iou", "score_iou"):
         most = 0.95 if stage.assignment_threshold is None else min(0.95, stage.assignment_threshold)
-        found["threshold"] = _around(stage.threshold, 0.2, most)
+        space["threshold"] = _around(stage.threshold, 0.2, most)
     else:
         most = 2.0 if stage.assignment_threshold is None else stage.assignment_threshold
-        found["threshold"] = _around(stage.threshold, min(0.3, most / 2), most)
+        space["threshold"] = _around(stage.threshold, min(0.3, most / 2), most)
     if stage.cost == "blend":
-        found["weight"] = _around(stage.weight, 0.1, 0.9)
-    return found
+        space["weight"] = _around(stage.weight, 0.1, 0.9)
+    return space
 
 
 def _around(own: float, low: float, high: float, *, log: bool = False, whole: bool = False) -> Range:
-    """A range that holds the tracker's own value."""
+    """A range that is wide enough for the tracker's own value."""
     return Range(min(low, own), max(high, own), log=log, whole=whole)
 
 
-def _dimension(key: str, text: str) -> Range | Choice:
-    found = RANGE.fullmatch(text)
-    if found is None:
+def _parse_dimension(key: str, text: str) -> Range | Choice:
+    match = RANGE.fullmatch(text)
+    if match is None:
         if "|" not in text:
             raise ValueError(EXAMPLE)
-        return Choice(tuple(_plain(settings([f"{key}={part}"]), key) for part in text.split("|")))
-    log, low, unit, high, other = found.groups()
+        return Choice(tuple(_scalar_at(settings([f"{key}={part}"]), key) for part in text.split("|")))
+    log, low, unit, high, other = match.groups()
     if unit != other:
         raise ValueError(f"expected seconds on both sides or on none, got {text}")
     whole = not unit and all(re.fullmatch(r"[-+]?\d+", number) for number in (low, high))
     return Range(float(low), float(high), log=bool(log), whole=whole, seconds=bool(unit))
 
 
-def _plain(values: object, key: str) -> Value:
+def _scalar_at(values: object, key: str) -> Value:
     for part in key.split("."):
         values = values[part]  # type: ignore[index]  # nested as the key is
     if not (values is None or isinstance(values, (bool, int, float, str))):

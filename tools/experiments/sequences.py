@@ -1,4 +1,4 @@
-"""The sequences of a benchmark: their detections, truth and pictures."""
+"""The sequences of a benchmark: their detections, ground truth and image files."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatsort.tools.experiments.results import SequenceInput
+from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tracker.images import images_of
 from flatsort.tracker.io.mot import read_detections, read_seqinfo, read_table
 from flatsort.tracker.io.video import VIDEOS, open_source
 from flatsort.tracker.types import Detections
 
-TRUTH = Path("gt", "gt.txt")
+GROUND_TRUTH = Path("gt", "gt.txt")
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Where the pictures of a sequence are.
+class SequenceImages:
+    """The image files of a sequence.
 
     Attributes
     ----------
@@ -30,11 +30,13 @@ class Pictures:
     video: bool = False
 
     def count(self, frames: int) -> int:
-        """How many of ``frames`` frames have a picture; a video counts as whole."""
+        """How many of ``frames`` frames have an image; a video is taken to have all."""
         return frames if self.video else min(len(self.files), frames)
 
 
-def read_inputs(data: Sequence[str], detections: str, min_score: float | None = None) -> dict[str, SequenceInput]:
+def read_sequences(
+    data: Sequence[str], detections: str, min_score: float | None = None
+) -> dict[str, BenchmarkSequence]:
     """Read all sequences, by name.
 
     Parameters
@@ -45,14 +47,14 @@ def read_inputs(data: Sequence[str], detections: str, min_score: float | None = 
         Name of a file in ``det/`` of each sequence; a folder of ``NAME.txt`` or ``NAME.npy``; or a file, where there
         is one sequence only.
     min_score : float, optional
-        Detections below are left out.
+        Detections below this score are left out.
 
     Raises
     ------
     FileNotFoundError
         If there are no sequences, or one has no detections.
     ValueError
-        If a file is malformed, or two sequences have one name.
+        If a file is malformed, or two sequences have the same name.
     """
     folders = find_sequences(data)
     return {
@@ -62,41 +64,41 @@ def read_inputs(data: Sequence[str], detections: str, min_score: float | None = 
 
 
 def find_sequences(data: Sequence[str]) -> dict[str, Path]:
-    """Folders of the sequences that the paths mean, by name: in the order of the paths, sorted within each.
+    """Folders of the sequences in the given paths, by name: in the order of the paths, sorted within each.
 
     Raises
     ------
     FileNotFoundError
-        If a path means no sequence.
+        If there is no sequence in a path.
     ValueError
-        If two different folders have one name, or there are no paths.
+        If two different folders have the same name, or there are no paths.
     """
     if not data:
         raise ValueError("data: expected at least one sequence folder, got none")
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for text in data:
         for folder in _folders(text):
             name = folder.resolve().name
-            if name in found and not folder.samefile(found[name]):
-                raise ValueError(f"{folder}: expected different names, {found[name]} is a sequence {name} too")
-            found.setdefault(name, folder)
-    return found
+            if name in folders and not folder.samefile(folders[name]):
+                raise ValueError(f"{folder}: expected different names, {folders[name]} is a sequence {name} too")
+            folders.setdefault(name, folder)
+    return folders
 
 
-def pictures_of(source: str | Path) -> Pictures:
-    """Files of a sequence folder's pictures, as `tracker.io.video.open_source` finds them."""
+def image_files_of(source: str | Path) -> SequenceImages:
+    """Image files or the video of a sequence folder, the same that `tracker.io.video.open_source` reads."""
     folder = Path(source)
     info = read_seqinfo(folder)
     inside = info.image_dir if info else folder / "img1"
     images = images_of(inside.iterdir()) if inside.is_dir() else []
     if images:
-        return Pictures(images)
+        return SequenceImages(images)
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
-    return Pictures(videos, video=True) if len(videos) == 1 else Pictures([])
+    return SequenceImages(videos, video=True) if len(videos) == 1 else SequenceImages([])
 
 
-def check_pictures(sequence: SequenceInput, system: str) -> None:
-    """Refuse a sequence that does not have the pictures that a system needs.
+def require_images(sequence: BenchmarkSequence, system: str) -> None:
+    """Refuse a sequence without the images that a system needs.
 
     Raises
     ------
@@ -104,29 +106,33 @@ def check_pictures(sequence: SequenceInput, system: str) -> None:
         If it has none, or not for all frames.
     """
     frames = len(sequence.detections)
-    count = pictures_of(sequence.source).count(frames)
+    count = image_files_of(sequence.source).count(frames)
     if count < frames:
         got = f"those of {count} of {frames} frames" if count else "none"
-        raise ValueError(f"{sequence.source}: system {system} needs the pictures, found {got}")
+        raise ValueError(f"{sequence.source}: system {system} needs the images, found {got}")
 
 
 def _folders(text: str) -> list[Path]:
     path = Path(text)
     if path.is_dir():
-        found = _within(path)
+        sequences = _within(path)
     elif any(mark in text for mark in "*?["):
         root = Path(path.anchor)
-        found = [each for match in sorted(root.glob(str(path.relative_to(root)))) for each in _within(match)]
+        sequences = [each for match in sorted(root.glob(str(path.relative_to(root)))) for each in _within(match)]
     else:
         raise FileNotFoundError(f"{text}: no such folder, expected a sequence or a folder of sequences")
-    if not found:
-        raise FileNotFoundError(f"{text}: no sequences, expected folders NAME/{TRUTH.as_posix()}")
-    return found
+    if not sequences:
+        raise FileNotFoundError(f"{text}: no sequences, expected folders NAME/{GROUND_TRUTH.as_posix()}")
+    return sequences
 
 
 def _within(folder: Path) -> list[Path]:
     """The sequence that a folder is, or the sequences in it."""
-    return [folder] if (folder / TRUTH).is_file() else sorted(file.parent.parent for file in folder.glob(f"*/{TRUTH}"))
+    return (
+        [folder]
+        if (folder / GROUND_TRUTH).is_file()
+        else sorted(file.parent.parent for file in folder.glob(f"*/{GROUND_TRUTH}"))
+    )
 
 
 def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path:
@@ -148,18 +154,18 @@ def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path
     raise FileNotFoundError(f"{own}: no such file, expected the detections of {name}")
 
 
-def _read(name: str, folder: Path, detections: Path, min_score: float | None) -> SequenceInput:
-    found = read_detections(detections)
+def _read(name: str, folder: Path, detections: Path, min_score: float | None) -> BenchmarkSequence:
+    by_frame = read_detections(detections)
     info = read_seqinfo(folder)
-    source = open_source(str(folder), images=False, length=max(found, default=None))
+    source = open_source(str(folder), images=False, length=max(by_frame, default=None))
     if min_score is not None:
-        found = {index: some[some.scores >= min_score] for index, some in found.items()}
-    return SequenceInput(
+        by_frame = {index: each[each.scores >= min_score] for index, each in by_frame.items()}
+    return BenchmarkSequence(
         name=name,
         source=str(folder),
-        detections=[found.get(index, Detections.empty()) for index in range(1, (source.length or 0) + 1)],
+        detections=[by_frame.get(index, Detections.empty()) for index in range(1, (source.length or 0) + 1)],
         fps=source.fps,
-        picture=source.size,
-        truth=read_table(folder / TRUTH),
+        image_size=source.size,
+        ground_truth=read_table(folder / GROUND_TRUTH),
         length=info.length if info else None,
     )

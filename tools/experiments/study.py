@@ -1,4 +1,4 @@
-"""Studies of settings by Optuna, kept in a file, so that an interrupted one goes on as if it had not been."""
+"""Parameter studies with Optuna in a file: an interrupted study continues as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What was tried, and its score; None where the values do not fit together."""
+    """Values that were tried and their score; None where the combination is not valid."""
 
     values: Mapping[str, Value]
     score: float | None
 
 
 class Study:
-    """A search for the settings of highest score, by the tree-structured Parzen estimator.
+    """A search for the parameters with the highest score, by the tree-structured Parzen estimator.
 
-    Which values a trial has follows from the seed, its number and the finished trials. So a resumed study ends as one
-    that was never interrupted.
+    The values of a trial are a function of the seed, its number and the finished trials, so a resumed study ends with
+    the same result as an uninterrupted one.
 
     Parameters
     ----------
     path : Path
-        File of the study; created, or gone on with.
+        File of the study; created, or continued.
     space : dict of str to Range or Choice
     identity : mapping
-        What else the scores depend on, as JSON can write it; a study goes on only with the same.
+        What else the scores depend on, in values that JSON can write; a study is continued only with the same.
     seed : int
 
     Raises
@@ -44,7 +44,7 @@ class Study:
     ImportError
         If Optuna is not installed.
     ValueError
-        If the file belongs to another study or is none.
+        If the file belongs to a different study or is none.
 
     References
     ----------
@@ -66,7 +66,7 @@ class Study:
 
     @property
     def trials(self) -> list[Trial]:
-        """The finished ones, in order."""
+        """The finished trials, in order."""
         return [
             Trial(self._values(trial.params), trial.value)
             for trial in self._study.get_trials(deepcopy=False)
@@ -75,42 +75,42 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The first one of highest score; None before any has a score."""
+        """The first trial with the highest score; None before any trial has one."""
         scored = [trial for trial in self.trials if trial.score is not None]
         return max(scored, key=lambda trial: trial.score or 0.0, default=None)
 
     def run(
         self, score: Callable[[Mapping[str, Value]], float | None], trials: int, first: Mapping[str, Value]
     ) -> Iterator[Trial]:
-        """Try until ``trials`` are finished, those of earlier sessions included; give each new one.
+        """Run trials until ``trials`` are finished, those of earlier calls included; yield each new one.
 
         Parameters
         ----------
         score : callable
-            Values by key → score, None where they do not fit together.
+            Values by key → score; None where the combination is not valid.
         trials : int
         first : mapping
-            Values of the first trial; left out where the space does not hold them.
+            Values of the first trial; skipped where they are outside of the space.
         """
         import optuna
 
         for number in range(len(self.trials), trials):
-            if number == 0 and (places := self._places(first)) is not None:
-                self._study.enqueue_trial(places)
+            if number == 0 and (start := self._parameters(first)) is not None:
+                self._study.enqueue_trial(start)
             entropy = np.random.SeedSequence([self._seed, number]).generate_state(1)
             self._study.sampler = optuna.samplers.TPESampler(seed=int(entropy[0]))
             trial = self._study.ask({key: self._distribution(part) for key, part in self._space.items()})
             values = self._values(trial.params)
-            found = score(values)
-            self._study.tell(trial, found, optuna.trial.TrialState.FAIL if found is None else None)
-            yield Trial(values, found)
+            result = score(values)
+            self._study.tell(trial, result, optuna.trial.TrialState.FAIL if result is None else None)
+            yield Trial(values, result)
 
     def _open(self, path: Path) -> optuna.Study:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        _drop_broken_end(path)
+        _drop_incomplete_line(path)
         backend = JournalFileBackend(str(path))
         try:
             storage = optuna.storages.JournalStorage(backend)
@@ -128,18 +128,18 @@ class Study:
         return FloatDistribution(part.low, part.high, log=part.log)
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Value]:
-        parts = ((key, self._space[key], params[key]) for key in self._space)
-        return {key: drawn if isinstance(part, Choice) else part.value(drawn) for key, part, drawn in parts}
+        parts = ((key, part, params[key]) for key, part in self._space.items())
+        return {key: sampled if isinstance(part, Choice) else part.value(sampled) for key, part, sampled in parts}
 
-    def _places(self, values: Mapping[str, Value]) -> dict[str, Value] | None:
-        """Values as Optuna takes them, None if the space does not hold them."""
-        places: dict[str, Value] = {}
+    def _parameters(self, values: Mapping[str, Value]) -> dict[str, Value] | None:
+        """Values as Optuna's parameters; None if they are outside of the space."""
+        parameters: dict[str, Value] = {}
         for key, part in self._space.items():
-            place = values[key] if isinstance(part, Choice) else part.place(values[key])
-            if place not in part.options if isinstance(part, Choice) else place is None:
+            number = values[key] if isinstance(part, Choice) else part.number_of(values[key])
+            if number not in part.options if isinstance(part, Choice) else number is None:
                 return None
-            places[key] = place
-        return places
+            parameters[key] = number
+        return parameters
 
 
 def _require_optuna() -> None:
@@ -150,8 +150,8 @@ def _require_optuna() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _drop_broken_end(path: Path) -> None:
-    """Cut off a last line that was not written to its end."""
+def _drop_incomplete_line(path: Path) -> None:
+    """Remove a last line that was not written completely."""
     if path.is_file() and not (text := path.read_bytes()).endswith(b"\n"):
         with path.open("r+b") as file:
             file.truncate(text.rfind(b"\n") + 1)

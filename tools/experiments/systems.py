@@ -1,4 +1,4 @@
-"""What ``flatsort benchmark`` compares: systems, the data they run on, and training seeds."""
+"""Config of ``flatsort benchmark``: systems, sequences, embedders and training seeds."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from flatsort.tracker.registry import suggest
 from flatsort.tracker.track_config import TrackConfig
 
 if TYPE_CHECKING:
-    from flatsort.tools.experiments.embedder_traits import Contest
+    from flatsort.tools.experiments.embedder_traits import EmbedderComparison
 
 SEED, NAME = "{seed}", "{name}"
-"""Stand for the training seed, and the embedder's name, in the name of a checkpoint."""
+"""Placeholders for the training seed, and the embedder's name, in the path of a checkpoint."""
 LEARNED = ("", "supervised", "unsupervised")
 
 
 @dataclass(frozen=True)
 class SystemConfig:
-    """One system: a tracker, what is changed of it, and its embedder."""
+    """One system: a tracker, changes to its config, and its embedder."""
 
     tracker: str = ""
     """Name under configs/track, or FILE.yaml; empty: the system's own name."""
     set: list[str] = field(default_factory=list)
-    """KEY=VALUE that change the tracker's config."""
+    """Changes of the tracker's config, as KEY=VALUE."""
     weights: str = ""
-    """Embedder in place of the tracker's own: a name or a file; ``{seed}`` in it stands for each training seed."""
+    """Embedder in place of the tracker's own: a name or a file; ``{seed}`` is replaced by each training seed."""
     learned: str = ""
-    """supervised or unsupervised; empty: told from the embedder. ONNX files count as supervised, all else as not."""
+    """supervised or unsupervised; empty: supervised for ONNX files, unsupervised for other embedders."""
     note: str = ""
-    """What a reader of the table must know of it."""
+    """Remark on the system below the table."""
 
     def __post_init__(self) -> None:
         if self.learned not in LEARNED:
@@ -41,31 +41,31 @@ class SystemConfig:
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
-    """Systems, and what they run on."""
+    """Systems, and the sequences that they run on."""
 
     data: list[str] = field(default_factory=list)
     """Sequence folders, folders of them, globs."""
     detections: str = "det.txt"
     """File in each sequence's det/, a folder of NAME.txt or NAME.npy, or a file (of one sequence)."""
     min_score: float | None = None
-    """Detections below this score are left out for every system; null: none is."""
+    """Detections below this score are left out for every system; null: none are."""
     systems: dict[str, SystemConfig] = field(default_factory=dict)
     """Name → system, in the order of the table."""
     embedders: dict[str, str] = field(default_factory=dict)
-    """Name → file, checkpoint or name of an embedder; each becomes a system of ``association`` and is measured on
-    ``crops``. Empty: where ``checkpoints`` says."""
+    """Name → file, checkpoint or name of an embedder; each becomes a system with the tracker ``association`` and is
+    measured on ``crops``. Empty: a checkpoint as in ``checkpoints``."""
     association: str = "flat_vhp_vae_sort"
     """Tracker of the systems that compare embedders."""
     checkpoints: str = "runs/train/{name}_{seed}"
-    """Where the training of an embedder is that is named only."""
+    """Training folder of an embedder for which only a name is given."""
     crops: str = ""
-    """Labelled pictures that embedders are measured on, as ``flatsort retrieval --data`` takes them; empty: on none."""
+    """Labelled images on which embedders are measured, as in ``flatsort retrieval --data``; empty: none."""
     seeds: list[int] = field(default_factory=lambda: [0])
-    """Training seeds of the checkpoints whose names hold ``{seed}``."""
+    """Training seeds of the checkpoints with ``{seed}`` in their names."""
     published: str = ""
-    """Published rows to print beside: mot16, or none."""
+    """Published table to print beside the measured rows: mot16, or none."""
     rounds: int = 1000
-    """Replicates of the bootstrap; 0: no intervals."""
+    """Replicates of the bootstrap; 0: no confidence intervals."""
 
     def __post_init__(self) -> None:
         if self.published not in ("", "mot16"):
@@ -78,14 +78,14 @@ class BenchmarkConfig:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A system that is ready to run.
+    """A system with its resolved track configs.
 
     Attributes
     ----------
     name, description, learned : str
         As in `tools.experiments.results.SystemResult`.
     configs : mapping of int or None to TrackConfig
-        By training seed; None is the only one of a system without seeds.
+        By training seed; the key is None for a system without seeds.
     """
 
     name: str
@@ -94,40 +94,40 @@ class System:
     configs: Mapping[int | None, TrackConfig]
 
 
-def choose(config: BenchmarkConfig, names: Sequence[str]) -> BenchmarkConfig:
-    """Only the named systems: those of the config, and trackers under their own names.
+def select_systems(config: BenchmarkConfig, names: Sequence[str]) -> BenchmarkConfig:
+    """The config with the named systems only: systems of the config, and trackers under their own names.
 
     Raises
     ------
     ValueError
         If there is neither a system nor a tracker of a name, or a name comes twice.
     """
-    chosen: dict[str, SystemConfig] = {}
+    selected: dict[str, SystemConfig] = {}
     for name in names:
         title = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-        if title in chosen:
+        if title in selected:
             raise ValueError(f"--systems: expected different names, got {title} twice")
         if name not in config.systems:
             _find_tracker(name, config.systems)
-        chosen[title] = config.systems.get(name, SystemConfig(tracker=name))
-    return replace(config, systems=chosen)
+        selected[title] = config.systems.get(name, SystemConfig(tracker=name))
+    return replace(config, systems=selected)
 
 
 def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
-    """Systems that differ in their embedder alone, after those of the config.
+    """The config with additional systems that differ in their embedder only.
 
     Parameters
     ----------
     config : BenchmarkConfig
     text : str
-        Names with commas between: embedders of the config, models, ``pixels``; or ``all``: those of the config, or
-        where it has none every model and ``pixels``. A model is what ``checkpoints`` names, or the shipped weights
-        where there is no such file.
+        Names separated by commas: embedders of the config, models, ``pixels``; or ``all``: those of the config, or,
+        if it has none, every model and ``pixels``. The weights of a model are those in ``checkpoints``, or the shipped
+        ones if there is no such file.
 
     Raises
     ------
     ValueError
-        If there is no embedder or model of a name, or a name is a system's already.
+        If there is no embedder or model with a name, or a system already has it.
     """
     from flatsort.embedding.model import MODELS
     from flatsort.embedding.registry import shipped, weightless
@@ -153,12 +153,12 @@ def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
 
 
 def with_weights(config: BenchmarkConfig, pairs: Sequence[str]) -> BenchmarkConfig:
-    """Each ``EMBEDDER=FILE`` in place: EMBEDDER is the embedder of systems, or a system's name.
+    """The config with the embedders replaced by ``EMBEDDER=FILE``: of the systems with that embedder or that name.
 
     Raises
     ------
     ValueError
-        If a text is no such pair or no system has that embedder.
+        If a text has another form, or no system has that embedder or name.
     """
     systems = dict(config.systems)
     own = {name: (each.weights or tracker_config(name, each).embedder) for name, each in systems.items()}
@@ -175,7 +175,7 @@ def with_weights(config: BenchmarkConfig, pairs: Sequence[str]) -> BenchmarkConf
 
 
 def tracker_config(name: str, system: SystemConfig, seed: int | None = None) -> TrackConfig:
-    """The tracker's config of a system with a training seed.
+    """The track config of a system with a training seed.
 
     Raises
     ------
@@ -189,34 +189,33 @@ def tracker_config(name: str, system: SystemConfig, seed: int | None = None) -> 
         raise ValueError(f"system {name}: {error}") from error
 
 
-def resolve(config: BenchmarkConfig) -> list[System]:
-    """The systems of a config, ready to run.
+def resolve_systems(config: BenchmarkConfig) -> list[System]:
+    """The systems of a config with their resolved track configs.
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If there are none, or a tracker or an embedder of one cannot be found.
+        If there are none, or a tracker or an embedder cannot be found.
     """
     if not config.systems:
         raise ValueError("systems: expected at least one, got none")
     return [_resolve(name, system, config.seeds) for name, system in config.systems.items()]
 
 
-def contest(config: BenchmarkConfig) -> Contest:
-    """The embedders of a config, of every seed, and what a track keeps of each."""
-    from flatsort.tools.experiments.embedder_traits import Contest
+def embedder_comparison(config: BenchmarkConfig) -> EmbedderComparison:
+    """The embedders of a config with all seeds, and the gallery configs of their tracker."""
+    from flatsort.tools.experiments.embedder_traits import EmbedderComparison
 
     files, galleries = {}, {}
     for name in config.embedders:
         configs = _resolve(name, config.systems[name], config.seeds).configs
         files[name] = [each.embedder for each in configs.values()]
         galleries[name] = next(iter(configs.values())).gallery
-    return Contest(files, config.crops, galleries)
+    return EmbedderComparison(files, config.crops, galleries)
 
 
 def _resolve(name: str, system: SystemConfig, seeds: Sequence[int]) -> System:
-    chosen = seeds if SEED in system.weights else [None]
-    configs = {seed: tracker_config(name, system, seed) for seed in chosen}
+    configs = {seed: tracker_config(name, system, seed) for seed in (seeds if SEED in system.weights else [None])}
     kinds = {_kind(name, each.embedder) for each in configs.values()}
     embedder = system.weights or next(iter(configs.values())).embedder
     learned = system.learned or ("supervised" if "onnx" in kinds else "unsupervised" if embedder else "")
@@ -232,7 +231,7 @@ def _resolve(name: str, system: SystemConfig, seeds: Sequence[int]) -> System:
 
 
 def _kind(name: str, embedder: str) -> str:
-    """Registered kind of an embedder, empty for none."""
+    """Registered kind of an embedder; empty for none."""
     if not embedder:
         return ""
     from flatsort.embedding.loading import find as find_embedder

@@ -1,73 +1,71 @@
-"""A tracker's settings chosen by looking at scores, and the care that such scores are not taken for results."""
+"""Search for the parameters with which a tracker scores best, on all given sequences or on all but one in turn."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from flatsort.tools.experiments import result_cache
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.results import SequenceInput
+from flatsort.tools.experiments.results import BenchmarkSequence, Progress
 from flatsort.tools.experiments.runner import plan, run
 from flatsort.tools.experiments.search_space import Space, Value
-from flatsort.tools.experiments.study import Study, Trial
-from flatsort.tools.experiments.tuning_record import footage, tuned_on, write_tuned
+from flatsort.tools.experiments.study import Study
+from flatsort.tools.experiments.tuning_record import tuned_on, video_name, write_tuned
 from flatsort.tracker.config import load, to_mapping
 from flatsort.tracker.files import write_text
 from flatsort.tracker.metrics import Evaluation, pool
 from flatsort.tracker.track_config import TrackConfig
 
 STUDY, LEFT_OUT = "study.journal", "left_out.json"
-
-Progress = Callable[[Iterator[Trial], int], Iterable[Trial]]
-"""Gets the iterator of new trials and their number, and passes the trials on."""
+"""Files of the trials, and of the scores on left-out sequences."""
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """What is to be tuned.
+class TuningTask:
+    """A tracker to be tuned: its search space, sequences and objective.
 
     Attributes
     ----------
     tracker : str
         Name or file.
     config : TrackConfig
-        The tracker's own.
+        The tracker's config before tuning.
     space : dict of str to Range or Choice
     sequences : mapping of str to SequenceInput
         Those to tune on.
     objective : str
-        Field of `tracker.metrics.Scores` to make high.
+        Field of `tracker.metrics.Scores` to maximise.
     seed : int
     detections : str
-        Name of the detections and their least score, for a reader.
+        Name of the detections and their minimum score, for the report.
     """
 
     tracker: str
     config: TrackConfig
     space: Space
-    sequences: Mapping[str, SequenceInput]
+    sequences: Mapping[str, BenchmarkSequence]
     objective: str = "idf1"
     seed: int = 0
     detections: str = ""
 
 
 @dataclass(frozen=True, eq=False)
-class Tuned:
-    """What tuning found.
+class TuningResult:
+    """The best config of a search and its scores.
 
     Attributes
     ----------
     config : TrackConfig
     changed : mapping of str to (value, value)
-        Key → the tracker's own value and that of ``config``; empty where nothing was better than the tracker's own.
+        Key → values before and after; empty where no trial was better than the tracker's own config.
     before, after : Evaluation
         Of the tracker's own config and of ``config``, on the sequences tuned on.
     trials : int
-        Finished ones.
+        Number of finished trials.
     """
 
     config: TrackConfig
@@ -78,106 +76,106 @@ class Tuned:
 
 
 def tune(
-    job: Job,
+    task: TuningTask,
     folder: Path,
     cache: Cache,
     trials: int,
-    progress: Progress = lambda found, _: found,
-) -> Tuned:
-    """Search the settings of highest score; a study in ``folder`` is gone on with.
+    progress: Progress = lambda items, _total, _label: iter(items),
+    label: str = "tune",
+) -> TuningResult:
+    """Search the parameters with the highest score; a study that is in ``folder`` is continued.
 
-    Leaves the study, ``tuned.yaml`` (a config for ``--tracker``) and ``tuned_on.json`` in ``folder``.
+    Writes the study, ``tuned.yaml`` (a config for ``--tracker``) and ``tuning.json`` into ``folder``.
 
     Raises
     ------
     ImportError
         If Optuna is not installed.
     ValueError, FileNotFoundError
-        If a key or value of the space does not fit the tracker, the study in ``folder`` is another one, or the tracker
-        cannot run.
+        If a key or value of the space does not fit the tracker, the study in ``folder`` is a different one, or the
+        tracker cannot run.
     """
 
     def score(values: Mapping[str, Value]) -> float | None:
         try:
-            config = with_values(job.config, values)
-        except ValueError:  # each value is fine, but they do not fit together
+            config = with_values(task.config, values)
+        except ValueError:  # each value is valid, but not their combination
             return None
-        return float(getattr(evaluate(config, job.sequences, cache).overall, job.objective))
+        return float(getattr(evaluate(config, task.sequences, cache).overall, task.objective))
 
-    own = own_values(job)
+    own = own_values(task)
     identity = {
-        "tracker": to_mapping(job.config),
+        "tracker": to_mapping(task.config),
         "sequences": {
-            name: [result_cache.of_detections(given.detections), result_cache.of_truth(given)]
-            for name, given in job.sequences.items()
+            name: [result_cache.key_of_detections(given.detections), result_cache.key_of_ground_truth(given)]
+            for name, given in task.sequences.items()
         },
-        "objective": job.objective,
+        "objective": task.objective,
     }
-    study = Study(folder / STUDY, job.space, identity, job.seed)
-    before = evaluate(job.config, job.sequences, cache)
-    for _ in progress(study.run(score, trials, own), max(0, trials - len(study.trials))):
+    study = Study(folder / STUDY, task.space, identity, task.seed)
+    before = evaluate(task.config, task.sequences, cache)
+    for _ in progress(study.run(score, trials, own), max(0, trials - len(study.trials)), label):
         pass
-    best, config, changed = study.best, job.config, {}
-    if best is not None and (best.score or 0.0) > getattr(before.overall, job.objective):
-        config = with_values(job.config, best.values)
+    best, config, changed = study.best, task.config, {}
+    if best is not None and (best.score or 0.0) > getattr(before.overall, task.objective):
+        config = with_values(task.config, best.values)
         changed = {key: (own[key], value) for key, value in best.values.items() if value != own[key]}
-    tuned = Tuned(config, changed, before, evaluate(config, job.sequences, cache), len(study.trials))
-    _write(job, tuned, folder)
-    return tuned
+    result = TuningResult(config, changed, before, evaluate(config, task.sequences, cache), len(study.trials))
+    _write(task, result, folder)
+    return result
 
 
-def evaluate(config: TrackConfig, sequences: Mapping[str, SequenceInput], cache: Cache) -> Evaluation:
-    """Track and score sequences, or take from the cache what was done before."""
+def evaluate(config: TrackConfig, sequences: Mapping[str, BenchmarkSequence], cache: Cache) -> Evaluation:
+    """Pooled scores of a config on sequences; finished runs come from the cache."""
     return pool(run(plan(config, given), cache).result for given in sequences.values())
 
 
 def with_values(config: TrackConfig, values: Mapping[str, Value]) -> TrackConfig:
-    """The config with other values, by dotted key.
+    """The config with some values replaced, by dotted key.
 
     Raises
     ------
     ValueError
         If a key is unknown or a value does not fit.
     """
-    # an instance serves as a schema whose defaults are its own values
+    # an instance is a schema whose defaults are its own values
     return load(cast("type[TrackConfig]", config), values=values)
 
 
 def leave_one_out(
-    job: Job, folder: Path, cache: Cache, trials: int, progress: Callable[[str], Progress]
+    task: TuningTask, folder: Path, cache: Cache, trials: int, progress: Progress
 ) -> tuple[Evaluation, Evaluation]:
-    """Tune once without each sequence and score that sequence: what tuning is worth on footage that it has not seen.
+    """Cross-validation: tune once without each sequence, and score the result on that sequence.
 
-    Leaves what `tune` leaves in ``folder/without-NAME``, and ``left_out.json`` in ``folder``.
+    Writes the files of `tune` into ``folder/without-NAME``, and ``left_out.json`` into ``folder``.
 
     Returns
     -------
     own, tuned : Evaluation
-        Of the tracker's own config, and of each left-out sequence with the config tuned without it.
+        Scores of the tracker's own config, and of each sequence with the config that was tuned without it.
 
     Raises
     ------
     ValueError
         If there are fewer than two sequences; and as `tune`.
     """
-    shown = {name: footage(name) for name in job.sequences}
-    if len(set(shown.values())) < 2:
-        raise ValueError(f"--leave-one-out: expected at least two sequences, got {', '.join(job.sequences)}")
+    videos = {name: video_name(name) for name in task.sequences}
+    if len(set(videos.values())) < 2:
+        raise ValueError(f"--leave-one-out: expected at least two sequences, got {', '.join(task.sequences)}")
     own, tuned = [], []
-    for name, left_out in job.sequences.items():
-        rest = {other: given for other, given in job.sequences.items() if shown[other] != shown[name]}
-        found = tune(
-            replace(job, sequences=rest), folder / f"without-{name}", cache, trials, progress(f"without {name}")
-        )
-        own.append(evaluate(job.config, {name: left_out}, cache).sequences[name])
-        tuned.append(evaluate(found.config, {name: left_out}, cache).sequences[name])
+    for name, left_out in task.sequences.items():
+        rest = {other: given for other, given in task.sequences.items() if videos[other] != videos[name]}
+        without = replace(task, sequences=rest)
+        result = tune(without, folder / f"without-{name}", cache, trials, progress, f"without {name}")
+        own.append(evaluate(task.config, {name: left_out}, cache).sequences[name])
+        tuned.append(evaluate(result.config, {name: left_out}, cache).sequences[name])
     before, after = pool(own), pool(tuned)
-    rows = {title: _plain(each) for title, each in (("own", before), ("tuned", after))}
-    write_text(folder / LEFT_OUT, json.dumps({"objective": job.objective, **rows}, indent=2, allow_nan=False) + "\n")
+    rows = {title: _scores_to_json(each) for title, each in (("own", before), ("tuned", after))}
+    write_text(folder / LEFT_OUT, json.dumps({"objective": task.objective, **rows}, indent=2, allow_nan=False) + "\n")
     return before, after
 
 
-def own_values(job: Job) -> dict[str, Value]:
+def own_values(task: TuningTask) -> dict[str, Value]:
     """The tracker's own values of the keys in the space.
 
     Raises
@@ -186,36 +184,35 @@ def own_values(job: Job) -> dict[str, Value]:
         If the tracker has no such key, or a value of the space does not fit.
     """
     own: dict[str, Value] = {}
-    for key, part in job.space.items():
+    for key, part in task.space.items():
         for end in part.ends:
-            with_values(job.config, {key: end})
-        value: Any = to_mapping(job.config)
+            with_values(task.config, {key: end})
+        value: Any = to_mapping(task.config)
         for name in key.split("."):
             value = value[name]
         own[key] = value["name"] if isinstance(value, dict) else value  # "motion" is short for "motion.name"
     return own
 
 
-def _write(job: Job, tuned: Tuned, folder: Path) -> None:
-    key = job.objective
-    before, after = (float(getattr(each.overall, key)) for each in (tuned.before, tuned.after))
-    lines = [
-        f"{job.tracker}: {key} {before:.2f} with its own settings, {after:.2f} with these after {tuned.trials} trials"
-    ]
-    lines += [f"{name}: {old} -> {new}" for name, (old, new) in tuned.changed.items()]
-    names = sorted({*job.sequences, *tuned_on(job.tracker)})
-    note = {
-        "base": job.tracker,
+def _write(task: TuningTask, result: TuningResult, folder: Path) -> None:
+    key = task.objective
+    before, after = (float(getattr(each.overall, key)) for each in (result.before, result.after))
+    own = f"{key} {before:.2f} with its own parameters"
+    lines = [f"{task.tracker}: {own}, {after:.2f} with these after {result.trials} trials"]
+    lines += [f"{name}: {old} -> {new}" for name, (old, new) in result.changed.items()]
+    names = sorted({*task.sequences, *tuned_on(task.tracker)})
+    report = {
+        "base": task.tracker,
         "objective": key,
         "before": before,
         "after": after,
-        "trials": tuned.trials,
-        "seed": job.seed,
-        "detections": job.detections,
-        "changed": {name: new for name, (_, new) in tuned.changed.items()},
+        "trials": result.trials,
+        "seed": task.seed,
+        "detections": task.detections,
+        "changed": {name: new for name, (_, new) in result.changed.items()},
     }
-    write_tuned(folder, tuned.config, names, "\n".join(lines), note)
+    write_tuned(folder, result.config, names, "\n".join(lines), report)
 
 
-def _plain(evaluation: Evaluation) -> dict[str, Any]:
+def _scores_to_json(evaluation: Evaluation) -> dict[str, Any]:
     return {name: asdict(scores) for name, scores in evaluation.rows().items()}

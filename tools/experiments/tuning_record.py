@@ -1,10 +1,11 @@
-"""Configs that were chosen by looking at scores, and refusals to take those scores for results."""
+"""Tuned configs, which name the sequences that they were tuned on, and refusals to report scores on those."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,81 +16,75 @@ from flatsort.tracker.files import write_text
 if TYPE_CHECKING:
     from flatsort.tracker.track_config import TrackConfig
 
-TUNED, TUNED_ON = "tuned.yaml", "tuned_on.json"
-REPORT = "table.json"
-"""What ``flatsort benchmark`` leaves in its folder."""
-HEAD = "# Tuned on: "
-"""Begin of the line of a tuned config that lists the sequences, as JSON."""
-SHARED = re.compile(r"MOT1[67]-(\d+)(-\w+)?", re.IGNORECASE)
-"""Sequences of MOT16 and MOT17; those of one number are the same footage."""
+TUNED_CONFIG, TUNING_REPORT = "tuned.yaml", "tuning.json"
+"""Files of ``flatsort tune``: the config for ``--tracker``, and its scores."""
+BENCHMARK_TABLE = "table.json"
+"""File of ``flatsort benchmark``."""
+MOT_NAME = re.compile(r"MOT1[67]-(\d+)(-\w+)?", re.IGNORECASE)
+"""Sequences of MOT16 and MOT17; those with the same number show the same video."""
 
 
 def write_tuned(
-    folder: Path, config: TrackConfig, sequences: Iterable[str], summary: str, note: Mapping[str, Any]
+    folder: Path, config: TrackConfig, sequences: Iterable[str], summary: str, report: Mapping[str, Any]
 ) -> None:
-    """Write ``tuned.yaml``, a config for ``--tracker``, and beside it ``tuned_on.json`` with what it was tuned on.
+    """Write ``tuned.yaml``, a config for ``--tracker`` with its ``tuned_on``, and ``tuning.json`` with its scores.
 
     Parameters
     ----------
     folder : Path
     config : TrackConfig
     sequences : iterable of str
-        Those tuned on.
+        Those tuned on; they become ``tuned_on`` of the config.
     summary : str
-        Lines for the head of the config.
-    note : mapping
-        What else ``tuned_on.json`` is to say.
+        Comment lines at the top of the config.
+    report : mapping
+        Further contents of ``tuning.json``.
     """
     names = list(sequences)
-    lines = [HEAD + json.dumps(names), *(f"# {line}" for line in summary.splitlines())]
-    body = yaml.safe_dump(differences(config), sort_keys=False, allow_unicode=True)
-    document = {"tracker": TUNED, "sequences": names, **note}
-    # the note first: a config without it would pass for an untuned one
-    write_text(folder / TUNED_ON, json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    write_text(folder / TUNED, "\n".join([*lines, body]))
+    values = {"tuned_on": names, **differences(replace(config, tuned_on=[]))}
+    body = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    document = {"tracker": TUNED_CONFIG, "sequences": names, **report}
+    write_text(folder / TUNED_CONFIG, "\n".join([*(f"# {line}" for line in summary.splitlines()), body]))
+    write_text(folder / TUNING_REPORT, json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def tuned_on(tracker: str) -> list[str]:
-    """Sequences that a tracker's file was tuned on: those its head names, and those of the note beside it.
+    """Sequences that the config of a tracker was tuned on; none for a name that no config has.
 
     Raises
     ------
     ValueError
-        If the note beside it cannot be read.
+        If the config cannot be read.
     """
-    path = Path(tracker)
-    if not path.is_file():
+    from flatsort.tracker.config import find
+    from flatsort.tracker.track_config import load_track_config
+
+    try:
+        find("track", tracker)
+    except ValueError:
         return []
-    found: set[str] = set()
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if line.startswith(HEAD):
-            found.update(_names(path, line.removeprefix(HEAD)))
-    note = path.parent / TUNED_ON
-    if note.is_file():
-        text = note.read_text(encoding="utf-8", errors="replace")
-        found.update(_names(note, text, path.name))
-    return sorted(found)
+    return sorted(load_track_config(tracker).tuned_on)
 
 
 def check_not_tuned_on(tracker: str, sequences: Iterable[str], flag: str = "--allow-tuned") -> None:
-    """Refuse to report a tracker on sequences that its settings were chosen by.
+    """Refuse to report scores of a tracker on sequences that its parameters were tuned on.
 
     Parameters
     ----------
     tracker : str
-        Name or file of a tracker; names are never tuned.
+        Name or file of a track config.
     sequences : iterable of str
-        Names of those to report.
+        Names of the sequences to report.
     flag : str
-        What allows it, for the sentence.
+        Option that allows it, for the error message.
 
     Raises
     ------
     ValueError
         If it was tuned on one of them.
     """
-    seen = {footage(name) for name in tuned_on(tracker)}
-    both = [name for name in sequences if footage(name) in seen]
+    videos = {video_name(name) for name in tuned_on(tracker)}
+    both = [name for name in sequences if video_name(name) in videos]
     if both:
         raise ValueError(
             f"{tracker} was tuned on {', '.join(both)}: its scores there are no result ({flag} reports them)"
@@ -97,16 +92,16 @@ def check_not_tuned_on(tracker: str, sequences: Iterable[str], flag: str = "--al
 
 
 def check_not_reported(sequences: Iterable[str], report: Iterable[str], folder: Path) -> None:
-    """Refuse to tune on sequences that are to be reported, or that ``folder`` holds a report on.
+    """Refuse to tune on sequences that are to be reported, or whose scores a benchmark has written to ``folder``.
 
     Raises
     ------
     ValueError
         If one is.
     """
-    wanted = {footage(name): "--report names it too" for name in report}
-    known = {footage(name): f"{folder / REPORT} reports it" for name in _reported(folder / REPORT)}
-    reasons = {name: reason for name in sequences if (reason := {**known, **wanted}.get(footage(name)))}
+    named = {video_name(name): "--report names it too" for name in report}
+    known = {video_name(name): f"{folder / BENCHMARK_TABLE} reports it" for name in _reported(folder / BENCHMARK_TABLE)}
+    reasons = {name: reason for name in sequences if (reason := {**known, **named}.get(video_name(name)))}
     if reasons:
         raise ValueError(
             f"--data: tuning on {', '.join(reasons)} would spoil its scores, {next(iter(reasons.values()))} "
@@ -115,52 +110,41 @@ def check_not_reported(sequences: Iterable[str], report: Iterable[str], folder: 
 
 
 def differences(config: TrackConfig) -> dict[str, Any]:
-    """The config as files under ``configs/track`` have it: what differs from the defaults; of stages all or none."""
+    """Keys and values that differ from the defaults, as in ``configs/track``; of the stages all or none."""
     from flatsort.tracker.association.stages import StageConfig
     from flatsort.tracker.config import to_mapping
     from flatsort.tracker.track_config import TrackConfig
 
-    found = _differences(to_mapping(config), to_mapping(TrackConfig()))
-    for key, values in found.items():
+    changed = _differences(to_mapping(config), to_mapping(TrackConfig()))
+    for key, values in changed.items():
         part = getattr(config, key)
         if isinstance(values, dict) and "name" in values:  # another part, with defaults of its own
-            found[key] = {"name": part.name, **_differences(to_mapping(part), to_mapping(type(part)(name=part.name)))}
-    if "stages" in found:
+            changed[key] = {"name": part.name, **_differences(to_mapping(part), to_mapping(type(part)(name=part.name)))}
+    if "stages" in changed:
         default = to_mapping(StageConfig())
-        found["stages"] = {name: _differences(to_mapping(stage), default) for name, stage in config.stages.items()}
-    return found
+        changed["stages"] = {name: _differences(to_mapping(stage), default) for name, stage in config.stages.items()}
+    return changed
 
 
-def footage(name: str) -> str:
-    """What a sequence shows: the same for the sequences of MOT16 and MOT17 that differ in their detections only."""
-    found = SHARED.fullmatch(name)
-    return f"MOT16-{found[1]}" if found else name
+def video_name(name: str) -> str:
+    """Name of a sequence's video: the same for sequences of MOT16 and MOT17 that differ in their detections only."""
+    match = MOT_NAME.fullmatch(name)
+    return f"MOT16-{match[1]}" if match else name
 
 
 def _differences(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    changed: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict) and isinstance(defaults.get(key), dict):
             if inner := _differences(value, defaults[key]):
-                found[key] = inner
+                changed[key] = inner
         elif key not in defaults or value != defaults[key]:
-            found[key] = value
-    return found
-
-
-def _names(path: Path, text: str, tracker: str = "") -> list[str]:
-    """Sequences of a list or a note; of a note about another file than ``tracker`` none."""
-    try:
-        found = json.loads(text)
-        if isinstance(found, dict):
-            found = found["sequences"] if found["tracker"] == tracker else []
-        return [str(name) for name in found]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: expected a list of the sequences tuned on, got {text[:60]!r}") from error
+            changed[key] = value
+    return changed
 
 
 def _reported(table: Path) -> set[str]:
-    """Sequences of a benchmark's table."""
+    """Sequences in the table of a benchmark; none without a table."""
     if not table.is_file():
         return set()
     try:

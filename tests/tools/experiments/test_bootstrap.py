@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import trackeval
 
-from flatsort.tools.experiments.bootstrap import block_length, counted, draw, spread
-from flatsort.tools.experiments.bootstrap_counts import METRICS, count, scores
-from flatsort.tools.experiments.results import Run, SequenceInput, SystemResult
+from flatsort.tools.experiments.bootstrap import block_length, bootstrap_intervals, counts_by_sequence, sample_frames
+from flatsort.tools.experiments.bootstrap_counts import METRICS, count_frames, scores_of_totals
+from flatsort.tools.experiments.results import BenchmarkSequence, SystemResult, SystemRun
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import evaluate_tables, pool
 from flatsort.tracker.metrics.preprocessing import prepare
@@ -23,11 +23,11 @@ PLACES = (0.0, 20.0, 200.0, 400.0)
 """Two objects that overlap a little and two alone."""
 
 
-def truth() -> MotTable:
+def ground_truth() -> MotTable:
     return table([(f, i, x) for f in range(1, FRAMES + 1) for i, x in enumerate(PLACES, 1)])
 
 
-def guesses(seed: int, miss: float = 0.2, change: float = 0.03) -> MotTable:
+def predictions(seed: int, miss: float = 0.2, change: float = 0.03) -> MotTable:
     """Tracks that miss boxes, wander off by some pixels, change their ids, and see what is not there."""
     random = np.random.default_rng(seed)
     rows: list[tuple[float, ...]] = []
@@ -42,22 +42,24 @@ def guesses(seed: int, miss: float = 0.2, change: float = 0.03) -> MotTable:
     return table(rows)
 
 
-def sequences(*names: str) -> dict[str, SequenceInput]:
+def sequences(*names: str) -> dict[str, BenchmarkSequence]:
     empty = [Detections.empty()] * FRAMES
-    return {name: SequenceInput(name, "", empty, 5.0, None, truth()) for name in names}
+    return {name: BenchmarkSequence(name, "", empty, 5.0, None, ground_truth()) for name in names}
 
 
 def system(
-    name: str, inputs: Mapping[str, SequenceInput], seeds: Sequence[int], first: int = 0, **errors: float
+    name: str, inputs: Mapping[str, BenchmarkSequence], seeds: Sequence[int], first: int = 0, **errors: float
 ) -> SystemResult:
     runs = [
-        Run(name, None if len(seeds) == 1 else seed, given, guesses(first + 97 * seed + i, **errors), 1.0, 0.0)
+        SystemRun(
+            name, None if len(seeds) == 1 else seed, given, predictions(first + 97 * seed + i, **errors), 1.0, 0.0
+        )
         for seed in seeds
         for i, given in enumerate(inputs)
     ]
     evaluations = {
         seed: pool(
-            evaluate_tables(run.sequence, inputs[run.sequence].truth, run.tracks, None, FRAMES)
+            evaluate_tables(run.sequence, inputs[run.sequence].ground_truth, run.tracks, None, FRAMES)
             for run in runs
             if (run.seed or 0) == seed
         )
@@ -80,18 +82,18 @@ def test_every_frame_once_is_the_score_of_the_evaluation(three: Mapping[str, Sys
     inputs = sequences("a", "b")
     for each in three.values():
         for seed, evaluation in each.evaluations.items():
-            counts = counted(each, seed, inputs, dict.fromkeys(inputs, FRAMES))
+            counts = counts_by_sequence(each, seed, inputs, dict.fromkeys(inputs, FRAMES))
             totals = np.concatenate([c.totals(np.ones((1, FRAMES))) for c in counts.values()]).sum(0, keepdims=True)
-            for metric, value in scores(totals).items():
+            for metric, value in scores_of_totals(totals).items():
                 assert value[0] == pytest.approx(getattr(evaluation.overall, metric), rel=1e-12), metric
 
 
 def test_drawn_frames_are_scored_as_if_they_were_the_sequence() -> None:
-    gt, pred = truth(), guesses(3)
+    gt, pred = ground_truth(), predictions(3)
     sequence = prepare("a", gt, pred)
     times = np.random.default_rng(0).integers(3, size=FRAMES)
-    counts = count(evaluate_tables("a", gt, pred), sequence, FRAMES)
-    found = scores(counts.totals(times[None].astype(float)))
+    counts = count_frames(evaluate_tables("a", gt, pred), sequence, FRAMES)
+    found = scores_of_totals(counts.totals(times[None].astype(float)))
     drawn = np.repeat(np.arange(FRAMES), times)
     data = {
         "gt_ids": [sequence.gt_ids[i] for i in drawn],
@@ -109,7 +111,7 @@ def test_drawn_frames_are_scored_as_if_they_were_the_sequence() -> None:
 
 
 def test_intervals_hold_the_score_and_differences_are_paired(three: Mapping[str, SystemResult]) -> None:
-    found = spread(three, sequences("a", "b"), rounds=200)
+    found = bootstrap_intervals(three, sequences("a", "b"), rounds=200)
     for name, intervals in found.systems.items():
         assert list(intervals) == list(METRICS)
         for metric, interval in intervals.items():
@@ -126,25 +128,33 @@ def test_intervals_hold_the_score_and_differences_are_paired(three: Mapping[str,
 
 
 def test_a_system_does_not_differ_from_itself(three: Mapping[str, SystemResult]) -> None:
-    same = spread({"x": three["seeds"], "y": three["seeds"]}, sequences("a", "b"), rounds=50).differences["x", "y"]
+    same = bootstrap_intervals({"x": three["seeds"], "y": three["seeds"]}, sequences("a", "b"), rounds=50).differences[
+        "x", "y"
+    ]
     for metric in METRICS:
         assert (same[metric].mean, same[metric].low, same[metric].high) == (0, 0, 0)
 
 
 def test_a_seed_repeats_whatever_else_is_in_the_table(three: Mapping[str, SystemResult]) -> None:
     inputs = sequences("a", "b")
-    all_of_them, alone = spread(three, inputs, rounds=50), spread({"seeds": three["seeds"]}, inputs, rounds=50)
+    all_of_them, alone = (
+        bootstrap_intervals(three, inputs, rounds=50),
+        bootstrap_intervals({"seeds": three["seeds"]}, inputs, rounds=50),
+    )
     assert all_of_them.systems["seeds"] == alone.systems["seeds"]
-    assert spread({"seeds": three["seeds"]}, inputs, rounds=50, seed=1).systems["seeds"] != alone.systems["seeds"]
+    assert (
+        bootstrap_intervals({"seeds": three["seeds"]}, inputs, rounds=50, seed=1).systems["seeds"]
+        != alone.systems["seeds"]
+    )
 
 
 def test_five_sequences_are_drawn_too() -> None:
     lengths = dict.fromkeys("abcde", 40)
-    drawings = draw(lengths, dict.fromkeys("abcde", 8), 300, 0)
-    rounds = np.concatenate([d.rounds for d in drawings.values()])
+    samples = sample_frames(lengths, dict.fromkeys("abcde", 8), 300, 0)
+    rounds = np.concatenate([d.rounds for d in samples.values()])
     assert (np.bincount(rounds) == 5).all()
-    assert np.bincount(drawings["a"].rounds, minlength=300).max() > 1
-    few = draw(dict.fromkeys("ab", 40), dict.fromkeys("ab", 8), 300, 0)["a"]
+    assert np.bincount(samples["a"].rounds, minlength=300).max() > 1
+    few = sample_frames(dict.fromkeys("ab", 40), dict.fromkeys("ab", 8), 300, 0)["a"]
     assert few.rounds.tolist() == list(range(300))
     assert (few.weights.sum(axis=1) == 40).all()
     assert few.weights.mean(axis=0) == pytest.approx(np.ones(40), abs=0.3)
@@ -160,7 +170,7 @@ def test_intervals_hold_the_truth() -> None:
     values: list[Float] = []
     for trial in range(25):
         each = system("s", inputs, [0], first=1000 + trial, change=0.0)
-        interval = spread({"s": each}, inputs, rounds=100).systems["s"]["mota"]
+        interval = bootstrap_intervals({"s": each}, inputs, rounds=100).systems["s"]["mota"]
         expected = 100 * (0.8 - 0.1 / len(PLACES))  # one box in five is missed, a tenth of the frames has one too many
         hit.append(interval.low <= expected <= interval.high)
         values.append(np.array(interval.mean))
@@ -170,14 +180,14 @@ def test_intervals_hold_the_truth() -> None:
 
 def test_nothing_to_spread_is_refused() -> None:
     with pytest.raises(ValueError, match="expected systems and at least one round, got 0 and 10"):
-        spread({}, {}, rounds=10)
+        bootstrap_intervals({}, {}, rounds=10)
 
 
 def test_a_sequence_without_tracks() -> None:
-    inputs = {"a": SequenceInput("a", "", [], 5.0, None, truth())}
+    inputs = {"a": BenchmarkSequence("a", "", [], 5.0, None, ground_truth())}
     nothing = table([])
-    result = pool([evaluate_tables("a", truth(), nothing, None, FRAMES)])
-    silent = SystemResult("s", "s", "", {0: result}, [Run("s", None, "a", nothing, 1.0, 0.0)])
-    assert {m: i.mean for m, i in spread({"s": silent}, inputs, rounds=5).systems["s"].items()} == dict.fromkeys(
-        METRICS, 0.0
-    )
+    result = pool([evaluate_tables("a", ground_truth(), nothing, None, FRAMES)])
+    silent = SystemResult("s", "s", "", {0: result}, [SystemRun("s", None, "a", nothing, 1.0, 0.0)])
+    assert {
+        m: i.mean for m, i in bootstrap_intervals({"s": silent}, inputs, rounds=5).systems["s"].items()
+    } == dict.fromkeys(METRICS, 0.0)

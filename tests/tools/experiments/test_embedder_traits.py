@@ -14,7 +14,7 @@ from flatsort.embedding.data import sample_set
 from flatsort.embedding.data.sample_set import SampleSet
 from flatsort.embedding.retrieval.ranking import PROTOCOLS
 from flatsort.tools.experiments import embedder_traits
-from flatsort.tools.experiments.embedder_traits import TRAITS, Contest, measure, measure_all
+from flatsort.tools.experiments.embedder_traits import TRAITS, EmbedderComparison, measure, measure_all
 from flatsort.tools.experiments.reid_data import open_labelled_images
 from flatsort.tools.experiments.result_cache import Cache
 from flatsort.tracker.gallery import GalleryConfig
@@ -42,7 +42,7 @@ def ae(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def shown(items: object, total: int, what: str) -> list[object]:
+def progress(items: object, total: int, what: str) -> list[object]:
     return list(items)  # type: ignore[call-overload, no-any-return]
 
 
@@ -75,7 +75,7 @@ def test_a_decoder_that_explains_everything_leaves_nothing(
     given = iter([samples])
     monkeypatch.setattr(model, "decode", lambda _: next(given))
     monkeypatch.setattr(model, "observe", lambda z: z)
-    found = embedder_traits._of_model(model, samples)
+    found = embedder_traits._decoder_traits(model, samples)
     assert found["unexplained"] == 0
     assert found["flatness"] == pytest.approx(0, abs=1e-6)
 
@@ -83,14 +83,18 @@ def test_a_decoder_that_explains_everything_leaves_nothing(
 def test_what_is_known_is_not_measured_again(
     crops: Path, ae: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contest = Contest({"ae": [ae], "pixels": ["pixels"]}, str(crops), dict.fromkeys(("ae", "pixels"), GalleryConfig()))
-    first = measure_all(contest, Cache(tmp_path), shown)
+    embedder_comparison = EmbedderComparison(
+        {"ae": [ae], "pixels": ["pixels"]}, str(crops), dict.fromkeys(("ae", "pixels"), GalleryConfig())
+    )
+    first = measure_all(embedder_comparison, Cache(tmp_path), progress)
     assert [len(runs) for runs in first.values()] == [1, 1]
     monkeypatch.setattr(embedder_traits, "measure", None)
-    assert measure_all(contest, Cache(tmp_path), shown) == first
-    larger = Contest(contest.embedders, contest.crops, dict.fromkeys(("ae", "pixels"), GalleryConfig(size=5)))
+    assert measure_all(embedder_comparison, Cache(tmp_path), progress) == first
+    larger = EmbedderComparison(
+        embedder_comparison.embedders, embedder_comparison.crops, dict.fromkeys(("ae", "pixels"), GalleryConfig(size=5))
+    )
     with pytest.raises(TypeError):
-        measure_all(larger, Cache(tmp_path), shown)
+        measure_all(larger, Cache(tmp_path), progress)
 
 
 def test_crops_without_identities_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from flatsort.tools.experiments import published
-from flatsort.tools.experiments.sequences import read_inputs
+from flatsort.tools.experiments.sequences import read_sequences
 from flatsort.tools.experiments.systems import BenchmarkConfig, tracker_config
 from flatsort.tracker.config import CONFIGS, find, load
 
@@ -54,6 +54,6 @@ def test_the_layout_that_it_expects(config: BenchmarkConfig, tmp_path: Path, mon
     rows = [[1, -1, 10, 20, 30, 40, score, -1, -1, -1, 0.6, 0.8] for score in (0.9, 0.2)]
     np.save(tmp_path / config.detections / "MOT16-02.npy", np.array(rows))
     monkeypatch.chdir(tmp_path)
-    (sequence,) = read_inputs(config.data, config.detections, config.min_score).values()
+    (sequence,) = read_sequences(config.data, config.detections, config.min_score).values()
     assert [len(some) for some in sequence.detections] == [1, 0]
     assert sequence.detections[0].latents is not None

@@ -1,6 +1,12 @@
+"""The cache of results: what is stored comes back, and keys change with everything that decides a result."""
+
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +16,17 @@ from flatsort.tools.experiments import result_cache
 from flatsort.tools.experiments.result_cache import (
     Cache,
     digest,
-    of_code,
-    of_content,
-    of_detections,
-    of_files,
+    imported_modules,
+    key_of_code,
+    key_of_content,
+    key_of_detections,
+    key_of_files,
     open_cache,
 )
+from flatsort.tracker.config import CONFIGS
 from flatsort.tracker.types import Detections
 
+ROOT = CONFIGS.parent
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "hota.HOTA(0)": np.array(0.25), "none": np.empty((0, 4), np.float32)}
 
 
@@ -90,50 +99,130 @@ def test_keys_of_detections() -> None:
         [Detections.of([[0, 0, 5, 5]], latents=[[2.0]])],
         [],
     ]
-    keys = [of_detections(each) for each in several]
+    keys = [key_of_detections(each) for each in several]
     assert len(set(keys)) == len(several)
-    assert of_detections([Detections.of([[0, 0, 5, 5]])]) == keys[2]
+    assert key_of_detections([Detections.of([[0, 0, 5, 5]])]) == keys[2]
 
 
 def test_keys_of_pictures(tmp_path: Path) -> None:
     file = tmp_path / "1.jpg"
     file.write_bytes(b"abc")
-    before = of_files([file])
-    assert of_files([file]) == before
+    before = key_of_files([file])
+    assert key_of_files([file]) == before
     os.utime(file, ns=(1, 1))
-    touched = of_files([file])
+    touched = key_of_files([file])
     file.write_bytes(b"abcd")
     os.utime(file, ns=(1, 1))
-    longer = of_files([file])
-    assert len({before, touched, longer, of_files([]), of_files([file.rename(tmp_path / "2.jpg")])}) == 5
+    longer = key_of_files([file])
+    assert len({before, touched, longer, key_of_files([]), key_of_files([file.rename(tmp_path / "2.jpg")])}) == 5
 
 
 def test_keys_of_weights(tmp_path: Path) -> None:
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"abc")
-    before = of_content(file)
-    assert of_content(file.rename(tmp_path / "other.safetensors")) == before
+    before = key_of_content(file)
+    assert key_of_content(file.rename(tmp_path / "other.safetensors")) == before
     file.write_bytes(b"abd")
-    assert of_content(file) != before
+    assert key_of_content(file) != before
 
 
-def test_keys_of_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package with two rooms; the caches of the module are of it until the test ends."""
+    sources = {
+        "room/__init__.py": "",
+        "room/start.py": "from flatsort.room import direct\nimport numpy\ndef later():\n    import flatsort.room.lazy",
+        "room/direct.py": "from flatsort.other.indirect import x",
+        "room/lazy.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from flatsort.room import types_only",
+        "room/types_only.py": "",
+        "room/unrelated.py": "from flatsort.room import start",
+        "other/__init__.py": "",
+        "other/indirect.py": "x = Registry('part', 'flatsort.parts')",
+        "parts/__init__.py": "y = Registry('set', __name__)",
+        "parts/one.py": "",
+        "flatsort/api.py": "",
+    }
+    for name, text in sources.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     monkeypatch.setattr(result_cache, "ROOT", tmp_path)
-    (tmp_path / "room").mkdir()
-    (tmp_path / "room" / "a.py").write_text("x = 1")
-    (tmp_path / "b.py").write_text("x = 1")
-    (tmp_path / "c.py").write_text("x = 1")
-    keys = []
-    for name in ("", "room/a.py", "b.py", "c.py", "room/notes.txt"):
-        if name:
-            (tmp_path / name).write_text("x = 2")
-        of_code.cache_clear()
-        keys.append(of_code(("room", "b.py")))
-    of_code.cache_clear()
-    assert len({*keys[:3]}) == 3
-    assert keys[2] == keys[3] == keys[4]
+    forget_sources()
+    yield tmp_path
+    forget_sources()
 
 
-@pytest.mark.parametrize("name", [*result_cache.TRACKING, *result_cache.EMBEDDING])
-def test_the_code_is_there(name: str) -> None:
-    assert (result_cache.ROOT / name).exists()
+def forget_sources() -> None:
+    """Empty the caches that last as long as a process."""
+    for function in (key_of_code, result_cache._direct_imports, result_cache._source):
+        function.cache_clear()
+
+
+def test_all_imported_modules_are_known(project: Path) -> None:
+    names = {f"flatsort.{name}" for name in ("room", "room.start", "room.direct", "room.lazy", "other")}
+    names |= {f"flatsort.{name}" for name in ("other.indirect", "parts", "parts.one")}
+    assert imported_modules(["flatsort.room.start"]) == names
+    assert imported_modules(["flatsort.api"]) == {"flatsort.api"}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("room/start.py", True),
+        ("room/direct.py", True),
+        ("room/lazy.py", True),
+        ("other/indirect.py", True),
+        ("other/__init__.py", True),
+        ("parts/one.py", True),
+        ("parts/new.py", True),
+        ("flatsort/api.py", True),  # named below as one whose own text counts
+        ("room/types_only.py", False),
+        ("room/unrelated.py", False),
+        ("room/notes.txt", False),
+    ],
+)
+def test_keys_of_code(project: Path, name: str, changes: bool) -> None:
+    def key() -> str:
+        forget_sources()
+        return key_of_code(("flatsort.room.start",), ("flatsort.api",))
+
+    before = key()
+    assert key() == before
+    with (project / name).open("a") as file:
+        file.write("\n# changed")
+    assert (key() != before) is changes
+
+
+def test_code_that_is_not_there(project: Path) -> None:
+    with pytest.raises(ValueError, match=r"flatsort\.nothing: expected a module of flatsort, found no source"):
+        key_of_code(("flatsort.nothing",))
+
+
+def test_what_decides_latents_and_runs() -> None:
+    latents = imported_modules(result_cache.LATENTS_CODE) | set(result_cache.LATENTS_TEXT)
+    runs = imported_modules(result_cache.RUNS_CODE)
+    models = {f"flatsort.embedding.models.{path.stem}" for path in (ROOT / "embedding" / "models").glob("[a-z]*.py")}
+    assert {"flatsort.embedding.quantised_model", "flatsort.embedding.nets", "flatsort.tracker.crops"} <= latents
+    assert models | {"flatsort.embedding.embedders.onnx", "flatsort.embedding.embedders.pixels"} <= latents
+    assert latents <= runs
+    assert {"flatsort.tracker.sort", "flatsort.tracker.motion.xyah", "flatsort.tracker.metrics.hota"} <= runs - latents
+    verbs = {f"flatsort.tools.{path.stem}" for path in (ROOT / "tools").glob("[a-z]*.py")}
+    assert not runs & (verbs - {"flatsort.tools.cli"})
+    assert not {name for name in runs if name.startswith(("flatsort.scene", "flatsort.embedding.training"))}
+
+
+def test_every_module_that_embeds_is_in_the_key_of_latents() -> None:
+    code = (
+        "import sys; from flatsort import embedding; embedding.load('flat_vhp_vae'); "
+        "print(*(name for name in sys.modules if name.startswith('flatsort.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    used = set(done.stdout.split())
+    assert "flatsort.embedding.nets" in used
+    assert used <= imported_modules(result_cache.LATENTS_CODE)
+
+
+def test_keys_of_code_are_quick() -> None:
+    forget_sources()
+    start = time.process_time()
+    key_of_code(result_cache.RUNS_CODE)
+    assert time.process_time() - start < 1.0  # a tenth of a second on an idle machine

@@ -12,12 +12,11 @@ import pytest
 from flatsort.embedding import checkpoint
 from flatsort.embedding.checkpoint import Card
 from flatsort.tools.experiments import parallel, runner
-from flatsort.tools.experiments.finished_run import pack, unpack
-from flatsort.tools.experiments.parallel import compare, run_all
+from flatsort.tools.experiments.parallel import run_all, run_systems
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.results import SequenceInput
-from flatsort.tools.experiments.runner import plan, run, see
-from flatsort.tools.experiments.sequences import read_inputs
+from flatsort.tools.experiments.results import BenchmarkSequence, pack, unpack
+from flatsort.tools.experiments.runner import latents_of, plan, run
+from flatsort.tools.experiments.sequences import read_sequences
 from flatsort.tools.experiments.systems import BenchmarkConfig, SystemConfig
 from flatsort.tools.runs.open_run import open_run
 from flatsort.tools.runs.track_run import TrackOutput, write_run
@@ -49,8 +48,8 @@ def config(tracker: str, *overrides: str) -> TrackConfig:
     return load(TrackConfig, find("track", tracker), overrides)
 
 
-def sequence(folder: Path, min_score: float | None = None) -> SequenceInput:
-    (found,) = read_inputs([str(folder)], "det.txt", min_score).values()
+def sequence(folder: Path, min_score: float | None = None) -> BenchmarkSequence:
+    (found,) = read_sequences([str(folder)], "det.txt", min_score).values()
     return found
 
 
@@ -108,10 +107,10 @@ def test_the_cache_spares_the_work(
     cache, given = Cache(tmp_path), sequence(street)
     task = plan(config("deep_sort", f"embedder={weights}"), given)
     first = run(task, cache)
-    looks = see(task, cache)
-    assert [len(each) for each in looks.latents] == [len(each) for each in given.detections]
-    assert looks.size == given.picture
-    monkeypatch.setattr(runner, "_embedded", None)  # whoever embeds now fails
+    embedded = latents_of(task, cache)
+    assert [len(each) for each in embedded.latents] == [len(each) for each in given.detections]
+    assert embedded.size == given.image_size
+    monkeypatch.setattr(runner, "_embed", None)  # whoever embeds now fails
     for change in ("lifecycle.max_age=3", "embed.components=1"):
         other = plan(config("deep_sort", f"embedder={weights}", change), given)
         assert other.latents == task.latents
@@ -146,7 +145,7 @@ def test_what_changes_the_keys(street: Path, film: Path, weights: Path, tmp_path
         ours,
     ]
     assert len({each.latents for each in (task, *others)}) == len({each.run for each in (task, *others)}) == 5
-    moved = replace(given, truth=replace(given.truth, boxes=given.truth.boxes + 1))
+    moved = replace(given, ground_truth=replace(given.ground_truth, boxes=given.ground_truth.boxes + 1))
     assert plan(task.config, moved).latents == task.latents
     assert plan(task.config, moved).run != task.run
 
@@ -171,25 +170,25 @@ def test_every_run_is_made_once(street: Path, film: Path, tmp_path: Path) -> Non
         for tracker in ("sort", "deep_sort")
         for f in (street, film)
     ]
-    shown: list[tuple[int, str]] = []
+    progress: list[tuple[int, str]] = []
 
     def show(items, total, what):  # type: ignore[no-untyped-def]
-        shown.append((total, what))
+        progress.append((total, what))
         return iter(items)
 
-    found = run_all([*tasks, tasks[0]], Cache(tmp_path), shown=show)
-    assert shown == [(2, "embed"), (4, "track")]
+    found = run_all([*tasks, tasks[0]], Cache(tmp_path), progress=show)
+    assert progress == [(2, "embed"), (4, "track")]
     assert [each.result.name for each in found] == ["street", "film", "street", "film", "street"]
-    run_all(tasks, Cache(tmp_path), shown=show)
-    assert shown[2:] == [(0, "embed"), (0, "track")]
+    run_all(tasks, Cache(tmp_path), progress=show)
+    assert progress[2:] == [(0, "embed"), (0, "track")]
 
 
 def test_processes_agree(street: Path, film: Path, tmp_path: Path) -> None:
     chosen = BenchmarkConfig(
         data=[str(street), str(film)], systems={"sort": SystemConfig(), "sort_long": SystemConfig()}
     )
-    one = compare(chosen, Cache(tmp_path / "one"))
-    two = compare(chosen, Cache(tmp_path / "two"), jobs=2)
+    one = run_systems(chosen, Cache(tmp_path / "one"))
+    two = run_systems(chosen, Cache(tmp_path / "two"), jobs=2)
     for name, system in one.systems.items():
         assert system.first.rows() == two.systems[name].first.rows()
         assert [each.sequence for each in two.systems[name].runs] == ["street", "film"]
@@ -198,7 +197,7 @@ def test_processes_agree(street: Path, film: Path, tmp_path: Path) -> None:
 
 def test_latents_of_the_first_seed(street: Path, tmp_path: Path) -> None:
     systems = {"sort": SystemConfig(), "pixels": SystemConfig("deep_sort", weights="pixels")}
-    found = compare(BenchmarkConfig(data=[str(street)], systems=systems), Cache(tmp_path))
+    found = run_systems(BenchmarkConfig(data=[str(street)], systems=systems), Cache(tmp_path))
     assert list(found.latents) == [("pixels", "street")]
     shapes = [each.shape for each in found.latents["pixels", "street"]]
     assert shapes == [(len(each), 384) for each in found.sequences["street"].detections]
@@ -220,11 +219,11 @@ def test_one_seed_after_the_other(street: Path, tmp_path: Path) -> None:
         checkpoint.save(tmp_path / f"ae_{seed}.safetensors", tiny_models.model(seed=seed), Card())
     system = SystemConfig("deep_sort", weights=str(tmp_path / "ae_{seed}.safetensors"))
     chosen = BenchmarkConfig(data=[str(street)], systems={"ae": system}, seeds=[9, 7])
-    found = compare(chosen, Cache(tmp_path / "cache")).systems["ae"]
+    found = run_systems(chosen, Cache(tmp_path / "cache")).systems["ae"]
     assert list(found.evaluations) == [9, 7]
     assert [each.seed for each in found.runs] == [9, 7]
     single = replace(system, weights=system.weights.replace("{seed}", "9"))
-    alone = compare(replace(chosen, systems={"ae": single}), Cache(tmp_path / "cache")).systems["ae"]
+    alone = run_systems(replace(chosen, systems={"ae": single}), Cache(tmp_path / "cache")).systems["ae"]
     assert list(alone.evaluations) == [0]
     assert alone.runs[0].seed is None
     assert alone.first.overall == found.evaluations[9].overall
@@ -236,4 +235,4 @@ def die(task: object) -> None:
 
 def test_a_killed_process_gives_a_sentence() -> None:
     with pytest.raises(OSError, match="a process was killed"):
-        list(parallel._spread(die, ["one", "two"], 2))  # type: ignore[list-item]
+        list(parallel._in_processes(die, ["one", "two"], 2))  # type: ignore[list-item]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatsort.tools.experiments.search_space import Choice, Range, default_space, parse_search
-from flatsort.tools.experiments.tuning import Job, own_values
+from flatsort.tools.experiments.tuning import TuningTask, own_values
 from flatsort.tracker.config import CONFIGS, find, load
 from flatsort.tracker.track_config import TrackConfig
 
@@ -54,17 +54,25 @@ def test_values_are_what_a_config_takes() -> None:
     assert Range(0, 0.99999).value(0.99999) == 0.99999
     assert Range(1, 9, whole=True).value(3.0) == 3
     seconds = Range(0.2, 5, seconds=True)
-    assert (seconds.value(2.0), seconds.place("2 s"), seconds.place(2), seconds.place("9s")) == ("2s", 2.0, None, None)
-    assert (Range(0, 1).place(None), Range(0, 1).place(True), Range(0, 1).place(2), Range(0, 1).place("1s")) == (
+    assert (seconds.value(2.0), seconds.number_of("2 s"), seconds.number_of(2), seconds.number_of("9s")) == (
+        "2s",
+        2.0,
         None,
-    ) * 4
+        None,
+    )
+    assert (
+        Range(0, 1).number_of(None),
+        Range(0, 1).number_of(True),
+        Range(0, 1).number_of(2),
+        Range(0, 1).number_of("1s"),
+    ) == (None,) * 4
 
 
 @pytest.mark.parametrize("name", [path.stem for path in (CONFIGS / "track").glob("*.yaml")])
 def test_the_default_space_fits_each_tracker_and_holds_its_own_values(name: str) -> None:
     config = load(TrackConfig, find("track", name))
     space = default_space(config)
-    own = own_values(Job(name, config, space, {}))
+    own = own_values(TuningTask(name, config, space, {}))
     assert {f"stages.{stage}.threshold" for stage in config.stages} | {
         "lifecycle.min_hits",
         "lifecycle.max_age",
@@ -72,6 +80,6 @@ def test_the_default_space_fits_each_tracker_and_holds_its_own_values(name: str)
     for key, part in space.items():
         assert isinstance(part, Range)
         if key != "lifecycle.max_age":
-            assert part.place(own[key]) is not None, key
-    looks = any(stage.cost in ("latent", "blend") for stage in config.stages.values())
-    assert ("appearance.false_match_rate" in space) is (looks and config.appearance.threshold == "auto")
+            assert part.number_of(own[key]) is not None, key
+    uses_latents = any(stage.cost in ("latent", "blend") for stage in config.stages.values())
+    assert ("appearance.false_match_rate" in space) is (uses_latents and config.appearance.threshold == "auto")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flatsort.tools.experiments.sequences import check_pictures, find_sequences, pictures_of, read_inputs
+from flatsort.tools.experiments.sequences import find_sequences, image_files_of, read_sequences, require_images
 from flatsort.tracker.io.mot import read_detections
 from tests.tools.experiments import street_sequences
 
@@ -59,18 +59,18 @@ def test_two_sequences_of_one_name(train: Path, tmp_path: Path) -> None:
 
 
 def test_a_sequence_is_read(street: Path) -> None:
-    (found,) = read_inputs([str(street)], "det.txt").values()
+    (found,) = read_sequences([str(street)], "det.txt").values()
     scene, expected = street_sequences.scene(), read_detections(street / "det" / "det.txt")
-    assert (found.name, found.fps, found.picture, found.length) == ("street", scene.fps, scene.size, scene.length)
+    assert (found.name, found.fps, found.image_size, found.length) == ("street", scene.fps, scene.size, scene.length)
     assert len(found.detections) == scene.length
     for index, seen in enumerate(found.detections, 1):
         np.testing.assert_array_equal(seen.boxes, expected[index].boxes if index in expected else np.empty((0, 4)))
-    assert len(found.truth) == len(scene.ground_truth())
+    assert len(found.ground_truth) == len(scene.ground_truth())
 
 
 def test_low_scores_are_left_out(street: Path) -> None:
-    (every,) = read_inputs([str(street)], "det.txt").values()
-    (some,) = read_inputs([str(street)], "det.txt", 0.6).values()
+    (every,) = read_sequences([str(street)], "det.txt").values()
+    (some,) = read_sequences([str(street)], "det.txt", 0.6).values()
     kept = np.concatenate([seen.scores for seen in some.detections])
     assert 0 < len(kept) == sum(int((seen.scores >= 0.6).sum()) for seen in every.detections)
     assert len(kept) < sum(map(len, every.detections))
@@ -82,26 +82,26 @@ def test_a_folder_of_detections(train: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (folder / f"{name}.txt").write_text("2,-1,10,20,30,40,0.5\n")
     np.save(folder / "three.npy", np.array([[1, -1, 10, 20, 30, 40, 0.9, -1, -1, -1, 3, 4]], np.float64))
-    found = read_inputs([str(train)], str(folder))
+    found = read_sequences([str(train)], str(folder))
     assert [len(found["one"].detections[index]) for index in (0, 1)] == [0, 1]
     latents = found["three"].detections[0].latents
     assert latents is not None
     np.testing.assert_array_equal(latents, [[3, 4]])
     (folder / "three.npy").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected three.txt or three.npy, found neither"):
-        read_inputs([str(train)], str(folder))
+        read_sequences([str(train)], str(folder))
 
 
 def test_one_file_is_of_one_sequence(train: Path) -> None:
     file = str(train / "one" / "det" / "det.txt")
-    assert list(read_inputs([str(train / "two")], file)) == ["two"]
+    assert list(read_sequences([str(train / "two")], file)) == ["two"]
     with pytest.raises(ValueError, match="the detections of one sequence, got 3"):
-        read_inputs([str(train)], file)
+        read_sequences([str(train)], file)
 
 
 def test_absent_detections(train: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"one/det/poi.txt: no such file, expected the detections of one"):
-        read_inputs([str(train)], "poi.txt")
+        read_sequences([str(train)], "poi.txt")
 
 
 def test_pictures(tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ def test_pictures(tmp_path: Path) -> None:
         street_sequences.write(tmp_path / "film", images=None),
     )
     none = street_sequences.write(tmp_path / "none")
-    assert [(len(p.files), p.video) for p in map(pictures_of, (some, film, none))] == [
+    assert [(len(p.files), p.video) for p in map(image_files_of, (some, film, none))] == [
         (2, False),
         (1, True),
         (0, False),
     ]
-    found = read_inputs([str(tmp_path)], "det.txt")
-    check_pictures(found["film"], "deep")
-    with pytest.raises(ValueError, match="some: system deep needs the pictures, found those of 2 of 30 frames"):
-        check_pictures(found["some"], "deep")
-    with pytest.raises(ValueError, match="none: system deep needs the pictures, found none"):
-        check_pictures(found["none"], "deep")
+    found = read_sequences([str(tmp_path)], "det.txt")
+    require_images(found["film"], "deep")
+    with pytest.raises(ValueError, match="some: system deep needs the images, found those of 2 of 30 frames"):
+        require_images(found["some"], "deep")
+    with pytest.raises(ValueError, match="none: system deep needs the images, found none"):
+        require_images(found["none"], "deep")

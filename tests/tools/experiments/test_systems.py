@@ -10,9 +10,9 @@ from flatsort.embedding.checkpoint import Card
 from flatsort.tools.experiments.systems import (
     BenchmarkConfig,
     SystemConfig,
-    choose,
-    contest,
-    resolve,
+    embedder_comparison,
+    resolve_systems,
+    select_systems,
     tracker_config,
     with_embedders,
     with_weights,
@@ -59,9 +59,9 @@ def test_wrong_files(tmp_path: Path, text: str, sentence: str) -> None:
 def test_systems_are_chosen_by_name(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text("min_score: 0.2\n")
-    config = choose(BenchmarkConfig(systems={"x": SystemConfig("sort")}), ["bytetrack", "x", str(own)])
+    config = select_systems(BenchmarkConfig(systems={"x": SystemConfig("sort")}), ["bytetrack", "x", str(own)])
     assert list(config.systems) == ["bytetrack", "x", "mine"]
-    assert [system.configs[None].min_score for system in resolve(config)] == [None, None, 0.2]
+    assert [system.configs[None].min_score for system in resolve_systems(config)] == [None, None, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -70,25 +70,27 @@ def test_systems_are_chosen_by_name(tmp_path: Path) -> None:
 )
 def test_wrong_names(names: list[str], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        choose(BenchmarkConfig(systems={"x": SystemConfig("sort")}), names)
+        select_systems(BenchmarkConfig(systems={"x": SystemConfig("sort")}), names)
 
 
 def test_overrides_reach_the_chosen_systems() -> None:
-    config = override(choose(BenchmarkConfig(), ["sort"]), ["systems.sort.set=[lifecycle.max_age=7]", "rounds=5"])
+    config = override(
+        select_systems(BenchmarkConfig(), ["sort"]), ["systems.sort.set=[lifecycle.max_age=7]", "rounds=5"]
+    )
     assert config.rounds == 5
-    assert resolve(config)[0].configs[None].lifecycle.max_age == 7
+    assert resolve_systems(config)[0].configs[None].lifecycle.max_age == 7
     with pytest.raises(ValueError, match=r"systems\.other"):
         override(config, ["systems.other.tracker=sort"])
 
 
 def test_seeds_multiply_the_systems_that_name_them(checkpoints: str) -> None:
     systems = {"learned": SystemConfig("sort", weights=checkpoints), "fixed": SystemConfig("sort", weights="pixels")}
-    learned, fixed = resolve(BenchmarkConfig(systems=systems, seeds=[4, 3]))
+    learned, fixed = resolve_systems(BenchmarkConfig(systems=systems, seeds=[4, 3]))
     assert list(learned.configs) == [4, 3]
     assert learned.configs[3].embedder == checkpoints.replace("{seed}", "3")
     assert list(fixed.configs) == [None]
     with pytest.raises(FileNotFoundError, match=r"system learned: .*ae_5"):
-        resolve(BenchmarkConfig(systems=systems, seeds=[5]))
+        resolve_systems(BenchmarkConfig(systems=systems, seeds=[5]))
 
 
 def test_how_an_embedding_was_learned(tmp_path: Path, checkpoints: str) -> None:
@@ -101,7 +103,7 @@ def test_how_an_embedding_was_learned(tmp_path: Path, checkpoints: str) -> None:
         "theirs": SystemConfig("sort", weights=str(onnx)),
         "told": SystemConfig("sort", weights=str(onnx), learned="unsupervised", note="exported"),
     }
-    found = {system.name: system for system in resolve(BenchmarkConfig(systems=systems, seeds=[3]))}
+    found = {system.name: system for system in resolve_systems(BenchmarkConfig(systems=systems, seeds=[3]))}
     assert {name: system.learned for name, system in found.items()} == {
         "none": "",
         "pixels": "unsupervised",
@@ -128,12 +130,12 @@ def test_wrong_weights(pair: str, sentence: str) -> None:
 
 def test_an_unknown_tracker_names_its_system() -> None:
     with pytest.raises(ValueError, match="system x: unknown track config 'nothing'"):
-        resolve(BenchmarkConfig(systems={"x": SystemConfig("nothing")}))
+        resolve_systems(BenchmarkConfig(systems={"x": SystemConfig("nothing")}))
 
 
 def test_smoothing_is_spoken_of() -> None:
     config = BenchmarkConfig(systems={"a": SystemConfig(tracker="sort", set=["offline=true"]), "sort": SystemConfig()})
-    offline, online = resolve(config)
+    offline, online = resolve_systems(config)
     assert "smoothed at the end" in offline.description
     assert "smoothed" not in online.description
 
@@ -149,7 +151,7 @@ def test_embedders_become_systems_of_one_association(checkpoints: str) -> None:
     chosen = with_embedders(own, "all")
     assert chosen.embedders == {"mine": checkpoints, "pixels": "pixels"}
     assert with_embedders(chosen, "all") == chosen  # what was resolved once can be given again
-    asked = contest(chosen)
+    asked = embedder_comparison(chosen)
     assert asked.embedders == {"mine": [checkpoints.format(seed=s) for s in (3, 4)], "pixels": ["pixels"]}
     assert asked.galleries["mine"] == tracker_config("flatsort", SystemConfig()).gallery
 
@@ -160,4 +162,4 @@ def test_wrong_embedders(checkpoints: str) -> None:
         with pytest.raises(ValueError, match=sentence):
             with_embedders(config, text)
     with pytest.raises(FileNotFoundError, match=r"system vae: .*no such file or folder"):
-        resolve(with_embedders(replace(config, checkpoints="no/{name}"), "vae"))
+        resolve_systems(with_embedders(replace(config, checkpoints="no/{name}"), "vae"))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from flatsort.tools.experiments import published, tables
-from flatsort.tools.experiments.intervals import intervals
+from flatsort.tools.experiments.bootstrap import cached_intervals
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.results import Benchmark, Run, SequenceInput, SystemResult
+from flatsort.tools.experiments.results import Benchmark, BenchmarkSequence, SystemResult, SystemRun
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import evaluate_tables, pool
 from flatsort.tracker.types import Detections
@@ -20,7 +20,7 @@ PAPER = [
     *("IDF1", "IDP", "IDR", "Rcll", "Prcn", "FAR", "MT", "PT", "ML"),
     *("FP", "FN", "IDs", "FM", "MOTA", "MOTP", "MOTAL"),
 ]
-TRUTH = table([(f, i, 200.0 * i) for f in range(1, 21) for i in (1, 2)])
+GROUND_TRUTH = table([(f, i, 200.0 * i) for f in range(1, 21) for i in (1, 2)])
 
 
 def tracks(switches: int) -> MotTable:
@@ -32,12 +32,12 @@ def tracks(switches: int) -> MotTable:
 def system(name: str, seeds: dict[int, int], learned: str = "") -> SystemResult:
     """``seeds``: seed → number of switches."""
     runs = [
-        Run(name, seed if len(seeds) > 1 else None, sequence, tracks(number), 10.0 * (k + 1) + seed, 5.0 * k)
+        SystemRun(name, seed if len(seeds) > 1 else None, sequence, tracks(number), 10.0 * (k + 1) + seed, 5.0 * k)
         for seed, number in seeds.items()
         for k, sequence in enumerate(("a", "b"))
     ]
     evaluations = {
-        seed: pool(evaluate_tables(r.sequence, TRUTH, r.tracks, None, 20) for r in runs if (r.seed or 0) == seed)
+        seed: pool(evaluate_tables(r.sequence, GROUND_TRUTH, r.tracks, None, 20) for r in runs if (r.seed or 0) == seed)
         for seed in seeds
     }
     return SystemResult(name, f"tracker {name}", learned, evaluations, runs)
@@ -50,7 +50,9 @@ def benchmark() -> Benchmark:
         systems={
             s.name: s for s in (system("plain", {0: 4}), system("learned_one", {0: 1, 1: 2, 2: 3}, "unsupervised"))
         },
-        sequences={n: SequenceInput(n, "", [Detections.empty()] * k, 10.0, None, TRUTH) for n, k in frames.items()},
+        sequences={
+            n: BenchmarkSequence(n, "", [Detections.empty()] * k, 10.0, None, GROUND_TRUTH) for n, k in frames.items()
+        },
         latents={},
         detections="det.txt, score ≥ 0.5",
         notes=["a note"],
@@ -135,11 +137,11 @@ def test_json(benchmark: Benchmark) -> None:
 
 def test_intervals_are_shown_and_kept(benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     benchmark = replace(benchmark, key="k")
-    found = intervals(benchmark, Cache(tmp_path), 20)
-    monkeypatch.setattr("flatsort.tools.experiments.intervals.spread", None)
-    assert intervals(benchmark, Cache(tmp_path), 20).to_json() == found.to_json()
+    found = cached_intervals(benchmark, Cache(tmp_path), 20)
+    monkeypatch.setattr("flatsort.tools.experiments.bootstrap.bootstrap_intervals", None)
+    assert cached_intervals(benchmark, Cache(tmp_path), 20).to_json() == found.to_json()
     document = json.loads(tables.to_json(benchmark, found))
-    assert document["spread"]["systems"]["plain"]["idf1"]["mean"] == pytest.approx(
+    assert document["intervals"]["systems"]["plain"]["idf1"]["mean"] == pytest.approx(
         document["systems"]["plain"]["overall"]["idf1"]
     )
     ahead = document["differences"]["plain"]["learned_one"]["ids"]

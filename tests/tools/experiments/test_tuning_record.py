@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ from flatsort.tools.experiments.tuning_record import (
     check_not_reported,
     check_not_tuned_on,
     differences,
-    footage,
     tuned_on,
+    video_name,
     write_tuned,
 )
-from flatsort.tracker.config import CONFIGS, find, load
+from flatsort.tracker.config import CONFIGS, dump, find, load
 from flatsort.tracker.track_config import TrackConfig
 
 
@@ -32,10 +33,10 @@ from flatsort.tracker.track_config import TrackConfig
 def test_a_tuned_config_loads_as_what_was_found(name: str, overrides: list[str], tmp_path: Path) -> None:
     config = load(TrackConfig, find("track", name), overrides)
     write_tuned(tmp_path, config, ["a", "b ö"], "two\nlines", {"trials": 3})
-    assert load(TrackConfig, tmp_path / "tuned.yaml") == config
+    assert load(TrackConfig, tmp_path / "tuned.yaml") == replace(config, tuned_on=["a", "b ö"])
     assert tuned_on(str(tmp_path / "tuned.yaml")) == ["a", "b ö"]
-    note = json.loads((tmp_path / "tuned_on.json").read_text())
-    assert note == {"tracker": "tuned.yaml", "sequences": ["a", "b ö"], "trials": 3}
+    report = json.loads((tmp_path / "tuning.json").read_text())
+    assert report == {"tracker": "tuned.yaml", "sequences": ["a", "b ö"], "trials": 3}
 
 
 def test_only_differences_are_written() -> None:
@@ -70,19 +71,26 @@ def test_a_tuned_tracker_is_not_reported_on_what_it_was_tuned_on(tmp_path: Path)
             check_not_tuned_on(tuned, [same])
 
 
-def test_head_and_note_each_tell(tmp_path: Path) -> None:
+def test_the_config_itself_names_what_it_was_tuned_on(tmp_path: Path) -> None:
     write_tuned(tmp_path / "a", TrackConfig(), ["street"], "", {})
-    config, note = tmp_path / "a" / "tuned.yaml", tmp_path / "a" / "tuned_on.json"
+    config = tmp_path / "a" / "tuned.yaml"
     moved = tmp_path / "mine.yaml"
     moved.write_bytes(config.read_bytes())
     assert tuned_on(str(moved)) == ["street"]
-    config.write_text("lifecycle: {max_age: 3}\n")
-    assert tuned_on(str(config)) == ["street"]
     (tmp_path / "a" / "other.yaml").write_text("")
     assert tuned_on(str(tmp_path / "a" / "other.yaml")) == []
-    note.write_text("3")
-    with pytest.raises(ValueError, match=r"tuned_on\.json: expected a list of the sequences tuned on, got '3'"):
+    dumped = tmp_path / "NAME.config.yaml"
+    dumped.write_text(dump(load(TrackConfig, config, ["lifecycle.max_age=3"])))
+    assert tuned_on(str(dumped)) == ["street"]
+    assert tuned_on("sort") == tuned_on("no such tracker") == []
+    config.write_text("tuned_on: 3\n")
+    with pytest.raises(ValueError, match=r"tuned\.yaml: .*tuned_on"):
         tuned_on(str(config))
+
+
+def test_a_config_that_was_tuned_twice_names_both(tmp_path: Path) -> None:
+    write_tuned(tmp_path, TrackConfig(tuned_on=["street"]), ["park", "street"], "", {})
+    assert tuned_on(str(tmp_path / "tuned.yaml")) == ["park", "street"]
 
 
 def test_what_is_reported_is_not_tuned_on(tmp_path: Path) -> None:
@@ -103,6 +111,6 @@ def test_what_is_reported_is_not_tuned_on(tmp_path: Path) -> None:
         check_not_reported(["a"], [], tmp_path)
 
 
-def test_footage() -> None:
-    assert footage("MOT17-02-SDP") == footage("mot16-02") == footage("MOT17-02")
-    assert len({footage(name) for name in ("MOT17-02", "MOT17-04", "MOT20-02", "PETS09-S2L1")}) == 4
+def test_video_name() -> None:
+    assert video_name("MOT17-02-SDP") == video_name("mot16-02") == video_name("MOT17-02")
+    assert len({video_name(name) for name in ("MOT17-02", "MOT17-04", "MOT20-02", "PETS09-S2L1")}) == 4

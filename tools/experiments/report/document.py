@@ -11,6 +11,7 @@ from string import Template
 from typing import Any
 
 from flatsort.tools.experiments.report.data import describe
+
 from flatsort.tools.experiments.results import Benchmark
 from flatsort.tracker.files import write_text
 

@@ -12,8 +12,8 @@ import pytest
 from flatsort.scene import Scene, SceneConfig, write_sequence
 from flatsort.tools.experiments.published import PublishedRow
 from flatsort.tools.experiments.report import write
-from flatsort.tools.experiments.results import Benchmark, Run, SequenceInput, SystemResult
-from flatsort.tools.experiments.sequences import read_inputs
+from flatsort.tools.experiments.results import Benchmark, BenchmarkSequence, SystemResult, SystemRun
+from flatsort.tools.experiments.sequences import read_sequences
 from flatsort.tracker.config import find, load
 from flatsort.tracker.crops import crop
 from flatsort.tracker.io.mot import MotTable, read_table
@@ -43,7 +43,7 @@ def benchmark(street: Scene, tmp_path_factory: pytest.TempPathFactory) -> Benchm
         assert frame.image is not None
         bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
         assert cv2.imwrite(str(folder / "film" / "img1" / f"{frame.index:06d}.jpg"), bgr)
-    inputs = read_inputs([str(folder)], "det.txt")
+    inputs = read_sequences([str(folder)], "det.txt")
     sequences = {"film": inputs["film"], EVIL: replace(inputs["blind"], name=EVIL)}
     return Benchmark(
         systems={name: run(name, sequences, folder) for name in SYSTEMS},
@@ -62,7 +62,7 @@ def page(benchmark: Benchmark, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def run(name: str, sequences: dict[str, SequenceInput], folder: Path) -> SystemResult:
+def run(name: str, sequences: dict[str, BenchmarkSequence], folder: Path) -> SystemResult:
     config = load(TrackConfig, find("track", name))
     tables: dict[str, MotTable] = {}
     for number, (title, sequence) in enumerate(sequences.items()):
@@ -71,12 +71,12 @@ def run(name: str, sequences: dict[str, SequenceInput], folder: Path) -> SystemR
             for result in track(zip(frames, sequence.detections, strict=True), SortTracker(config)):
                 sink.write(result)
         tables[title] = read_table(sink.path)
-    found = pool(evaluate_tables(title, sequences[title].truth, table) for title, table in tables.items())
-    runs = [Run(name, None, title, table, 150.0, 0.0) for title, table in tables.items()]
+    found = pool(evaluate_tables(title, sequences[title].ground_truth, table) for title, table in tables.items())
+    runs = [SystemRun(name, None, title, table, 150.0, 0.0) for title, table in tables.items()]
     return SystemResult(name, f"tracker {name}", "", {0: found}, runs)
 
 
-def looks(street: Scene, sequence: SequenceInput) -> list[Float32]:
+def looks(street: Scene, sequence: BenchmarkSequence) -> list[Float32]:
     """Mean colours as latents; a frame whose picture cannot be read has none."""
     found = [
         crop(street.image(index), each.boxes, (2, 4)).reshape(len(each), 24).astype(np.float32)

@@ -29,7 +29,9 @@ def test_scores_are_those_of_the_table(benchmark: Benchmark, document: Mapping[s
         assert system["overall"] == tables.scores(benchmark, system["name"])
         assert system["scores"][1] == tables.scores(benchmark, system["name"], EVIL)
     heads = [column["head"] for column in document["columns"]]
-    assert heads[:16] == [head for key, head in COLUMN_NAMES.items() if key not in ("gt", "hota", "deta", "assa", "loca")]
+    assert heads[:16] == [
+        head for key, head in COLUMN_NAMES.items() if key not in ("gt", "hota", "deta", "assa", "loca")
+    ]
     assert heads[16:19] == ["HOTA", "DetA", "AssA"]
     assert document["published"][0]["scores"]["idf1"] == 57.0
 

@@ -20,7 +20,7 @@ SAME = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
+class TrackBox:
     """A box of a track.
 
     Attributes
@@ -37,11 +37,11 @@ class Sight:
     frame: int
     track: int
     box: Float
-    truth: int | None
+    identity: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Closeness:
+class BoxComparison:
     """How alike two boxes are.
 
     Attributes
@@ -78,13 +78,13 @@ class Switch:
         Of ``after``; the second is None where ``earlier`` is.
     """
 
-    truth: int
-    before: Sight
-    after: Sight
-    earlier: Sight | None
-    now: Sight | None
-    to_before: Closeness
-    to_earlier: Closeness | None
+    identity: int
+    before: TrackBox
+    after: TrackBox
+    earlier: TrackBox | None
+    now: TrackBox | None
+    to_before: BoxComparison
+    to_earlier: BoxComparison | None
 
 
 def find_switches(
@@ -102,16 +102,16 @@ def find_switches(
     latents : sequence of float32 [n d], optional
         One row a detection; a frame without rows has none that are known.
     """
-    return _Finder(result, tracks, _Looks(detections, latents)).find()
+    return _SwitchFinder(result, tracks, _BoxLatents(detections, latents)).find()
 
 
-class _Looks:
+class _BoxLatents:
     """Latents of boxes, and their threshold: that of 1 % of the pairs of different boxes of one frame."""
 
     def __init__(self, detections: Sequence[Detections], latents: Sequence[Float32] | None) -> None:
         self._detections, self._latents = detections, latents
 
-    def of(self, sight: Sight) -> Float32 | None:
+    def of(self, sight: TrackBox) -> Float32 | None:
         """Latent of the detection that a box of a track was made from, None where there is no such detection."""
         row = sight.frame - 1
         if self._latents is None or not row < min(len(self._latents), len(self._detections)):
@@ -132,22 +132,22 @@ class _Looks:
                 found.update(Detections(each.boxes, each.scores, each.classes, latents))
         return found.value if math.isfinite(found.value) else None
 
-    def compare(self, one: Sight, other: Sight) -> Closeness:
+    def compare(self, one: TrackBox, other: TrackBox) -> BoxComparison:
         """How alike two boxes are."""
         a, b = self.of(one), self.of(other)
         overlap = float(iou(one.box[None], other.box[None])[0, 0])
         if a is None or b is None:
-            return Closeness(overlap, None, None)
+            return BoxComparison(overlap, None, None)
         distance = float(np.linalg.norm(a - b))
         if not math.isfinite(distance):
-            return Closeness(overlap, None, None)
-        return Closeness(overlap, distance, None if self.threshold is None else distance / self.threshold)
+            return BoxComparison(overlap, None, None)
+        return BoxComparison(overlap, distance, None if self.threshold is None else distance / self.threshold)
 
 
-class _Finder:
+class _SwitchFinder:
     """Looks up boxes of tracks by id and frame."""
 
-    def __init__(self, result: SequenceResult, tracks: MotTable, looks: _Looks) -> None:
+    def __init__(self, result: SequenceResult, tracks: MotTable, looks: _BoxLatents) -> None:
         self._result, self._tracks, self._looks = result, tracks, looks
         usable = np.flatnonzero(valid(tracks.boxes))
         order = usable[np.lexsort((tracks.frames[usable], tracks.ids[usable]))]
@@ -156,8 +156,8 @@ class _Finder:
         timeline = result.timeline
         covered = np.flatnonzero(timeline.pred >= 0)
         self._covers = {
-            (frame, track): truth
-            for frame, track, truth in zip(
+            (frame, track): identity
+            for frame, track, identity in zip(
                 timeline.frames[covered].tolist(),
                 result.pred_labels[timeline.pred[covered]].tolist(),
                 result.gt_labels[timeline.gt[covered]].tolist(),
@@ -185,7 +185,7 @@ class _Finder:
             last[gt] = (frame, track)
         return found
 
-    def _switch(self, truth: int, old: tuple[int, int], new: tuple[int, int]) -> Switch:
+    def _switch(self, identity: int, old: tuple[int, int], new: tuple[int, int]) -> Switch:
         before, after = self._seen(*old), self._seen(*new)
         assert before is not None
         assert after is not None
@@ -193,7 +193,7 @@ class _Finder:
         place = int(np.searchsorted(self._tracks.frames[rows], after.frame))
         earlier = self._seen(int(self._tracks.frames[rows[place - 1]]), after.track) if place else None
         return Switch(
-            truth=truth,
+            identity=identity,
             before=before,
             after=after,
             earlier=earlier,
@@ -202,9 +202,9 @@ class _Finder:
             to_earlier=None if earlier is None else self._looks.compare(after, earlier),
         )
 
-    def _seen(self, frame: int, track: int) -> Sight | None:
+    def _seen(self, frame: int, track: int) -> TrackBox | None:
         rows = self._rows.get(track, np.empty(0, np.int64))
         place = int(np.searchsorted(self._tracks.frames[rows], frame))
         if place == len(rows) or self._tracks.frames[rows[place]] != frame:
             return None
-        return Sight(frame, track, self._tracks.boxes[rows[place]], self._covers.get((frame, track)))
+        return TrackBox(frame, track, self._tracks.boxes[rows[place]], self._covers.get((frame, track)))

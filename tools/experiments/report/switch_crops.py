@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+from flatsort.tools.experiments.report.switches import TrackBox
 
-from flatsort.tools.experiments.report.switches import Sight
-from flatsort.tools.experiments.results import SequenceInput
-from flatsort.tools.experiments.sequences import pictures_of
+from flatsort.tools.experiments.results import BenchmarkSequence
+from flatsort.tools.experiments.sequences import image_files_of
 from flatsort.tracker.crops import cut
 from flatsort.tracker.images import numbered, read_image
 from flatsort.tracker.io.video import open_source
@@ -34,7 +34,7 @@ Place = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Stills:
+class SwitchCrops:
     """Crops of a sequence.
 
     Attributes
@@ -49,23 +49,23 @@ class Stills:
     missing: str = ""
 
 
-def place(sight: Sight) -> Place:
+def place(sight: TrackBox) -> Place:
     """What a crop is known by."""
     return (sight.frame, *sight.box.round(1).tolist())
 
 
-def cut_stills(sequence: SequenceInput, sights: Iterable[Sight]) -> Stills:
+def cut_stills(sequence: BenchmarkSequence, sights: Iterable[TrackBox]) -> SwitchCrops:
     """Cut boxes out of the pictures of a sequence, which are read once, and only as far as they are needed."""
     wanted: dict[int, dict[Place, Float]] = {}
     for sight in sights:
         wanted.setdefault(sight.frame, {})[place(sight)] = sight.box
     if not wanted:
-        return Stills({})
+        return SwitchCrops({})
     crops: dict[Place, str] = {}
     with suppress(ValueError, OSError):  # a table of scores does not fail because its pictures were moved away
         for frame, image in _pictures(sequence, sorted(wanted)):
             crops.update({key: _encoded(cut(image, box)) for key, box in wanted[frame].items()})
-    return Stills(crops, "" if crops else "its pictures are absent or cannot be read")
+    return SwitchCrops(crops, "" if crops else "its pictures are absent or cannot be read")
 
 
 def allowance(counts: Sequence[int], most: int = MOST, most_all: int = MOST_ALL) -> int:
@@ -80,9 +80,9 @@ def allowance(counts: Sequence[int], most: int = MOST, most_all: int = MOST_ALL)
     return low
 
 
-def _pictures(sequence: SequenceInput, frames: Sequence[int]) -> Iterator[tuple[int, Image]]:
+def _pictures(sequence: BenchmarkSequence, frames: Sequence[int]) -> Iterator[tuple[int, Image]]:
     """The pictures of these frames: image files one by one, a video up to the last of them."""
-    found = pictures_of(sequence.source) if Path(sequence.source).is_dir() else None
+    found = image_files_of(sequence.source) if Path(sequence.source).is_dir() else None
     if found is not None and found.files and not found.video:
         files = dict(enumerate(numbered(found.files, len(sequence.detections)), 1))
         for frame in frames:

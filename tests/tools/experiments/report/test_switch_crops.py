@@ -7,30 +7,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from flatsort.tools.experiments.report.stills import HEIGHT, WIDTH, allowance, cut_stills, place
+from flatsort.tools.experiments.report.switches import TrackBox
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatsort.tools.experiments.report.stills import HEIGHT, WIDTH, allowance, cut_stills, place
-from flatsort.tools.experiments.report.switches import Sight
-from flatsort.tools.experiments.results import SequenceInput
-from flatsort.tools.experiments.sequences import read_inputs
+from flatsort.tools.experiments.results import BenchmarkSequence
+from flatsort.tools.experiments.sequences import read_sequences
 from flatsort.tracker.types import Image
 from tests.tools.experiments import street_sequences
 
 
-def sight(frame: int, box: Sequence[float]) -> Sight:
-    return Sight(frame, 1, np.array(box, float), None)
+def sight(frame: int, box: Sequence[float]) -> TrackBox:
+    return TrackBox(frame, 1, np.array(box, float), None)
 
 
 def decoded(text: str) -> Image:
-    picture = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def sequence(folder: Path, images: int | None) -> SequenceInput:
+def sequence(folder: Path, images: int | None) -> BenchmarkSequence:
     street_sequences.write(folder, images=images)
-    (found,) = read_inputs([str(folder)], "det.txt").values()
+    (found,) = read_sequences([str(folder)], "det.txt").values()
     return found
 
 

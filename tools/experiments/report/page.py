@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from flatsort.tools.experiments.report.stills import SwitchCrops, allowance, cut_stills, place
+from flatsort.tools.experiments.report.switches import BoxComparison, Switch, TrackBox, find_switches
 
 from flatsort.tools.experiments import tables
-from flatsort.tools.experiments.report.stills import Stills, allowance, cut_stills, place
-from flatsort.tools.experiments.report.switches import Closeness, Sight, Switch, find_switches
 from flatsort.tools.experiments.results import Benchmark, SystemResult
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import Evaluation, SequenceResult
@@ -104,13 +104,13 @@ def _tracks(result: SystemResult, sequence: str) -> MotTable:
     return next(run.tracks for run in result.runs if run.sequence == sequence and (run.seed or 0) == seed)
 
 
-def _shown(switch: Switch) -> list[Sight]:
+def _shown(switch: Switch) -> list[TrackBox]:
     """The boxes that a still is made of."""
     return [sight for sight in (switch.before, switch.after, switch.earlier) if sight is not None]
 
 
 def _timeline(
-    result: SequenceResult, switches: Sequence[Switch], most: int, stills: Stills, images: dict[str, int]
+    result: SequenceResult, switches: Sequence[Switch], most: int, stills: SwitchCrops, images: dict[str, int]
 ) -> dict[str, Any]:
     """Lanes of a system on a sequence; new crops are added to ``images``, crop → position."""
     timeline = result.timeline
@@ -125,7 +125,7 @@ def _timeline(
         # lane, first and last frame, tone (−1: missed), predicted id
         "segments": [[lane, start, end, tones.get(each, -1), label] for lane, start, end, each, label in rows],
         "switches": [
-            _plain(switch, int(np.searchsorted(result.gt_labels, switch.truth)), pictures if number < most else {})
+            _plain(switch, int(np.searchsorted(result.gt_labels, switch.identity)), pictures if number < most else {})
             for number, switch in enumerate(switches)
         ],
         "pictured": min(len(switches), most),
@@ -135,7 +135,7 @@ def _timeline(
 def _plain(switch: Switch, lane: int, pictures: Mapping[tuple[float, ...], int]) -> dict[str, Any]:
     return {
         "lane": lane,
-        "truth": switch.truth,
+        "truth": switch.identity,
         "before": _sight(switch.before, pictures),
         "after": _sight(switch.after, pictures),
         "earlier": None if switch.earlier is None else _sight(switch.earlier, pictures),
@@ -145,16 +145,16 @@ def _plain(switch: Switch, lane: int, pictures: Mapping[tuple[float, ...], int])
     }
 
 
-def _sight(sight: Sight, pictures: Mapping[tuple[float, ...], int]) -> dict[str, int | None]:
+def _sight(sight: TrackBox, pictures: Mapping[tuple[float, ...], int]) -> dict[str, int | None]:
     return {
         "frame": sight.frame,
         "track": sight.track,
-        "truth": sight.truth,
+        "truth": sight.identity,
         "image": pictures.get(place(sight)),
     }
 
 
-def _closeness(found: Closeness) -> dict[str, float | None]:
+def _closeness(found: BoxComparison) -> dict[str, float | None]:
     return {
         "iou": round(found.iou, 3),
         "distance": None if found.distance is None else float(f"{found.distance:.4g}"),

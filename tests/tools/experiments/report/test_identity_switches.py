@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-
 from flatsort.tools.experiments.report.switches import Switch, find_switches
+
 from flatsort.tools.experiments.results import Benchmark
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import evaluate_tables
@@ -30,16 +30,16 @@ def switches(
 
 
 def test_ids_and_frames_of_switches() -> None:
-    found = {each.truth: each for each in switches(GT, PRED)}
+    found = {each.identity: each for each in switches(GT, PRED)}
     one, two = found[1], found[2]
     assert (one.before.frame, one.before.track, one.after.frame, one.after.track) == (3, 7, 5, 9)
     assert one.earlier is None
     assert one.to_earlier is None
     assert one.now is not None
-    assert (one.now.frame, one.now.truth) == (5, 2)
+    assert (one.now.frame, one.now.identity) == (5, 2)
     assert (two.before.track, two.after.track) == (8, 7)
     assert two.earlier is not None
-    assert (two.earlier.frame, two.earlier.truth) == (3, 1)
+    assert (two.earlier.frame, two.earlier.identity) == (3, 1)
     assert two.now is None
     assert two.to_before.iou == pytest.approx(1)
     assert two.to_earlier is not None
@@ -52,13 +52,13 @@ def test_the_old_box_is_where_the_old_id_covered_the_identity() -> None:
     (found,) = switches(GT, pred)
     assert (found.before.frame, found.before.box[0]) == (3, 0)
     assert found.now is not None
-    assert (found.now.box[0], found.now.truth) == (200, None)
+    assert (found.now.box[0], found.now.identity) == (200, None)
 
 
 def test_distances_are_those_of_the_detections_under_the_boxes() -> None:
     rng = np.random.default_rng(0)
     latents = [rng.normal(size=(int((PRED.frames == frame).sum()), 3)).astype(np.float32) for frame in range(1, 9)]
-    found = {each.truth: each for each in switches(GT, PRED, latents)}
+    found = {each.identity: each for each in switches(GT, PRED, latents)}
     # the rows of PRED: in frame 3 ids 7, 8; in frame 5 ids 9, 7
     expected = float(np.linalg.norm(latents[4][0] - latents[2][0]))
     assert found[1].to_before.distance == pytest.approx(expected)
