@@ -79,6 +79,7 @@ def test_a_tracker_gives_the_ids_of_a_whole_run(street: Path, tracker: str) -> N
     assert seen > 50
 
 
+@pytest.mark.slow
 def test_tracking_gives_what_the_command_line_writes(street: Path, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "flatsort", "track", str(street), "--out", str(tmp_path)], check=True)
     with MotSink(tmp_path / "mine.txt") as sink:
@@ -129,6 +130,7 @@ def test_what_the_user_should_know_is_logged(street: Path, caplog: pytest.LogCap
     assert "tracked by motion alone (--tracker sort_long)" in caplog.text
 
 
+@pytest.mark.slow
 def test_train_load_and_export(tmp_path: Path) -> None:
     small = ["steps=2", "batch=4", "model.net.width=8", "model.net.decoder_width=8", "model.dim=4", "tensorboard=false"]
     path = flatsort.train("digits_vae", "digits", tmp_path / "run", [*small, "eval_every=2"])

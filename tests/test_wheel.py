@@ -63,8 +63,9 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # the folders' own .pth files, of which one holds the editable install, are not read
     shared = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
     (site_packages / "shared.pth").write_text("".join(f"{path}\n" for path in shared))
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", folder / "bin" / "python"]
-    subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", "--ignore-installed", wheel], check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(folder / "bin" / "python")]
+    options = ["--quiet", "--no-index", "--no-deps", "--ignore-installed"]
+    subprocess.run([*pip, "install", *options, str(wheel)], check=True)
     return folder
 
 

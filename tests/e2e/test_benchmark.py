@@ -21,6 +21,8 @@ from tests.e2e.conftest import CommandResult, Flatsort
 from tests.embedding import tiny_models
 from tests.tools.experiments import street_sequences
 
+pytestmark = pytest.mark.slow
+
 FAST = ("rounds=20",)
 
 

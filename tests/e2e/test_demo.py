@@ -31,6 +31,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return out, done.stdout
 
 
+@pytest.mark.slow
 def test_the_demo_tracks_scores_and_says_where(demo: tuple[Path, str]) -> None:
     out, text = demo
     for name in ("demo.mp4", "demo.txt", "metrics.json", "still.png", "scene"):
@@ -63,12 +64,14 @@ def test_the_readme_has_the_table_that_the_demo_prints(flatsort: Flatsort, tmp_p
         assert scores == {head: printed_scores[scores["sequence"]][head] for head in heads}
 
 
+@pytest.mark.slow
 def test_the_demo_is_deterministic(demo: tuple[Path, str], flatsort: Flatsort, tmp_path: Path) -> None:
     assert flatsort("demo", "--frames", "60", "--out", tmp_path).code == 0
     for name in ("demo.txt", "metrics.json", "scene/gt/gt.txt", "scene/det/det.txt"):
         assert (tmp_path / name).read_text() == (demo[0] / name).read_text()
 
 
+@pytest.mark.slow
 def test_the_scene_is_a_sequence_for_the_other_verbs(
     demo: tuple[Path, str], flatsort: Flatsort, tmp_path: Path
 ) -> None:
@@ -79,6 +82,7 @@ def test_the_scene_is_a_sequence_for_the_other_verbs(
     assert flatsort("evaluate", "--gt", scene, "--pred", tmp_path / "demo.txt").code == 0
 
 
+@pytest.mark.slow
 def test_a_shorter_demo_leaves_no_images_of_a_longer_one(flatsort: Flatsort, tmp_path: Path) -> None:
     images = tmp_path / "scene" / "img1"
     for frames in (6, 4):

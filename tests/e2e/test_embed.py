@@ -145,6 +145,7 @@ def test_check_embedder_says_what_is_wrong(flatsort: Flatsort, model: Path, monk
     assert (done.code, done.out) == (1, "it moves\nit hums\n")
 
 
+@pytest.mark.slow
 def test_export(flatsort: Flatsort, model: Path, tmp_path: Path) -> None:
     done = flatsort("export", model, "--onnx", tmp_path / "m.onnx")
     assert done.code == 0, done.err

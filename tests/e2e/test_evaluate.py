@@ -68,6 +68,7 @@ def test_one_picture(folder: Path) -> None:
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_jobs_change_nothing(folder: Path) -> None:
     arguments: list[str | Path] = ["--gt", folder / "truth", "--pred", folder / "tracks"]
     assert invoke(*arguments, "--jobs", "2").output == invoke(*arguments).output

@@ -15,6 +15,8 @@ from flatsort.embedding.models.disk_ae import DiskAEConfig
 from flatsort.tools.latent.disk_experiment import study
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 PARTS = ("biases", "no_biases", "moving", "moving_coord")
 FIGURES = {"size", "code", "profiles", "comparison", "place", "map"}
 

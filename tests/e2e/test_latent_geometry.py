@@ -17,6 +17,8 @@ from flatsort.embedding.nets import NetConfig
 from flatsort.tools.experiments.model_tables import load_latent_models
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 FIGURES = {"interpolation", "reconstructions", "samples", "map_pca", "map_tsne", "metric"}
 

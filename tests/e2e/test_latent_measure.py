@@ -21,6 +21,8 @@ from flatsort.embedding.nets import NetConfig
 from flatsort.tools.latent import representation_scores
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 NET = NetConfig(width=8, stem=4, halvings=0, hidden=[16])
 BERNOULLI = LikelihoodConfig(kind="bernoulli")
 SPRITES = BetaVAEConfig(shape=[1, 16, 16], dim=3, mirror=False, net=NET, likelihood=BERNOULLI)

@@ -20,6 +20,8 @@ from flatsort.scene import Scene
 from flatsort.tracker.detectors import DETECTORS
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 README = (Path(__file__).resolve().parent.parent.parent / "README.md").read_text(encoding="utf-8")
 
 

@@ -21,6 +21,8 @@ from flatsort.tools.experiments.reid_data import open_labelled_images
 from flatsort.tracker.crops import crop
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 NO_FIGURES = "--no-figures"
 
 

@@ -12,6 +12,8 @@ from flatsort.tracker.config import load
 from flatsort.tracker.track_config import TrackConfig
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 BAD = (
     "--tracker",
     "sort_long",

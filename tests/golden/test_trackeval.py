@@ -107,6 +107,7 @@ def compare(result: SequenceResult, clear: dict[str, Any], identity: dict[str, A
         np.testing.assert_allclose(result.hota.curve(name), 100 * hota[name], rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("sequence", MOT17 + MOT15)
 def test_real_sequences(data: Path, sequence: str, tmp_path: Path) -> None:
@@ -122,6 +123,7 @@ def test_real_sequences(data: Path, sequence: str, tmp_path: Path) -> None:
     assert result.counts.fm > 20
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_pooled(data: Path, tmp_path: Path) -> None:
     expected: list[tuple[dict[str, Any], ...]] = []

@@ -19,6 +19,8 @@ from flatsort.embedding.training.distributed import Group, join
 from flatsort.embedding.training.loop import train
 from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors, weights
 
+pytestmark = pytest.mark.slow
+
 TOLERANCE = {"ae": 1e-5, "vae": 1e-5, "flat_vhp_vae": 1e-1}
 """Of latents, relative to their size. Sums over rows in another order are rounded differently; the flat model's penalty
 has statistics of a batch that each process takes from its own rows."""

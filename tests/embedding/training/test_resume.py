@@ -20,6 +20,8 @@ from flatsort.embedding.training.callbacks import Callback, read_metrics
 from flatsort.embedding.training.loop import train
 from tests.embedding.training.small_runs import WINDOWS, config, images, same, sequences, vectors, weights
 
+pytestmark = pytest.mark.slow
+
 
 class Interrupt(Callback):
     """Ends the run at a step, as an error from outside would."""

@@ -26,6 +26,8 @@ from flatsort.tracker.track_config import TrackConfig
 from tests.embedding import tiny_models
 from tests.tools.experiments import street_sequences
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -54,6 +54,7 @@ def run(detector_config: BackgroundConfig, frames: int) -> list[Float]:
     return [detector.detect(Frame(i, scene(walkers(i), generator), 0.0)).boxes for i in range(1, frames + 1)]
 
 
+@pytest.mark.slow
 def test_walkers_are_found_and_those_side_by_side_are_separated() -> None:
     detected = run(BackgroundConfig(), 100)
     late = range(60, 100)
@@ -140,6 +141,7 @@ def test_ranges(override: str) -> None:
         load(BackgroundConfig, None, [override])
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_precision_and_recall_on_a_real_scene(data: Path) -> None:
     folder = data / "sequences" / "PETS09-S2L1"

@@ -14,6 +14,8 @@ from flatsort.tools.experiments.report import data, write
 from flatsort.tools.experiments.results import Benchmark
 from tests.tools.experiments.report.conftest import EVIL, SYSTEMS
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from playwright.sync_api import Page as Tab
