@@ -123,6 +123,7 @@ def test_a_sequence_with_a_few_unreadable_images(
     capture.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smooth", [False, True])
 def test_ctrl_c_keeps_what_is_finished_and_names_it(sequence: Path, tmp_path: Path, smooth: bool) -> None:
     long = tmp_path / "long"

@@ -26,6 +26,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_file_gives_torchs_latents_without_settings(path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["m.onnx"]
     exported = embedding.load(path, "cpu")

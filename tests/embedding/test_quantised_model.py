@@ -147,6 +147,7 @@ def test_the_bottom_is_conditioned_on_the_top(name: str) -> None:
     assert not torch.allclose(features[1], features[3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ema", "gradient"])
 def test_both_codebooks_learn(name: str, kind: str) -> None:
     from flatsort.embedding.objectives.vector_quantisation import CodebookConfig

@@ -69,6 +69,7 @@ def test_it_is_a_frame_source() -> None:
     assert not np.array_equal(frames[0].image, frames[1].image)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_same_config_gives_the_same_bytes_in_another_process() -> None:
     config = SceneConfig(frames=12, people=7)
     code = (

@@ -18,6 +18,7 @@ def slowly(items: list[int]) -> Iterator[int]:
         yield item
 
 
+@pytest.mark.slow
 def test_progress_shows_rate_and_remaining_time_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -29,6 +30,7 @@ def test_progress_shows_rate_and_remaining_time_on_a_terminal(
     assert "<00:0" in shown  # remaining
 
 
+@pytest.mark.slow
 def test_progress_is_quiet_off_a_terminal_and_for_the_first_second(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

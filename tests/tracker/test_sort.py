@@ -179,6 +179,7 @@ def test_duplicates_get_ids_of_their_own() -> None:
         assert sorted(tracker.update([[0, 0, 10, 20]] * 3).tolist()) == [1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_memory_does_not_grow_with_the_stream(name: str) -> None:
     tracker, frames = tracker_of(name), [d for seed in range(5) for d in world(seed)]

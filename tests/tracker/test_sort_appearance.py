@@ -173,6 +173,7 @@ def test_latents_of_occluded_people_are_not_remembered() -> None:
     assert ids == {0.2: [1], None: [3]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_memory_does_not_grow_with_the_stream(name: str) -> None:
     config = load(TrackConfig, find("track", name))

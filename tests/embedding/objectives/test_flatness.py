@@ -94,6 +94,7 @@ def test_over_all_probes_the_estimate_and_its_gradient_are_the_exact_ones(mode: 
     assert all(g.abs().max() > 0 for g in theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", flatness.MODES)
 def test_the_estimate_is_unbiased_within_its_own_error(mode: str) -> None:
     one, z = decoder(1, d=16), points(8, 16)

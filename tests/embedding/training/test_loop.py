@@ -75,6 +75,7 @@ def test_a_run_learns_and_leaves_its_files(tmp_path: Path) -> None:
     assert not set(watch.run.rows) & set(watch.run.held_out)
 
 
+@pytest.mark.slow
 def test_figures(tmp_path: Path) -> None:
     data = images()
     train(

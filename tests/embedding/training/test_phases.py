@@ -12,6 +12,7 @@ from tests.embedding.training.small_runs import config, images, same, weights
 from tests.embedding.training.test_resume import interrupted
 
 
+@pytest.mark.slow
 def test_interrupted_on_both_sides_of_the_switch(tmp_path: Path) -> None:
     data = images()
     small = ("model.prior_after=11", "model.codebook={codes: 8, dead_below: 0.9, decay: 0.9}")

@@ -164,6 +164,7 @@ def test_blocks_are_long_but_there_are_five() -> None:
     assert (block_length(1000, 10.0), block_length(100, 30.0), block_length(3, 30.0)) == (100, 20, 1)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth() -> None:
     inputs = sequences("a")
     hit = []

@@ -210,6 +210,7 @@ def test_what_decides_latents_and_runs() -> None:
     assert not {name for name in runs if name.startswith(("flatsort.scene", "flatsort.embedding.training"))}
 
 
+@pytest.mark.slow
 def test_every_module_that_embeds_is_in_the_key_of_latents() -> None:
     code = (
         "import sys; from flatsort import embedding; embedding.load('flat_vhp_vae'); "

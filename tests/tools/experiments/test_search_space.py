@@ -68,6 +68,7 @@ def test_values_are_what_a_config_takes() -> None:
     ) == (None,) * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [path.stem for path in (CONFIGS / "track").glob("*.yaml")])
 def test_the_default_space_fits_each_tracker_and_holds_its_own_values(name: str) -> None:
     config = load(TrackConfig, find("track", name))
