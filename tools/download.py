@@ -1,4 +1,4 @@
-"""``flatsort download``: the sequences of the MOTChallenge."""
+"""``flatsort download``: sequences of the MOTChallenge."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from flatsort.tools.cli import debug_option, run
 def main(name: str, out: Path, url: str | None, sha256: str | None, keep_archive: bool) -> None:
     """Download sequences of the MOTChallenge (motchallenge.net) and unpack them.
 
-    The archives have about 1.3 GB (mot15), 1.9 GB (mot16) and 5.5 GB (mot17), and need as much again unpacked. What
-    broke off goes on with the same command. An archive that is in DIR already, as MOT16.zip, is used and left there.
-    The folder appears when all of its files are there and fit their checksums. The data are published for research,
-    not for commercial use: see motchallenge.net.
+    The archives have about 1.3 GB (mot15), 1.9 GB (mot16) and 5.5 GB (mot17), and need as much again unpacked. The same
+    command continues an interrupted download. An archive that is in DIR already, as MOT16.zip, is used and left there.
+    The folder appears only when all of its files are there and their checksums are correct. The data are published for
+    research, not for commercial use: see motchallenge.net.
 
     \b
     flatsort download mot16 --out data
@@ -40,33 +40,33 @@ def main(name: str, out: Path, url: str | None, sha256: str | None, keep_archive
 
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise click.UsageError(f"--sha256: expected 64 hexadecimal digits, got {sha256!r}")
-    wanted = DATA_SETS[name]
-    folder, archive = out / wanted.folder, out / f"{wanted.folder}.zip"
+    data_set = DATA_SETS[name]
+    folder, archive = out / data_set.folder, out / f"{data_set.folder}.zip"
     if folder.exists():
-        found = count_sequences(folder)
-        if found != wanted.sequences:
+        count = count_sequences(folder)
+        if count != data_set.sequences:
             raise ValueError(
-                f"{folder}: expected nothing or all {wanted.sequences} training sequences, got {found}; move it away"
+                f"{folder}: expected nothing or all {data_set.sequences} training sequences, got {count}; move it away"
             )
-        click.echo(f"{folder}: there already, with all {found} training sequences")
+        click.echo(f"{folder}: there already, with all {count} training sequences")
         return
     out.mkdir(parents=True, exist_ok=True)
-    own = archive.exists()
+    was_there = archive.exists()
     try:
-        if not own:
-            fetch(url or wanted.url, archive, wanted.size)
+        if not was_there:
+            fetch(url or data_set.url, archive, data_set.size)
         got = digest(archive)
-        expected = (sha256 or wanted.sha256).lower()
+        expected = (sha256 or data_set.sha256).lower()
         if expected and got != expected:
             raise ValueError(f"{archive}: expected SHA-256 {expected}, got {got}; delete it to download it anew")
-        unpack(archive, folder, wanted.sequences)
+        unpack(archive, folder, data_set.sequences)
     except KeyboardInterrupt:
-        click.echo(f"interrupted: the same command goes on with what is in {out}", err=True)
+        click.echo(f"interrupted: the same command continues with what is in {out}", err=True)
         raise
-    if not (keep_archive or own):
+    if not (keep_archive or was_there):
         archive.unlink()
-    said = "as expected" if expected else "of the archive, to compare by hand"
-    click.echo(f"{folder}: {wanted.sequences} training sequences; SHA-256 {got} {said}")
+    note = "as expected" if expected else "of the archive, to compare by hand"
+    click.echo(f"{folder}: {data_set.sequences} training sequences; SHA-256 {got} {note}")
 
 
 if __name__ == "__main__":

@@ -83,6 +83,6 @@ def test_after_an_interruption_the_same_command_goes_on(
             patch.setattr("flatsort.tools.experiments.archives.unpack", interrupted)
             done = flatsort("download", "mot16", "--out", tmp_path, "--url", server.url)
             assert done.code == 130
-            assert "the same command goes on" in done.err
+            assert "the same command continues" in done.err
         assert flatsort("download", "mot16", "--out", tmp_path, "--url", server.url).code == 0
     assert server.asked == [""]

@@ -1,28 +1,26 @@
-"""Data sets from the net: an archive that is fetched piece by piece, checked, and unpacked whole or not at all."""
+"""Archives of data sets: downloaded with pooch, continued after an interruption, unpacked completely or not at all."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from typing import TYPE_CHECKING, Any
 
 from flatsort.tools.cli import progress
 
+if TYPE_CHECKING:
+    from requests import Response
+
 CHUNK = 1 << 20
-"""Bytes that are fetched at a time."""
+"""Bytes per read."""
 TIMEOUT = 60.0
-"""Seconds without an answer after which a server counts as gone."""
-AGAIN = "the same command goes on from there"
+"""Seconds without an answer after which a server counts as unreachable."""
+CONTINUE = "the same command continues from there"
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,14 @@ class DataSet:
     Attributes
     ----------
     folder : str
-        Name of the folder that it becomes, and of the archive without ``.zip``.
+        Name of its folder, and of the archive without ``.zip``.
     url : str
     size : int
-        About how many bytes the archive has, for servers that do not tell.
+        Approximate size of the archive in bytes, for servers that do not send it.
     sequences : int
-        Training sequences in it.
+        Number of training sequences.
     sha256 : str
-        Checksum of the archive; "" where none has been verified.
+        Checksum of the archive; "" if unknown.
     """
 
     folder: str
@@ -56,8 +54,12 @@ DATA_SETS = {
 }
 
 
+class DownloadError(OSError):
+    """An archive cannot be downloaded; the message says why and what to do."""
+
+
 def fetch(url: str, archive: Path, size: int) -> None:
-    """Download ``url`` as ``archive``; until it is whole it is ``NAME.part``, from whose end a later call goes on.
+    """Download ``url`` as ``archive``; an incomplete download is ``NAME.part``, and a later call continues it.
 
     Parameters
     ----------
@@ -65,49 +67,132 @@ def fetch(url: str, archive: Path, size: int) -> None:
     archive : Path
         File in an existing folder.
     size : int
-        About how many bytes there are, for servers that do not tell.
+        Approximate size in bytes, for servers that do not send it.
 
     Raises
     ------
     ValueError
-        If the address is none of http or https.
+        If the address is not http or https.
     OSError
-        If the server cannot be reached, refuses or breaks off, or there is too little space for the archive and what
-        will be unpacked from it.
+        If the server cannot be reached, refuses or breaks off, or there is too little space for the archive and its
+        unpacked files.
     """
     if not re.match(r"https?://[^/]", url):
         raise ValueError(f"expected an address that starts with http:// or https://, got {url}")
     part = archive.with_name(f"{archive.name}.part")
-    have = part.stat().st_size if part.exists() else 0
-    with _ask(url, have, archive) as answer:
-        start, total = _extent(answer)
-        if answer.status == HTTPStatus.PARTIAL_CONTENT and start != have:
-            raise OSError(f"{url}: expected the bytes from {have} on, got those from {start} on; delete {part}")
-        if answer.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            # pictures do not shrink in an archive: unpacked it needs as much again
-            require_room(archive.parent, 2 * (total or size) - start)
-            _receive(answer, url, part, start, total)
-        elif total != have:  # longer than the archive: the part is of another one
+    download = _Download(url, archive, part, size)
+    try:
+        download.run()
+    finally:
+        if part.exists() and not (download.receiving or download.offset):
             part.unlink()
-            fetch(url, archive, size)
-            return
+    if download.beyond_end and download.total != download.offset:  # the part of another archive
+        part.unlink()
+        fetch(url, archive, size)
+        return
     got = part.stat().st_size
-    if total is not None and got != total:
-        raise OSError(f"{url}: ended after {got} of {total} bytes, which are in {part}: {AGAIN}")
+    if download.total is not None and got != download.total:
+        raise DownloadError(f"{url}: ended after {got} of {download.total} bytes, which are in {part}: {CONTINUE}")
     part.replace(archive)
+
+
+class _Download:
+    """A download with pooch that appends to ``part``, if the server sends what is missing there.
+
+    Attributes
+    ----------
+    offset : int
+        Bytes of ``part`` before the download.
+    receiving : bool
+        Whether the server has begun to send.
+    total : int or None
+        Size of the archive; None if the server does not send it.
+    beyond_end : bool
+        Whether the server has no bytes after those of ``part``.
+    """
+
+    def __init__(self, url: str, archive: Path, part: Path, size: int) -> None:
+        self._url, self._archive, self._part, self._size = url, archive, part, size
+        self.offset = part.stat().st_size if part.exists() else 0
+        self.receiving = False
+        self.total: int | None = None
+        self.beyond_end = False
+
+    def run(self) -> None:
+        """Download until the server closes the connection; raises as `fetch`."""
+        import pooch
+        from tqdm import tqdm
+
+        def check(response: Response, *_: Any, **__: Any) -> None:  # before the content is read
+            if not response.is_redirect and not self._accept(response):  # the server sends the whole archive
+                file.truncate(0)
+
+        headers = {"User-Agent": "flatsort", "Accept-Encoding": "identity"}
+        if self.offset:
+            headers["Range"] = f"bytes={self.offset}-"
+        bar = tqdm(total=1, desc=self._archive.name, unit="B", unit_scale=True, delay=1.0, disable=None, leave=False)
+        with bar, self._part.open("ab") as file:
+            get = pooch.HTTPDownloader(bar, CHUNK, headers=headers, timeout=TIMEOUT, hooks={"response": check})
+            try:
+                get(self._url, file, None)
+            except DownloadError:
+                raise
+            except OSError as error:
+                if self.beyond_end:  # an error status that means no error
+                    return
+                raise DownloadError(f"{self._url}: {self._advice(_innermost(error))}") from error
+
+    def _advice(self, reason: BaseException) -> str:
+        if self.receiving:
+            return f"broke off ({reason}); what came so far is in {self._part}: {CONTINUE}"
+        return f"cannot be reached ({reason}); without a connection, put the archive at {self._archive}"
+
+    def _accept(self, response: Response) -> int:
+        """First byte of what the server sends; raises as `fetch` if it is not what was asked for."""
+        status = response.status_code
+        start, self.total = _content_range(response)
+        self.beyond_end = bool(self.offset) and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        if self.beyond_end:
+            return self.offset
+        if status >= HTTPStatus.BAD_REQUEST:
+            got = f"{status} {response.reason}"
+            raise DownloadError(f"{self._url}: expected the archive, got {got}; name another address with --url")
+        if status == HTTPStatus.PARTIAL_CONTENT and start != self.offset:
+            got = f"expected the bytes from {self.offset} on, got those from {start} on"
+            raise DownloadError(f"{self._url}: {got}; delete {self._part}")
+        # images do not shrink in an archive: unpacked it needs as much space again
+        require_room(self._archive.parent, 2 * (self.total or self._size) - start)
+        response.raw.enforce_content_length = False  # else the last bytes before a break would be lost
+        self.receiving = True
+        return start
+
+
+def _content_range(response: Response) -> tuple[int, int | None]:
+    """First byte of an answer, and the size of the archive; None if the server does not send it."""
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", response.headers.get("Content-Range", ""))
+    if match:
+        return int(match[1] or 0), None if match[2] == "*" else int(match[2])
+    length = response.headers.get("Content-Length", "")
+    known = response.status_code == HTTPStatus.OK and length.isdecimal()
+    return 0, int(length) if known else None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The error that the HTTP libraries have wrapped into others."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error
 
 
 def digest(archive: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
-    found = hashlib.sha256()
-    with archive.open("rb") as file:
-        for piece in iter(lambda: file.read(CHUNK), b""):
-            found.update(piece)
-    return found.hexdigest()
+    import pooch
+
+    return str(pooch.file_hash(str(archive), alg="sha256"))
 
 
 def unpack(archive: Path, folder: Path, sequences: int) -> None:
-    """Unpack an archive as ``folder``, which appears when all files are in it and their checksums fit.
+    """Unpack an archive as ``folder``, which appears only when all files are there and their checksums are correct.
 
     Parameters
     ----------
@@ -116,12 +201,12 @@ def unpack(archive: Path, folder: Path, sequences: int) -> None:
     folder : Path
         Must not exist.
     sequences : int
-        Training sequences that must be in it.
+        Number of training sequences that must be in it.
 
     Raises
     ------
     ValueError
-        If the archive is damaged, holds other sequences, or names files outside of its folder.
+        If the archive is damaged, has other sequences, or has files outside of its folder.
     OSError
         If there is too little space.
     """
@@ -136,9 +221,9 @@ def unpack(archive: Path, folder: Path, sequences: int) -> None:
             for member in progress(members, len(members), f"unpack {folder.name}", "file"):
                 opened.extract(member, temporary)
         trains = [path for depth in ("train", "*/train", "*/*/train") for path in sorted(temporary.glob(depth))]
-        found = count_sequences(trains[0].parent) if trains else 0
-        if found != sequences:
-            raise ValueError(f"{archive}: expected {sequences} sequences with gt/gt.txt in train, got {found}")
+        count = count_sequences(trains[0].parent) if trains else 0
+        if count != sequences:
+            raise ValueError(f"{archive}: expected {sequences} sequences with gt/gt.txt in train, got {count}")
         trains[0].parent.rename(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(f"{archive}: expected a whole zip archive ({error}); delete it to download it anew") from error
@@ -147,12 +232,12 @@ def unpack(archive: Path, folder: Path, sequences: int) -> None:
 
 
 def count_sequences(folder: Path) -> int:
-    """Training sequences with ground truth in the folder of a data set."""
+    """Number of training sequences with ground truth in the folder of a data set."""
     return sum(1 for _ in folder.glob("train/*/gt/gt.txt"))
 
 
 def require_room(folder: Path, needed: int) -> None:
-    """Refuse to begin what needs more bytes than are free.
+    """Refuse to start if there are fewer free bytes than needed.
 
     Raises
     ------
@@ -161,54 +246,11 @@ def require_room(folder: Path, needed: int) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f"{folder}: {needed / 2**30:.2f} GiB needed, {free / 2**30:.2f} GiB free")
-
-
-def _ask(url: str, start: int, archive: Path) -> HTTPResponse | HTTPError:
-    """Answer of the server: the bytes from ``start`` on, all of them, or that there are none after ``start``."""
-    headers = {"User-Agent": "flatsort"} | ({"Range": f"bytes={start}-"} if start else {})
-    try:
-        answer: HTTPResponse = urlopen(Request(url, headers=headers), timeout=TIMEOUT)
-    except HTTPError as error:
-        if start and error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return error
-        error.close()
-        raise OSError(
-            f"{url}: expected the archive, got {error.code} {error.reason}; name another address with --url"
-        ) from error
-    except (HTTPException, OSError) as error:
-        reason = error.reason if isinstance(error, URLError) else error
-        raise OSError(
-            f"{url}: cannot be reached ({reason}); without a connection, put the archive at {archive}"
-        ) from error
-    return answer
-
-
-def _extent(answer: HTTPResponse | HTTPError) -> tuple[int, int | None]:
-    """First byte of an answer, and how many bytes there are in all, None if the server does not tell."""
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("Content-Range", ""))
-    if found:
-        return int(found[1] or 0), None if found[2] == "*" else int(found[2])
-    length = answer.headers.get("Content-Length", "")
-    known = answer.status == HTTPStatus.OK and length.isdecimal()
-    return 0, int(length) if known else None
-
-
-def _receive(answer: HTTPResponse | HTTPError, url: str, part: Path, start: int, total: int | None) -> None:
-    def chunks() -> Iterator[bytes]:
-        try:
-            yield from iter(lambda: answer.read(CHUNK), b"")
-        except (HTTPException, OSError) as error:
-            raise OSError(f"{url}: broke off ({error}); what came so far is in {part}: {AGAIN}") from error
-
-    count = None if total is None else math.ceil((total - start) / CHUNK)
-    with part.open("ab" if start else "wb") as file:
-        for chunk in progress(chunks(), count, part.stem, "MiB"):
-            file.write(chunk)
+        raise DownloadError(f"{folder}: {needed / 2**30:.2f} GiB needed, {free / 2**30:.2f} GiB free")
 
 
 def _refuse_outside(archive: Path, name: str) -> None:
-    """Refuse a member of an archive without a name, or whose name leads out of the folder that it is unpacked to."""
+    """Refuse a member of an archive without a name, or with a path out of the folder to which it is unpacked."""
     for path in (PurePosixPath(name), PureWindowsPath(name)):
         if not name or path.is_absolute() or path.drive or ".." in path.parts:
             raise ValueError(f"{archive}: expected files inside of its own folder, got {name!r}")

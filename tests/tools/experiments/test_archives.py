@@ -73,6 +73,13 @@ def test_a_part_longer_than_the_archive_is_of_another_one(archive: Path) -> None
     assert server.asked == [f"bytes={len(BODY) + 4}-", ""]
 
 
+def test_an_empty_archive_is_kept_for_the_check_of_its_content(archive: Path) -> None:
+    with serving(Server(b"")) as server:
+        fetch(server.url, archive, 1)
+    assert archive.read_bytes() == b""
+    assert list(archive.parent.iterdir()) == [archive]
+
+
 def test_a_cut_answer_is_kept_and_continued(archive: Path) -> None:
     with serving(Server(BODY, cut=HALF)) as server:
         with pytest.raises(OSError, match=rf"MOT16\.zip: ended after {HALF} of {len(BODY)} bytes.*same command"):
