@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flatsort.tools.cli import debug_option, run, split_arguments
+from flatsort.tools.cli import config_names, debug_option, run, split_arguments
 
 if TYPE_CHECKING:
     from flatsort.embedding.training.callbacks import Callback
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "name",
     required=True,
     metavar="NAME|FILE",
-    shell_complete=lambda *_: known_recipes(),
+    shell_complete=lambda *_: config_names("train"),
     help="Name under configs/train, or FILE.yaml.",
 )
 @click.option(
@@ -86,13 +86,6 @@ def main(
     if not (sources or more):
         raise click.UsageError("expected --data PATH, got none")
     _train(config, [*sources, *more], out or Path("runs") / Path(name).stem, resume, overwrite, device)
-
-
-def known_recipes() -> list[str]:
-    """Names under ``configs/train``, for the completion of the shell."""
-    from flatsort.tracker.config import CONFIGS
-
-    return sorted(path.stem for path in (CONFIGS / "train").glob("*.yaml"))
 
 
 def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, overwrite: bool, device: str) -> None:

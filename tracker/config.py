@@ -1,4 +1,4 @@
-"""Dataclass defaults ← YAML differences ← ``key=value`` overrides, merged and checked by OmegaConf.
+"""Configs: dataclass defaults ← YAML files, which may inherit ← ``key=value`` overrides; merged by OmegaConf.
 
 Frozen dataclasses are the schema. A field of a registered part (made by `part`) takes the schema of the part
 that its ``name`` key names, so every part brings its own keys.
@@ -21,6 +21,7 @@ C = TypeVar("C")
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the YAML files that come with the project."""
+SUFFIXES = (".yaml", ".yml")
 DEFERRED = "settings"
 """Key of a part's config that takes the keys of another part, which is chosen later (`AutoDetectorConfig`)."""
 
@@ -31,8 +32,11 @@ def part(registry: Registry[Any], default: PartConfig) -> Any:
 
 
 def names(kind: str) -> list[str]:
-    """Names of the configs that come with the project under ``configs/<kind>/``, sorted."""
-    return sorted(path.stem for path in (CONFIGS / kind).glob("*.yaml"))
+    """Names of the configs that come with the project under ``configs/<kind>/``, sorted.
+
+    Files whose names begin with an underscore serve as ``base`` of others only, and are left out.
+    """
+    return sorted(name for name in _shipped(kind) if not name.startswith("_"))
 
 
 def find(kind: str, name: str | Path) -> Path:
@@ -44,14 +48,13 @@ def find(kind: str, name: str | Path) -> Path:
         If there is neither; the sentence lists the known names.
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
+    if path.suffix in SUFFIXES:
         if not path.is_file():
             raise ValueError(f"config {path}: no such file")
         return path
-    known = {p.stem: p for p in (CONFIGS / kind).glob("*.yaml")}
-    if str(name) not in known:
-        raise ValueError(f"unknown {kind} config {str(name)!r}{suggest(str(name), known)}, or a FILE.yaml")
-    return known[str(name)]
+    if str(name) not in names(kind):
+        raise ValueError(f"unknown {kind} config {str(name)!r}{suggest(str(name), names(kind))}, or a FILE.yaml")
+    return _shipped(kind)[str(name)]
 
 
 def load(
@@ -64,7 +67,10 @@ def load(
     cls : type
         Frozen dataclass: schema and defaults.
     path : Path, optional
-        YAML with differences from the defaults. A mapping of named parts in it (``stages``) replaces the default one.
+        YAML with differences from the defaults, or, where it says ``base: NAME`` or ``base: FILE.yaml``, from another
+        config of the same kind (a name under ``configs/``, or a file beside it). A mapping of named parts (``stages``)
+        replaces the default one; it is merged with that of a base by name, new parts come after the base's, and
+        ``NAME: null`` removes one.
     overrides : sequence of str
         ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last; the value is read as YAML.
     values : mapping, optional
@@ -73,9 +79,10 @@ def load(
     Raises
     ------
     ValueError
-        If the YAML does not parse (the sentence names file and line), a key is unknown or a value does not fit.
+        If the YAML does not parse (the sentence names file and line), there is no such base, a key is unknown or a
+        value does not fit.
     """
-    from_file = _read(path) if path is not None else OmegaConf.create()
+    from_file = _read_with_bases(cls, path) if path is not None else OmegaConf.create()
     from_user = _parse(overrides, values or {})
     config = OmegaConf.structured(cls)
     OmegaConf.set_readonly(config, False)
@@ -139,6 +146,47 @@ def restore_part(registry: Registry[Any], values: Mapping[str, Any]) -> PartConf
         return cast("PartConfig", OmegaConf.to_object(OmegaConf.merge(schema, dict(values))))
     except (OmegaConfBaseException, ValueError) as error:
         raise ValueError(_sentence(error)) from error
+
+
+def _shipped(kind: str) -> dict[str, Path]:
+    """Name → file of the configs of a kind that come with the project."""
+    return {path.stem: path for path in (CONFIGS / kind).glob("*.yaml")}
+
+
+def _read_with_bases(cls: type, path: Path, derived: tuple[Path, ...] = ()) -> DictConfig:
+    """The values of a file merged over those of its base, of its base's base, and so on."""
+    values = _read(path)
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    parent = _find_base(path, str(base), getattr(cls, "KIND", ""))
+    chain = (*derived, path.resolve())
+    if parent.resolve() in chain:
+        raise ValueError(f"{path}: expected a base that does not lead back to the file, got {base}")
+    inherited = _read_with_bases(cls, parent, chain)
+    for f in fields(cls):
+        if "registry" in f.metadata:
+            for each in (inherited, values):  # "motion: xyah" is short for "motion: {name: xyah}"
+                if isinstance(each.get(f.name), str):
+                    each[f.name] = {"name": each[f.name]}
+    merged, schema = cast("DictConfig", OmegaConf.merge(inherited, values)), OmegaConf.structured(cls)
+    for f in fields(cls):
+        if OmegaConf.get_type(schema, f.name) is dict and isinstance(merged.get(f.name), DictConfig):
+            merged[f.name] = {key: value for key, value in merged[f.name].items() if value is not None}
+    return merged
+
+
+def _find_base(path: Path, base: str, kind: str) -> Path:
+    """The file that ``base`` in the file ``path`` means."""
+    if Path(base).suffix in SUFFIXES:
+        parent = path.parent / base
+        if not parent.is_file():
+            raise ValueError(f"{path}: base {parent}: no such file")
+        return parent
+    shipped = _shipped(kind) if kind else {}
+    if base not in shipped:
+        raise ValueError(f"{path}: unknown base {base!r}{suggest(base, shipped)}, or a FILE.yaml")
+    return shipped[base]
 
 
 def _read(path: Path) -> DictConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,6 +36,8 @@ def _sort_stages() -> dict[str, StageConfig]:
 class SortConfig:
     """A tracker: motion model, lifecycle, gallery and association stages. The defaults are SORT's."""
 
+    KIND: ClassVar[str] = "track"
+    """Folder of these configs under ``configs``."""
     motion: PartConfig = part(MOTION, XysrConfig())
     """Kalman filter: xysr (SORT) or xyah (DeepSORT), with its noise parameters."""
     stages: dict[str, StageConfig] = field(default_factory=_sort_stages)

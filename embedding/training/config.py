@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from flatsort.embedding.data.augment import AugmentConfig
 from flatsort.embedding.model import MODELS, ModelConfig
@@ -18,6 +19,8 @@ class TrainConfig:
     rounding, but for the flatness penalty: every process takes ``flat_rows`` rows of its own share.
     """
 
+    KIND: ClassVar[str] = "train"
+    """Folder of these configs under ``configs``."""
     model: ModelConfig = part(MODELS, AEConfig())
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Changes of the input; the target stays clean."""

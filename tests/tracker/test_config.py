@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from flatsort.tracker.config import CONFIGS, dump, find, load
+from flatsort.embedding.training.config import TrainConfig
+from flatsort.tracker.config import CONFIGS, dump, find, load, names
 from flatsort.tracker.motion.xyah import XyahConfig
 from flatsort.tracker.motion.xysr import XysrConfig
 from flatsort.tracker.sort import SortConfig
@@ -41,7 +43,7 @@ def test_stages_of_a_file_replace_the_default_ones(tmp_path: Path) -> None:
     assert {name: s.threshold for name, s in c.stages.items()} == {"a": 0.1, "b": 0.2}
 
 
-@pytest.mark.parametrize("name", [p.stem for p in (CONFIGS / "track").glob("*.yaml")])
+@pytest.mark.parametrize("name", names("track"))
 def test_configs_that_come_along_load_and_survive_a_round_trip(name: str, tmp_path: Path) -> None:
     first = load(TrackConfig, find("track", name))
     (tmp_path / "again.yaml").write_text(dump(first), encoding="utf-8")
@@ -88,3 +90,71 @@ def test_unknown_configs_list_the_known_ones() -> None:
         find("track", "srot")
     with pytest.raises(ValueError, match=r"config no\.yaml: no such file"):
         find("track", "no.yaml")
+
+
+def write(folder: Path, **texts: str) -> Path:
+    """YAML files by name; the path of the last one."""
+    for name, text in texts.items():
+        path = folder / f"{name}.yaml"
+        path.write_text(text)
+    return path
+
+
+def test_a_file_inherits_from_a_config_that_comes_along(tmp_path: Path) -> None:
+    mine = load(TrackConfig, write(tmp_path, mine="base: deep_sort\nlifecycle: {max_age: 9}"))
+    deep = load(TrackConfig, find("track", "deep_sort"))
+    assert mine == replace(deep, lifecycle=replace(deep.lifecycle, max_age=9))
+    assert load(TrackConfig, write(tmp_path, mine="base: flat_vhp_vae_sort"), ["embedder=pixels"]).stages == deep.stages
+    assert "base" not in dump(mine)
+
+
+def test_a_file_inherits_from_a_file_beside_it_and_that_from_another(tmp_path: Path) -> None:
+    (tmp_path / "parents").mkdir()
+    write(tmp_path / "parents", grand="motion: xyah\nmin_score: 0.1", parent="base: grand.yaml\nmin_score: 0.2")
+    mine = write(tmp_path, mine="base: parents/parent.yaml\nmotion: {position: 0.3}")
+    assert load(SortConfig, mine) == SortConfig(motion=XyahConfig(position=0.3), min_score=0.2)
+
+
+def test_stages_of_a_base_are_changed_removed_and_added_by_name(tmp_path: Path) -> None:
+    write(tmp_path, parent="stages: {a: {threshold: 0.1, max_missed: 2}, b: {}, c: {}}")
+    text = "base: parent.yaml\nstages: {a: {threshold: 0.2}, b: null, d: {threshold: 0.4}}"
+    stages = load(SortConfig, write(tmp_path, mine=text)).stages
+    assert {name: (stage.threshold, stage.max_missed) for name, stage in stages.items()} == {
+        "a": (0.2, 2), "c": (0.7, None), "d": (0.4, None),
+    }  # fmt: skip
+
+
+def test_a_part_keeps_the_keys_of_the_base_under_another_name(tmp_path: Path) -> None:
+    write(tmp_path, parent="motion: {name: xyah, position: 0.3}")
+    assert load(SortConfig, write(tmp_path, mine="base: parent.yaml\nmotion: xyah")).motion == XyahConfig(position=0.3)
+    with pytest.raises(ValueError, match=r"mine\.yaml: unknown key 'motion.position'"):
+        load(SortConfig, write(tmp_path, mine="base: parent.yaml\nmotion: xysr"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "base: deep_srot",
+            r"mine\.yaml: unknown base 'deep_srot'; did you mean 'deep_sort'\? \(known: ",
+        ),
+        ("base: other.yaml", r"mine\.yaml: base .*other\.yaml: no such file"),
+        ("base: mine.yaml", r"mine\.yaml: expected a base that does not lead back to the file, got mine\.yaml"),
+        ("base: there.yaml", r"there\.yaml: expected a base that does not lead back to the file, got mine\.yaml"),
+        ("base: broken.yaml", r"broken\.yaml line \d: not valid YAML"),
+        ("base: [sort]", r"mine\.yaml: unknown base"),
+    ],
+)
+def test_bases_that_cannot_be(tmp_path: Path, text: str, sentence: str) -> None:
+    write(tmp_path, there="base: mine.yaml", broken="a: [\n  b")
+    with pytest.raises(ValueError, match=sentence):
+        load(SortConfig, write(tmp_path, mine=text))
+
+
+def test_what_serves_as_a_base_only_is_no_name(tmp_path: Path) -> None:
+    assert "_crops" not in names("train")
+    assert (CONFIGS / "train" / "_crops.yaml").is_file()
+    with pytest.raises(ValueError, match="unknown train config '_crops'"):
+        find("train", "_crops")
+    shared = load(TrainConfig, write(tmp_path, mine="base: _crops\nmodel: ae"))
+    assert shared == load(TrainConfig, find("train", "ae"))

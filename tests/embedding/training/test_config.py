@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from flatsort.embedding.training.config import TrainConfig
-from flatsort.tracker.config import CONFIGS, load
+from flatsort.tracker.config import CONFIGS, load, names
 from tests.embedding.training.small_runs import config
 
 
-@pytest.mark.parametrize("recipe", sorted(path.stem for path in (CONFIGS / "train").glob("*.yaml")))
+@pytest.mark.parametrize("recipe", names("train"))
 def test_recipes(recipe: str) -> None:
     loaded = load(TrainConfig, CONFIGS / "train" / f"{recipe}.yaml")
     assert loaded.model.name in recipe or recipe not in ("ae", "vae", "beta_vae", "vhp_vae", "flat_vhp_vae")
