@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from flatsort.tracker.config import find, load
+from flatsort.tracker.config import find, load, names
 from flatsort.tracker.registry import suggest
 from flatsort.tracker.track_config import TrackConfig
 
@@ -43,6 +43,8 @@ class SystemConfig:
 class BenchmarkConfig:
     """Systems, and the sequences that they run on."""
 
+    KIND: ClassVar[str] = "benchmark"
+    """Folder of these configs under ``configs``."""
     data: list[str] = field(default_factory=list)
     """Sequence folders, folders of them, globs."""
     detections: str = "det.txt"
@@ -248,7 +250,5 @@ def _find_tracker(name: str, systems: Mapping[str, SystemConfig]) -> None:
     except ValueError as error:
         if not systems or "no such file" in str(error):
             raise
-        from flatsort.tracker.config import CONFIGS
-
-        known = sorted({*systems, *(path.stem for path in (CONFIGS / "track").glob("*.yaml"))})
+        known = sorted({*systems, *names("track")})
         raise ValueError(f"unknown system {name!r}{suggest(name, known)}, or a FILE.yaml") from error
