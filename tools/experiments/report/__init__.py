@@ -1,5 +1,5 @@
-"""``report.html``: everything that a benchmark found as one page that needs no network."""
+"""The HTML report of a benchmark."""
 
-from flatsort.tools.experiments.report.document import write
+from flatsort.tools.experiments.report.page import write
 
 __all__ = ["write"]

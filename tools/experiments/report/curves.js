@@ -1,4 +1,4 @@
-// HOTA, DetA and AssA over the localisation threshold, a line a system.
+// HOTA, DetA and AssA over the localisation threshold, one line per system.
 
 const PLOT = { width: 360, height: 240, left: 30, right: 12, top: 8, bottom: 28 };
 
@@ -17,7 +17,7 @@ function axes() {
 function curve(system, index, position, kind) {
   const values = system.hota[position][kind];
   const points = values.map((value, step) => `${plotX(DATA.alphas[step]).toFixed(1)},${plotY(value).toFixed(1)}`);
-  const { colour, dash } = look(index);
+  const { colour, dash } = lineStyle(index);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const line = svg("polyline", { class: "curve", points: points.join(" "), "stroke-dasharray": dash || null });
   line.style.stroke = colour;
@@ -28,14 +28,14 @@ function curve(system, index, position, kind) {
 function curveChart(position, kind, drawn) {
   const lines = DATA.systems.flatMap((system, index) => (drawn[index] ? [curve(system, index, position, kind)] : []));
   const name = DATA.curves[kind];
-  const picture = svg(
+  const chart = svg(
     "svg",
     { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", "aria-label": `${name} over α` },
     ...axes(),
     svg("text", { x: plotX(0.5), y: PLOT.height - 2, "text-anchor": "middle" }, "α"),
     ...lines,
   );
-  return html("div", {}, html("h3", {}, name), picture);
+  return html("div", {}, html("h3", {}, name), chart);
 }
 
 function legendEntry(system, index, drawn, redraw) {
@@ -44,7 +44,7 @@ function legendEntry(system, index, drawn, redraw) {
     drawn[index] = box.checked;
     redraw();
   });
-  const { colour, dash } = look(index);
+  const { colour, dash } = lineStyle(index);
   const sample = svg("line", { x1: 0, x2: 28, y1: 5, y2: 5, "stroke-width": 2.5, "stroke-dasharray": dash || null });
   sample.style.stroke = colour;
   const mean = html("span", { class: "tag" });

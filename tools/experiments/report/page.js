@@ -1,5 +1,5 @@
 "use strict";
-// What all parts of the page share. Names from the data only ever become text, never markup.
+// Shared by all parts of the page. Names from the data become text only, never markup.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
@@ -25,11 +25,11 @@ function svg(tag, attributes = {}, ...children) {
 }
 
 // Colour and dashes of the system at a position.
-function look(position) {
+function lineStyle(position) {
   return { colour: `var(--c${position % COLOURS})`, dash: DASHES[Math.floor(position / COLOURS) % DASHES.length] };
 }
 
-// A choice; calls back with the chosen position, at once as well.
+// A drop-down list; calls back with the chosen position, and once at the start.
 function choice(select, names, changed) {
   select.replaceChildren(...names.map((name, position) => html("option", { value: position }, name)));
   select.addEventListener("change", () => changed(select.selectedIndex));

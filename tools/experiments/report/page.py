@@ -1,46 +1,94 @@
-"""A benchmark as plain values, for the page's JSON."""
+"""``report.html``: the results of a benchmark as one page, with its data, style and scripts in one file."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from string import Template
 from typing import Any
 
 import numpy as np
-from flatsort.tools.experiments.report.stills import SwitchCrops, allowance, cut_stills, place
-from flatsort.tools.experiments.report.switches import BoxComparison, Switch, TrackBox, find_switches
 
 from flatsort.tools.experiments import tables
+from flatsort.tools.experiments.report.identity_switches import BoxComparison, Switch, TrackBox, find_switches
+from flatsort.tools.experiments.report.switch_crops import SwitchCrops, crop_key, cut_crops, max_switches
 from flatsort.tools.experiments.results import Benchmark, SystemResult
+from flatsort.tracker.files import write_text
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import Evaluation, SequenceResult
 from flatsort.tracker.metrics.plots import segments
 
+SCRIPTS = ("page.js", "scores.js", "curves.js", "switches.js", "timeline.js", "main.js")
 CURVES = ("HOTA", "DetA", "AssA")
-TONES = 6
-"""Colours for predicted ids."""
+COLOURS = 6
+"""Number of colours for predicted ids."""
 BETTER = {
     "high": ("idf1", "idp", "idr", "recall", "precision", "mt", "mota", "motp", "motal", "hota", "deta", "assa"),
     "low": ("far", "ml", "fp", "fn", "ids", "fm", "association_us"),
 }
-"""Which value of a column is best; that of the others is not marked."""
+"""Whether the highest or the lowest value of a column is best; in other columns none is marked."""
+
+
+def write(benchmark: Benchmark, path: Path) -> None:
+    """Write the results of a benchmark as one HTML file that loads nothing from anywhere, completely or not at all.
+
+    It has the table, bars for each sequence, HOTA over its threshold, and a timeline of identities that shows crops,
+    overlaps and latent distances of each switch. Images are read from the sources of the sequences; where there are
+    none, the page says so.
+
+    Parameters
+    ----------
+    benchmark : Benchmark
+    path : Path
+        Replaced if it exists.
+    """
+    write_text(path, render(describe(benchmark)))
+
+
+def render(document: dict[str, Any]) -> str:
+    """The page as HTML, from the data that `describe` returns.
+
+    Names in the data never become markup: the scripts insert them as text. The page's content security policy allows
+    no network access and no script but its own.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    folder = files("flatsort.tools.experiments.report")
+    script = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    data = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return Template(folder.joinpath("page.html").read_text(encoding="utf-8")).substitute(
+        style=folder.joinpath("page.css").read_text(encoding="utf-8"),
+        script=script,
+        digest=digest,
+        # only < can end a script element, and in JSON it occurs in strings only
+        data=data.replace("<", "\\u003c"),
+    )
 
 
 def describe(benchmark: Benchmark) -> dict[str, Any]:
-    """Everything the page shows, of str, int, finite float, bool, None, list and dict with fixed keys.
+    """The data of the page as values for JSON.
 
-    Systems and sequences are lists, so that names are values only. Curves and timelines are of the first training seed,
-    scores are means of all.
+    Systems and sequences are lists, so that their names are values and never keys. Curves and timelines are of the
+    first training seed, scores are means over all seeds.
     """
-    found = {
+    switches = {
         (system, sequence): _switches(benchmark, result, sequence)
         for system, result in benchmark.systems.items()
         for sequence in benchmark.sequences
     }
-    most = allowance([len(each) for each in found.values()])
-    stills = {
-        name: cut_stills(
+    most = max_switches([len(each) for each in switches.values()])
+    crops = {
+        name: cut_crops(
             sequence,
-            (sight for system in benchmark.systems for each in found[system, name][:most] for sight in _shown(each)),
+            (box for system in benchmark.systems for each in switches[system, name][:most] for box in _boxes(each)),
         )
         for name, sequence in benchmark.sequences.items()
     }
@@ -53,7 +101,7 @@ def describe(benchmark: Benchmark) -> dict[str, Any]:
         "curves": list(CURVES),
         "alphas": _rounded(next(iter(benchmark.systems.values())).first.hota.alphas) if benchmark.systems else [],
         "sequences": [
-            {"name": name, "frames": len(each.detections), "missing": stills[name].missing}
+            {"name": name, "frames": len(each.detections), "missing": crops[name].missing}
             for name, each in benchmark.sequences.items()
         ],
         "systems": [
@@ -66,7 +114,7 @@ def describe(benchmark: Benchmark) -> dict[str, Any]:
                 "scores": [tables.scores(benchmark, name, sequence) for sequence in benchmark.sequences],
                 "hota": _curves(result.first, list(benchmark.sequences)),
                 "timelines": [
-                    _timeline(result.first.sequences[sequence], found[name, sequence], most, stills[sequence], images)
+                    _timeline(result.first.sequences[sequence], switches[name, sequence], most, crops[sequence], images)
                     for sequence in benchmark.sequences
                 ],
             }
@@ -85,7 +133,7 @@ def _better(key: str) -> str:
 
 
 def _curves(evaluation: Evaluation, sequences: Sequence[str]) -> list[list[list[float]]]:
-    """Percent over α of each of `CURVES`, pooled and then of each sequence."""
+    """Values of each of `CURVES` over α in percent, pooled and then of each sequence."""
     results = [evaluation.hota, *(evaluation.sequences[name].hota for name in sequences)]
     return [[_rounded(hota.curve(name), 2) for name in CURVES] for hota in results]
 
@@ -99,86 +147,88 @@ def _switches(benchmark: Benchmark, result: SystemResult, sequence: str) -> list
 
 
 def _tracks(result: SystemResult, sequence: str) -> MotTable:
-    """The rows of the first seed."""
+    """Result rows of the first seed."""
     seed = next(iter(result.evaluations))
     return next(run.tracks for run in result.runs if run.sequence == sequence and (run.seed or 0) == seed)
 
 
-def _shown(switch: Switch) -> list[TrackBox]:
-    """The boxes that a still is made of."""
-    return [sight for sight in (switch.before, switch.after, switch.earlier) if sight is not None]
+def _boxes(switch: Switch) -> list[TrackBox]:
+    """The boxes of which crops are shown."""
+    return [box for box in (switch.before, switch.after, switch.earlier) if box is not None]
 
 
 def _timeline(
-    result: SequenceResult, switches: Sequence[Switch], most: int, stills: SwitchCrops, images: dict[str, int]
+    result: SequenceResult, switches: Sequence[Switch], most: int, crops: SwitchCrops, images: dict[str, int]
 ) -> dict[str, Any]:
     """Lanes of a system on a sequence; new crops are added to ``images``, crop → position."""
     timeline = result.timeline
     first, last, gt, pred = segments(timeline.frames, timeline.gt, timeline.pred)
     labels = np.where(pred >= 0, result.pred_labels[pred] if len(result.pred_labels) else 0, 0)
-    tones = _tones(gt[pred >= 0].tolist(), pred[pred >= 0].tolist())
-    pictures = {key: images.setdefault(crop, len(images)) for key, crop in stills.crops.items()}
+    colours = _colours(gt[pred >= 0].tolist(), pred[pred >= 0].tolist())
+    positions = {key: images.setdefault(crop, len(images)) for key, crop in crops.crops.items()}
     rows = zip(gt.tolist(), first.tolist(), last.tolist(), pred.tolist(), labels.tolist(), strict=True)
     return {
-        "truths": result.gt_labels.tolist(),
+        "identities": result.gt_labels.tolist(),
         "ids": result.scores.ids,
-        # lane, first and last frame, tone (−1: missed), predicted id
-        "segments": [[lane, start, end, tones.get(each, -1), label] for lane, start, end, each, label in rows],
+        # lane, first and last frame, colour (−1: missed), predicted id
+        "segments": [[lane, start, end, colours.get(each, -1), label] for lane, start, end, each, label in rows],
         "switches": [
-            _plain(switch, int(np.searchsorted(result.gt_labels, switch.identity)), pictures if number < most else {})
+            _switch_to_json(
+                switch, int(np.searchsorted(result.gt_labels, switch.identity)), positions if number < most else {}
+            )
             for number, switch in enumerate(switches)
         ],
-        "pictured": min(len(switches), most),
+        "withCrops": min(len(switches), most),
     }
 
 
-def _plain(switch: Switch, lane: int, pictures: Mapping[tuple[float, ...], int]) -> dict[str, Any]:
+def _switch_to_json(switch: Switch, lane: int, positions: Mapping[tuple[float, ...], int]) -> dict[str, Any]:
     return {
         "lane": lane,
-        "truth": switch.identity,
-        "before": _sight(switch.before, pictures),
-        "after": _sight(switch.after, pictures),
-        "earlier": None if switch.earlier is None else _sight(switch.earlier, pictures),
-        "now": None if switch.now is None else _sight(switch.now, {}),
-        "toBefore": _closeness(switch.to_before),
-        "toEarlier": None if switch.to_earlier is None else _closeness(switch.to_earlier),
+        "identity": switch.identity,
+        "before": _box_to_json(switch.before, positions),
+        "after": _box_to_json(switch.after, positions),
+        "earlier": None if switch.earlier is None else _box_to_json(switch.earlier, positions),
+        "now": None if switch.now is None else _box_to_json(switch.now, {}),
+        "toBefore": _comparison_to_json(switch.to_before),
+        "toEarlier": None if switch.to_earlier is None else _comparison_to_json(switch.to_earlier),
     }
 
 
-def _sight(sight: TrackBox, pictures: Mapping[tuple[float, ...], int]) -> dict[str, int | None]:
+def _box_to_json(box: TrackBox, positions: Mapping[tuple[float, ...], int]) -> dict[str, int | None]:
     return {
-        "frame": sight.frame,
-        "track": sight.track,
-        "truth": sight.identity,
-        "image": pictures.get(place(sight)),
+        "frame": box.frame,
+        "track": box.track,
+        "identity": box.identity,
+        "image": positions.get(crop_key(box)),
     }
 
 
-def _closeness(found: BoxComparison) -> dict[str, float | None]:
+def _comparison_to_json(comparison: BoxComparison) -> dict[str, float | None]:
     return {
-        "iou": round(found.iou, 3),
-        "distance": None if found.distance is None else float(f"{found.distance:.4g}"),
-        "share": None if found.share is None else float(f"{found.share:.4g}"),
+        "iou": round(comparison.iou, 3),
+        "distance": None if comparison.distance is None else float(f"{comparison.distance:.4g}"),
+        "relative": None if comparison.relative is None else float(f"{comparison.relative:.4g}"),
     }
 
 
-def _tones(lanes: Sequence[int], tracks: Sequence[int]) -> dict[int, int]:
-    """A colour for each track, another one than that of those which follow it or go before it in a lane.
+def _colours(lanes: Sequence[int], tracks: Sequence[int]) -> dict[int, int]:
+    """A colour for each track, different from those of the tracks before and after it in its lanes.
 
-    A track whose neighbours have all the colours takes that of the fewest of them.
+    A track whose neighbours have all colours gets the one that fewest of them have.
     """
-    beside: dict[int, list[int]] = {track: [] for track in tracks}
+    neighbours: dict[int, list[int]] = {track: [] for track in tracks}
     for lane, next_lane, track, other in zip(lanes, lanes[1:], tracks, tracks[1:], strict=False):
         if lane == next_lane and track != other:
-            beside[track].append(other)
-            beside[other].append(track)
-    tones: dict[int, int] = {}
-    used = [0] * TONES
-    for track in sorted(beside):
-        taken = [tones[other] for other in beside[track] if other in tones]
-        tones[track] = min(range(TONES), key=lambda tone: (taken.count(tone), used[tone]))
-        used[tones[track]] += 1
-    return tones
+            neighbours[track].append(other)
+            neighbours[other].append(track)
+    colours: dict[int, int] = {}
+    used = [0] * COLOURS
+    for track in sorted(neighbours):
+        taken = [colours[other] for other in neighbours[track] if other in colours]
+        colours[track] = min(range(COLOURS), key=lambda colour: (taken.count(colour), used[colour]))
+        used[colours[track]] += 1
+    return colours
 
 
 def _rounded(values: Any, digits: int = 4) -> list[float]:

@@ -1,4 +1,4 @@
-// The table, and bars for each sequence.
+// The table, and bar charts for each sequence.
 
 const BARS = ["idf1", "hota", "mota", "ids"];
 
@@ -12,7 +12,7 @@ function about() {
   byId("notes").append(...DATA.notes.map((note) => html("li", {}, note)));
   const seeded = DATA.systems.some((each) => each.seeds.length > 1);
   byId("table-note").textContent = seeded
-    ? " Scores are means of the training seeds; curves and identities are of the first seed."
+    ? " Scores are means over the training seeds; curves and identities are those of the first seed."
     : "";
 }
 
@@ -22,7 +22,7 @@ function tableRows(position) {
   return rows.concat(DATA.published.map((each) => ({ ...each, values: each.scores, published: true })));
 }
 
-// The best printed value of each column among the measured systems, which have to differ.
+// The best printed value of each column among the measured systems; null where all are equal.
 function bestOf(rows) {
   const measured = rows.filter((row) => !row.published);
   return DATA.columns.map((column) => {
@@ -33,7 +33,7 @@ function bestOf(rows) {
   });
 }
 
-// Numbers by size, missing ones last in either order.
+// Order of two values; missing ones come last in either direction.
 function compared(a, b, descending) {
   if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
   const order = typeof a === "string" ? a.localeCompare(b, undefined, { numeric: true }) : a - b;
@@ -91,7 +91,7 @@ function barChart(title, position, column) {
   const bars = DATA.systems.map((system, index) => {
     const bar = html("i");
     bar.style.width = `${(100 * Math.max(values[index], 0)) / most}%`;
-    bar.style.background = look(index).colour;
+    bar.style.background = lineStyle(index).colour;
     return html("div", { class: "bar" }, html("span", {}, system.name), html("span", {}, bar), html("span", {}, shown(column, values[index])));
   });
   return html("div", {}, html("h3", {}, title), ...bars);

@@ -1,4 +1,4 @@
-"""Crops of boxes as small JPEG files in text."""
+"""Crops of the boxes of identity switches, as small JPEG images in base64."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
-from flatsort.tools.experiments.report.switches import TrackBox
 
+from flatsort.tools.experiments.report.identity_switches import TrackBox
 from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tools.experiments.sequences import image_files_of
 from flatsort.tracker.crops import cut
@@ -22,14 +23,13 @@ HEIGHT = 96
 """Largest height of a crop in pixels."""
 WIDTH = 192
 """Largest width of a crop in pixels."""
-QUALITY = 80
-"""Of the JPEG files."""
-MOST = 200
-"""Switches of a system on a sequence that get crops."""
-MOST_ALL = 2000
-"""Switches of the whole page that get crops: with three crops of some 2.5 kB each, about 15 MB."""
+JPEG_QUALITY = 80
+MAX_SWITCHES = 200
+"""Largest number of switches with crops, of a system on a sequence."""
+MAX_SWITCHES_OF_PAGE = 2000
+"""Largest number of switches with crops on the page: with three crops of some 2.5 kB each, about 15 MB."""
 
-Place = tuple[float, ...]
+CropKey: TypeAlias = "tuple[float, ...]"
 """Frame and box (xyxy, tenths of pixels)."""
 
 
@@ -39,72 +39,72 @@ class SwitchCrops:
 
     Attributes
     ----------
-    crops : mapping of Place to str
+    crops : mapping of CropKey to str
         JPEG in base64; those of frames that cannot be read are absent.
     missing : str
-        Why there are none at all, "" where there are some or none was wanted.
+        Why there are no crops; "" if there are some, or none were requested.
     """
 
-    crops: Mapping[Place, str]
+    crops: Mapping[CropKey, str]
     missing: str = ""
 
 
-def place(sight: TrackBox) -> Place:
-    """What a crop is known by."""
-    return (sight.frame, *sight.box.round(1).tolist())
+def crop_key(box: TrackBox) -> CropKey:
+    """Key of the crop of a box."""
+    return (box.frame, *box.box.round(1).tolist())
 
 
-def cut_stills(sequence: BenchmarkSequence, sights: Iterable[TrackBox]) -> SwitchCrops:
-    """Cut boxes out of the pictures of a sequence, which are read once, and only as far as they are needed."""
-    wanted: dict[int, dict[Place, Float]] = {}
-    for sight in sights:
-        wanted.setdefault(sight.frame, {})[place(sight)] = sight.box
-    if not wanted:
+def cut_crops(sequence: BenchmarkSequence, boxes: Iterable[TrackBox]) -> SwitchCrops:
+    """Cut boxes out of the images of a sequence; each image is read once, and only those that are needed."""
+    by_frame: dict[int, dict[CropKey, Float]] = {}
+    for box in boxes:
+        by_frame.setdefault(box.frame, {})[crop_key(box)] = box.box
+    if not by_frame:
         return SwitchCrops({})
-    crops: dict[Place, str] = {}
-    with suppress(ValueError, OSError):  # a table of scores does not fail because its pictures were moved away
-        for frame, image in _pictures(sequence, sorted(wanted)):
-            crops.update({key: _encoded(cut(image, box)) for key, box in wanted[frame].items()})
-    return SwitchCrops(crops, "" if crops else "its pictures are absent or cannot be read")
+    crops: dict[CropKey, str] = {}
+    with suppress(ValueError, OSError):  # a table of scores does not fail because its images were moved away
+        for frame, image in _images(sequence, sorted(by_frame)):
+            crops.update({key: _jpeg(cut(image, box)) for key, box in by_frame[frame].items()})
+    return SwitchCrops(crops, "" if crops else "its images are absent or cannot be read")
 
 
-def allowance(counts: Sequence[int], most: int = MOST, most_all: int = MOST_ALL) -> int:
-    """How many switches of each system and sequence may get crops so that all together stay within ``most_all``."""
-    low, high = 0, most
+def max_switches(counts: Sequence[int], max_each: int = MAX_SWITCHES, max_sum: int = MAX_SWITCHES_OF_PAGE) -> int:
+    """The largest number of switches with crops per system and sequence that keeps their sum within ``max_sum``."""
+    low, high = 0, max_each
     while low < high:
         middle = (low + high + 1) // 2
-        if sum(min(count, middle) for count in counts) <= most_all:
+        if sum(min(count, middle) for count in counts) <= max_sum:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _pictures(sequence: BenchmarkSequence, frames: Sequence[int]) -> Iterator[tuple[int, Image]]:
-    """The pictures of these frames: image files one by one, a video up to the last of them."""
-    found = image_files_of(sequence.source) if Path(sequence.source).is_dir() else None
-    if found is not None and found.files and not found.video:
-        files = dict(enumerate(numbered(found.files, len(sequence.detections)), 1))
+def _images(sequence: BenchmarkSequence, frames: Sequence[int]) -> Iterator[tuple[int, Image]]:
+    """The images of these frames: single files, or a video up to the last of them."""
+    listed = image_files_of(sequence.source) if Path(sequence.source).is_dir() else None
+    if listed is not None and listed.files and not listed.video:
+        files = dict(enumerate(numbered(listed.files, len(sequence.detections)), 1))
         for frame in frames:
             path = files.get(frame)
             image = None if path is None else read_image(path)
             if image is not None:
                 yield frame, image
         return
-    wanted = set(frames)
+    needed = set(frames)
     source = open_source(sequence.source, images=True, length=max(len(sequence.detections), 1))
     with closing(iter(source)) as stream:  # type: ignore[type-var]  # a generator: frames are fetched ahead
         for each in stream:
-            if each.index in wanted and each.image is not None:
+            if each.index in needed and each.image is not None:
                 yield each.index, each.image
             if each.index >= frames[-1]:
                 return
 
 
-def _encoded(crop: Image) -> str:
+def _jpeg(crop: Image) -> str:
     height, width = crop.shape[:2]
     scale = min(1.0, HEIGHT / height, WIDTH / width)
     size = max(1, round(scale * width)), max(1, round(scale * height))
     small = cv2.resize(crop, size, interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return base64.b64encode(data.tobytes()).decode("ascii")

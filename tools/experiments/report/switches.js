@@ -1,42 +1,42 @@
-// One switch: what it was, how far its boxes are from each other, and its crops.
+// The panel of one switch: its description, distances of its boxes, and crops.
 
-const LIMIT = "Limit: 1 % of the pairs of two boxes of one frame are closer, over this sequence. The system's own may be another.";
+const THRESHOLD = "Threshold: 1 % of the pairs of boxes in the same frame of this sequence are closer. The tracker may use another.";
 
-function still(title, sight) {
-  const { frame, track, image } = sight;
+function cropFigure(title, box) {
+  const { frame, track, image } = box;
   const caption = html("figcaption", {}, html("strong", {}, title), ` id ${track}, frame ${frame}`);
-  const picture =
+  const crop =
     image === null
       ? html("div", { class: "none" }, "no crop")
       : html("img", { src: `data:image/jpeg;base64,${DATA.images[image]}`, alt: `${title}: id ${track} in frame ${frame}` });
-  return html("figure", {}, picture, caption);
+  return html("figure", {}, crop, caption);
 }
 
-const place = (sight) => (sight.truth === null ? "nobody of the ground truth" : `identity ${sight.truth}`);
+const matched = (box) => (box.identity === null ? "no identity of the ground truth" : `identity ${box.identity}`);
 
-function story({ truth, before, after, earlier, now }) {
-  const parts = [`Identity ${truth} was covered by id ${before.track} until frame ${before.frame}, and by id ${after.track} from frame ${after.frame} on.`];
+function description({ identity, before, after, earlier, now }) {
+  const parts = [`Identity ${identity} was matched with id ${before.track} until frame ${before.frame}, and with id ${after.track} from frame ${after.frame} on.`];
   parts.push(
     earlier === null
       ? `Id ${after.track} is new.`
-      : `Id ${after.track} was seen before in frame ${earlier.frame}, on ${place(earlier)}.`,
+      : `Id ${after.track} was last in frame ${earlier.frame}, on ${matched(earlier)}.`,
   );
-  parts.push(now === null ? `Id ${before.track} is not seen in this frame.` : `Id ${before.track} is now on ${place(now)}.`);
+  parts.push(now === null ? `Id ${before.track} is not in this frame.` : `Id ${before.track} is now on ${matched(now)}.`);
   return parts.join(" ");
 }
 
 function distances({ before, after, earlier, toBefore, toEarlier }) {
-  const number = (value, digits) => (value === null ? "not known" : digits === null ? String(value) : value.toFixed(digits));
-  const row = (name, found) =>
+  const number = (value, digits) => (value === null ? "unknown" : digits === null ? String(value) : value.toFixed(digits));
+  const row = (name, comparison) =>
     html(
       "tr",
       {},
       html("th", { scope: "row" }, name),
-      html("td", {}, number(found.iou, 2)),
-      html("td", {}, number(found.distance, null)),
-      html("td", {}, number(found.share, 2)),
+      html("td", {}, number(comparison.iou, 2)),
+      html("td", {}, number(comparison.distance, null)),
+      html("td", {}, number(comparison.relative, 2)),
     );
-  const heads = ["new box to", "IoU", "latent distance", "in limits"].map((head) => html("th", { scope: "col" }, head));
+  const heads = ["new box and", "IoU", "latent distance", "distance / threshold"].map((head) => html("th", { scope: "col" }, head));
   return html(
     "table",
     { class: "distances" },
@@ -66,17 +66,17 @@ function switchPanel(walk) {
     title.textContent = `Switch ${index + 1} of ${timeline.switches.length}: frame ${each.after.frame}`;
     previous.disabled = index === 0;
     next.disabled = index === timeline.switches.length - 1;
-    const stills = [still("before", each.before), still("after", each.after)];
-    if (each.earlier !== null) stills.push(still("the new id earlier", each.earlier));
-    const pictured = [each.before, each.after, each.earlier].some((sight) => sight !== null && sight.image !== null);
-    const known = each.toBefore.share !== null || (each.toEarlier?.share ?? null) !== null;
+    const figures = [cropFigure("before", each.before), cropFigure("after", each.after)];
+    if (each.earlier !== null) figures.push(cropFigure("the new id earlier", each.earlier));
+    const hasCrops = [each.before, each.after, each.earlier].some((box) => box !== null && box.image !== null);
+    const known = each.toBefore.relative !== null || (each.toEarlier?.relative ?? null) !== null;
     body.replaceChildren(
-      html("p", {}, story(each)),
+      html("p", {}, description(each)),
       html(
         "div",
         { class: "evidence" },
-        html("div", { class: "stills" }, ...(pictured ? stills : [])),
-        html("div", { class: "wide" }, distances(each), html("p", { class: "note" }, known ? LIMIT : "")),
+        html("div", { class: "crops" }, ...(hasCrops ? figures : [])),
+        html("div", { class: "wide" }, distances(each), html("p", { class: "note" }, known ? THRESHOLD : "")),
       ),
     );
     panel.hidden = false;

@@ -1,4 +1,4 @@
-// Identities over time: a lane for each of the ground truth, a mark for each switch.
+// Identities over time: a lane for each identity of the ground truth, a mark for each switch.
 
 const LANE = 18;
 const AXIS = 20;
@@ -10,8 +10,8 @@ function ticks(frames, width) {
   return Array.from({ length: Math.floor(frames / step) }, (_, index) => (index + 1) * step);
 }
 
-function segment([lane, first, last, tone, label], across) {
-  const missed = tone < 0;
+function segment([lane, first, last, colour, label], across) {
+  const missed = colour < 0;
   const bar = svg("rect", {
     x: across(first - 1).toFixed(1),
     width: Math.max(across(last) - across(first - 1), 0.5).toFixed(1),
@@ -19,7 +19,7 @@ function segment([lane, first, last, tone, label], across) {
     height: missed ? 2 : 10,
     class: missed ? "miss" : "covered",
   });
-  if (!missed) bar.style.fill = `var(--c${tone})`;
+  if (!missed) bar.style.fill = `var(--c${colour})`;
   bar.append(svg("title", {}, `${missed ? "missed" : `id ${label}`}, frames ${first} to ${last}`));
   return bar;
 }
@@ -27,7 +27,7 @@ function segment([lane, first, last, tone, label], across) {
 function mark(each, index, across, chosen) {
   const x = across(each.after.frame - 1);
   const y = each.lane * LANE;
-  const label = `frame ${each.after.frame}: identity ${each.truth} from id ${each.before.track} to id ${each.after.track}`;
+  const label = `frame ${each.after.frame}: identity ${each.identity} from id ${each.before.track} to id ${each.after.track}`;
   const made = svg(
     "g",
     { class: "mark", role: "button", tabindex: -1, "aria-label": label },
@@ -44,16 +44,16 @@ function mark(each, index, across, chosen) {
   return made;
 }
 
-// The lanes of a timeline as a picture, and the marks in it.
+// The lanes of a timeline as one drawing, and its marks.
 function lanes(timeline, frames, width, chosen) {
   const across = (frame) => (frame / frames) * width;
-  const bottom = timeline.truths.length * LANE;
+  const bottom = timeline.identities.length * LANE;
   const marks = timeline.switches.map((each, index) => mark(each, index, across, chosen));
   const grid = ticks(frames, width).flatMap((frame) => [
     svg("line", { class: "grid", x1: across(frame), x2: across(frame), y1: 0, y2: bottom }),
     svg("text", { x: across(frame) - 2, y: bottom + 14, "text-anchor": "end" }, String(frame)),
   ]);
-  const picture = svg(
+  const drawing = svg(
     "svg",
     {
       width,
@@ -67,16 +67,16 @@ function lanes(timeline, frames, width, chosen) {
     ...timeline.segments.map((each) => segment(each, across)),
     ...marks,
   );
-  return { picture, marks };
+  return { drawing, marks };
 }
 
 function summary(system, sequence, timeline) {
   const count = timeline.switches.length;
   const parts = [
-    `${system.name} on ${sequence.name}: ${timeline.truths.length} identities, ${count} switch${count === 1 ? "" : "es"}.`,
+    `${system.name} on ${sequence.name}: ${timeline.identities.length} identities, ${count} switch${count === 1 ? "" : "es"}.`,
   ];
   if (sequence.missing && count > 0) parts.push(`No crops: ${sequence.missing}.`);
-  else if (timeline.pictured < count) parts.push(`To keep the page small, only the first ${timeline.pictured} switches have crops.`);
+  else if (timeline.withCrops < count) parts.push(`To keep the page small, only the first ${timeline.withCrops} switches have crops.`);
   if (system.seeds.length > 1) parts.push(`Training seed ${system.seeds[0]}.`);
   return parts.join(" ");
 }
@@ -94,13 +94,13 @@ function drawIdentities() {
     const { frames } = DATA.sequences[view.sequence];
     const drawn = lanes(timeline, Math.max(frames, 1), Math.max(view.width * zoom.value, 100), choose);
     view.marks = drawn.marks;
-    byId("lanes").replaceChildren(drawn.picture);
-    byId("lanes-names").replaceChildren(...timeline.truths.map((truth) => html("div", {}, String(truth))));
-    point();
+    byId("lanes").replaceChildren(drawn.drawing);
+    byId("lanes-names").replaceChildren(...timeline.identities.map((identity) => html("div", {}, String(identity))));
+    markCurrent();
   }
 
-  // One mark at a time can be reached with the tabulator: the current one, else the first.
-  function point() {
+  // The tab key reaches one mark only: the current one, or the first.
+  function markCurrent() {
     view.marks.forEach((each, index) => {
       each.setAttribute("tabindex", index === Math.max(view.current, 0) ? 0 : -1);
       each.toggleAttribute("aria-current", index === view.current);
@@ -110,7 +110,7 @@ function drawIdentities() {
   function choose(index) {
     const focused = view.marks.includes(document.activeElement);
     view.current = index;
-    point();
+    markCurrent();
     panel.show(timelineOf(), index);
     view.marks[index].scrollIntoView({ block: "center", inline: "center" });
     if (focused) view.marks[index].focus({ preventScroll: true });

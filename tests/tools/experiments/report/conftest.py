@@ -1,4 +1,4 @@
-"""A benchmark of two trackers on two rendered streets, one with pictures and one without."""
+"""A benchmark of two trackers on two rendered streets, one with images and one without."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def benchmark(street: Scene, tmp_path_factory: pytest.TempPathFactory) -> Benchm
     return Benchmark(
         systems={name: run(name, sequences, folder) for name in SYSTEMS},
         sequences=sequences,
-        latents={("sort", "film"): looks(street, sequences["film"])},
+        latents={("sort", "film"): colour_latents(street, sequences["film"])},
         detections="det.txt <i>",
         notes=[f"a note on {EVIL}"],
         published=[PublishedRow("SORT of others", {"idf1": 57.0, "ids": 1486}, "train", "their own", "a paper")],
@@ -76,8 +76,8 @@ def run(name: str, sequences: dict[str, BenchmarkSequence], folder: Path) -> Sys
     return SystemResult(name, f"tracker {name}", "", {0: found}, runs)
 
 
-def looks(street: Scene, sequence: BenchmarkSequence) -> list[Float32]:
-    """Mean colours as latents; a frame whose picture cannot be read has none."""
+def colour_latents(street: Scene, sequence: BenchmarkSequence) -> list[Float32]:
+    """Mean colours as latents; a frame whose image cannot be read has none."""
     found = [
         crop(street.image(index), each.boxes, (2, 4)).reshape(len(each), 24).astype(np.float32)
         for index, each in enumerate(sequence.detections, 1)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flatsort.tools.experiments.report import data, write
+from flatsort.tools.experiments.report import page as report_page
+from flatsort.tools.experiments.report import write
 from flatsort.tools.experiments.results import Benchmark
 from tests.tools.experiments.report.conftest import EVIL, SYSTEMS
 
@@ -138,7 +139,7 @@ def test_curves_of_chosen_systems_and_sequences(opened: Opened) -> None:
 
 def test_a_click_on_a_mark_shows_the_switch(opened: Opened, benchmark: Benchmark) -> None:
     tab = opened()
-    switches = data.describe(benchmark)["systems"][0]["timelines"][0]["switches"]
+    switches = report_page.describe(benchmark)["systems"][0]["timelines"][0]["switches"]
     marks, panel = tab.locator(".mark"), tab.locator("#switch")
     assert marks.count() == len(switches)
     assert not panel.is_visible()
@@ -155,7 +156,7 @@ def test_a_click_on_a_mark_shows_the_switch(opened: Opened, benchmark: Benchmark
     assert "No crops" in tab.locator("#identities-summary").inner_text()
     marks.first.click()
     assert "Switch 1" in panel.inner_text()
-    assert "not known" in panel.inner_text()
+    assert "unknown" in panel.inner_text()
     assert images.count() == 0
     tab.select_option("#identities-system", label="sort_long")
     assert marks.count() == 0

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from flatsort.tools.experiments.report.switches import Switch, find_switches
 
+from flatsort.tools.experiments.report.identity_switches import Switch, find_switches
 from flatsort.tools.experiments.results import Benchmark
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import evaluate_tables
@@ -68,7 +68,7 @@ def test_distances_are_those_of_the_detections_under_the_boxes() -> None:
     # every frame has one pair of boxes that do not overlap
     pairs = [float(np.linalg.norm(each[0] - each[1])) for each in latents if len(each) == 2]
     threshold = float(np.quantile(pairs, 0.01))
-    assert found[1].to_before.share == pytest.approx(expected / threshold, rel=1e-3)
+    assert found[1].to_before.relative == pytest.approx(expected / threshold, rel=1e-3)
 
 
 def test_no_distance_without_the_latent_of_a_box() -> None:

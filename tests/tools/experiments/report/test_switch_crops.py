@@ -7,11 +7,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from flatsort.tools.experiments.report.stills import HEIGHT, WIDTH, allowance, cut_stills, place
-from flatsort.tools.experiments.report.switches import TrackBox
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flatsort.tools.experiments.report.identity_switches import TrackBox
+from flatsort.tools.experiments.report.switch_crops import HEIGHT, WIDTH, crop_key, cut_crops, max_switches
 from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tools.experiments.sequences import read_sequences
 from flatsort.tracker.types import Image
@@ -41,11 +41,11 @@ def test_crops_are_those_of_their_frame_and_box(tmp_path: Path) -> None:
     street = street_sequences.scene()
     for name, images in (("files", 30), ("video", None)):
         sights = [sight(frame, box) for frame in (7, 3, 30) for box in BOXES]
-        found = cut_stills(sequence(tmp_path / name, images), sights)
+        found = cut_crops(sequence(tmp_path / name, images), sights)
         assert found.missing == ""
-        assert set(found.crops) == {place(each) for each in sights}
+        assert set(found.crops) == {crop_key(each) for each in sights}
         for each in sights:
-            crop = decoded(found.crops[place(each)]).astype(float)
+            crop = decoded(found.crops[crop_key(each)]).astype(float)
             left, top, right, bottom = np.clip(each.box, 0, [256, 144, 256, 144]).astype(int)
             original = street.image(each.frame)[top:bottom, left:right]
             scale = min(1, HEIGHT / original.shape[0], WIDTH / original.shape[1])
@@ -60,18 +60,18 @@ def test_only_the_needed_files_are_read(tmp_path: Path) -> None:
         if frame != 5:
             (tmp_path / "seq" / "img1" / f"{frame:06d}.png").write_bytes(b"broken")
     sights = [sight(5, BOXES[0]), sight(6, BOXES[0])]
-    assert set(cut_stills(found, sights).crops) == {place(sights[0])}
+    assert set(cut_crops(found, sights).crops) == {crop_key(sights[0])}
 
 
-def test_without_pictures_the_page_has_a_reason(tmp_path: Path) -> None:
+def test_without_images_the_page_has_a_reason(tmp_path: Path) -> None:
     blind = sequence(tmp_path / "blind", 0)
     gone = replace(blind, source=str(tmp_path / "gone"))
     table = replace(blind, source=str(tmp_path / "blind" / "det" / "det.txt"))
     for each in (blind, gone, table):
-        found = cut_stills(each, [sight(1, BOXES[0])])
+        found = cut_crops(each, [sight(1, BOXES[0])])
         assert not found.crops
         assert "absent" in found.missing
-        assert cut_stills(each, []).missing == ""
+        assert cut_crops(each, []).missing == ""
 
 
 @given(st.lists(st.integers(0, 300), max_size=12), st.integers(0, 40), st.integers(0, 500))
@@ -79,6 +79,6 @@ def test_the_allowance_is_the_largest_that_fits(counts: list[int], most: int, mo
     def together(each: int) -> int:
         return sum(min(count, each) for count in counts)
 
-    found = allowance(counts, most, most_all)
+    found = max_switches(counts, most, most_all)
     assert together(found) <= most_all
     assert found == most or together(found + 1) > most_all
