@@ -22,6 +22,8 @@ from flatsort.tools.runs.open_run import open_embedder, with_calibration
 from flatsort.tracker.track_config import TrackConfig
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 
 

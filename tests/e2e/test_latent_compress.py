@@ -23,6 +23,8 @@ from flatsort.embedding.quantised_model import SymbolModel, SymbolModelConfig
 from flatsort.tools.latent import rate_distortion
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "shape": [1, 8, 8],
     "dim": 4,

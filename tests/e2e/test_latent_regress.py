@@ -17,6 +17,8 @@ from flatsort.embedding.models.vaer import VAERConfig
 from flatsort.embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 NET = NetConfig(width=8, decoder_width=8, stem=2, halvings=1, hidden=[16])
 METHODS = {"regressed", "latents interpolated", "own latent", "pixels interpolated"}
 

@@ -19,6 +19,8 @@ from flatsort.embedding.models.ae import AEConfig
 from flatsort.embedding.nets import NetConfig
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 LINEAR = NetConfig(hidden=[])
 SCALES = (1.0, 5.0, 2.0)
 

@@ -17,6 +17,8 @@ from flatsort.embedding.embedders.torch_model import TorchEmbedder
 from flatsort.tracker.crops import crop
 from tests.embedding import tiny_models
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,7 +28,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_the_file_gives_torchs_latents_without_settings(path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["m.onnx"]
     exported = embedding.load(path, "cpu")

@@ -82,6 +82,7 @@ def test_the_same_config_gives_the_same_bytes_in_another_process() -> None:
     assert fingerprint(Scene(SceneConfig(frames=12, people=7, seed=1))) != fingerprint(Scene(config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [1, 2, 3])
 def test_boxes_fit_the_drawn_figures(people: int) -> None:
     full, empty = only_last(people)
