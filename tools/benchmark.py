@@ -182,7 +182,7 @@ def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: in
                 )
         except KeyboardInterrupt:
             kept = (
-                f"finished runs are in {folder}, the same command goes on from there" if folder else "nothing is kept"
+                f"finished runs are in {folder}, the same command continues from there" if folder else "nothing is kept"
             )
             click.echo(f"interrupted: {kept}", err=True)
             raise

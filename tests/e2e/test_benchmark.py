@@ -28,7 +28,7 @@ FAST = ("rounds=20",)
 
 @pytest.fixture(scope="module")
 def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sequences: a film, and one without pictures."""
+    """Two sequences: a film, and one without images."""
     folder = tmp_path_factory.mktemp("bench") / "data"
     street_sequences.write(folder / "film", images=None)
     street_sequences.write(folder / "blind", seed=1)
@@ -96,7 +96,7 @@ def test_an_interrupted_run_goes_on(bench: Flatsort, monkeypatch: pytest.MonkeyP
     done = bench("--systems", "sort,sort_long")
     assert done.code == 130
     assert done.err.splitlines()[0] == (
-        "interrupted: finished runs are in runs/cache, the same command goes on from there"
+        "interrupted: finished runs are in runs/cache, the same command continues from there"
     )
     assert not Path("out").exists()
     calls.clear()

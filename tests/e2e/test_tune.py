@@ -27,7 +27,7 @@ BAD = (
 
 @pytest.fixture(scope="module")
 def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two sequences without pictures: north and south."""
+    """Two sequences without images: north and south."""
     folder = tmp_path_factory.mktemp("streets")
     for seed, name in enumerate(("north", "south")):
         write_sequence(Scene(SceneConfig(frames=40, people=4, width=384, height=216, seed=seed)), folder / name)

@@ -1,1 +1,1 @@
-"""What ``flatsort benchmark`` and ``flatsort tune`` are made of."""
+"""Benchmarks, tuning, re-identification, and tables of their results."""

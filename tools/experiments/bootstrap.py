@@ -143,8 +143,8 @@ def bootstrap_intervals(
     """
     if rounds < 1 or not systems:
         raise ValueError(f"bootstrap: expected systems and at least one round, got {len(systems)} and {rounds}")
-    lengths = {name: _length(name, systems, given) for name, given in sequences.items()}
-    blocks = {name: block_length(lengths[name], given.fps) for name, given in sequences.items()}
+    lengths = {name: _length(name, systems, sequence) for name, sequence in sequences.items()}
+    blocks = {name: block_length(lengths[name], sequence.fps) for name, sequence in sequences.items()}
     samples = sample_frames(lengths, blocks, rounds, seed)
     replicas = {
         name: _replicates(system, sequences, lengths, samples, rounds, seed) for name, system in systems.items()
@@ -225,14 +225,14 @@ def counts_by_sequence(
     tracks = {run.sequence: run.tracks for run in system.runs if (run.seed or 0) == seed}
     results = system.evaluations[seed].sequences
     return {
-        name: count_frames(results[name], prepare(name, given.ground_truth, tracks[name]), lengths[name])
-        for name, given in sequences.items()
+        name: count_frames(results[name], prepare(name, sequence.ground_truth, tracks[name]), lengths[name])
+        for name, sequence in sequences.items()
     }
 
 
-def _length(name: str, systems: Mapping[str, SystemResult], given: BenchmarkSequence) -> int:
+def _length(name: str, systems: Mapping[str, SystemResult], sequence: BenchmarkSequence) -> int:
     evaluations = (evaluation for system in systems.values() for evaluation in system.evaluations.values())
-    return max(len(given.detections), *(evaluation.sequences[name].counts.frames for evaluation in evaluations), 1)
+    return max(len(sequence.detections), *(evaluation.sequences[name].counts.frames for evaluation in evaluations), 1)
 
 
 def _replicates(

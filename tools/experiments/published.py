@@ -1,4 +1,4 @@
-"""Rows of published tables, to be printed beside the measured ones."""
+"""Rows of published tables, printed beside the measured ones."""
 
 from __future__ import annotations
 

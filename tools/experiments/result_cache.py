@@ -31,11 +31,11 @@ PACKAGE = "flatsort"
 ROOT = CONFIGS.parent
 """Folder of the rooms (tracker, embedding, …): the checkout's, or the package's where it is installed."""
 LATENTS_CODE = ("flatsort.embedding.loading", "flatsort.tracker.latent_reuse", "flatsort.tracker.io.video")
-"""Modules that decide latents, with all that they import; and those of which only their own text counts: the rest of
-what these import decides tracks."""
 LATENTS_TEXT = ("flatsort.tracker.pipeline", "flatsort.tools.experiments.runner")
+"""Modules on which latents depend: the first with everything that they import; the others without, as they import
+the whole tracker as well."""
 RUNS_CODE = ("flatsort.tools.experiments.runner",)
-"""Modules that decide a run, with all that they import."""
+"""Modules on which a run depends, with everything that they import."""
 MODULE = re.compile(rf"{PACKAGE}(\.\w+)+")
 
 

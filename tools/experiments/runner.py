@@ -177,7 +177,7 @@ def _latents_key(config: TrackConfig, sequence: BenchmarkSequence, detections: s
         detections,
         result_cache.key_of_files(image_files_of(sequence.source).files),
         [config.embed.batch, config.embed.max_reuse(sequence.fps)],
-        # whether there is a GPU, found out without the seconds that torch takes to start
+        # whether there is a GPU, without importing torch, which takes seconds
         [shutil.which("nvidia-smi") is not None, os.environ.get("CUDA_VISIBLE_DEVICES")],
     )
 
@@ -187,8 +187,8 @@ def _embedder(name: str) -> Embedder:
     from flatsort.embedding.loading import find
 
     # the clock would not count onnxruntime's own threads
-    settings: dict[str, Any] = {"threads": 1} if find(name)[0] == "onnx" else {}
-    return embedding.load(name, **settings)
+    options: dict[str, Any] = {"threads": 1} if find(name)[0] == "onnx" else {}
+    return embedding.load(name, **options)
 
 
 def _embed(task: TrackingTask) -> dict[str, NDArray[Any]]:

@@ -53,11 +53,11 @@ class Range:
         """Values to check against a config: the lowest and the highest."""
         return self.value(self.low), self.value(self.high)
 
-    def value(self, drawn: float) -> Value:
+    def value(self, sampled: float) -> Value:
         """The config's value for a sampled number, with four significant digits."""
         if self.whole:
-            return int(drawn)
-        number = min(max(float(f"{drawn:.4g}"), self.low), self.high)
+            return int(sampled)
+        number = min(max(float(f"{sampled:.4g}"), self.low), self.high)
         return f"{number:g}s" if self.seconds else number
 
     def number_of(self, value: Value) -> float | None:

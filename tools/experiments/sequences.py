@@ -137,21 +137,21 @@ def _within(folder: Path) -> list[Path]:
 
 def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path:
     """The file with the detections of a sequence."""
-    own, given = folder / "det" / detections, Path(detections)
-    if own.is_file() and not given.is_absolute():
-        return own
-    if given.is_dir():
-        files = [given / f"{name}{suffix}" for suffix in (".txt", ".npy")]
+    in_sequence, path = folder / "det" / detections, Path(detections)
+    if in_sequence.is_file() and not path.is_absolute():
+        return in_sequence
+    if path.is_dir():
+        files = [path / f"{name}{suffix}" for suffix in (".txt", ".npy")]
         there = [file for file in files if file.is_file()]
         if len(there) != 1:
             got = "both" if there else "neither"
-            raise FileNotFoundError(f"{given}: expected {files[0].name} or {files[1].name}, found {got}")
+            raise FileNotFoundError(f"{path}: expected {files[0].name} or {files[1].name}, found {got}")
         return there[0]
-    if given.is_file():
+    if path.is_file():
         if count > 1:
-            raise ValueError(f"{given}: a file has the detections of one sequence, got {count} sequences")
-        return given
-    raise FileNotFoundError(f"{own}: no such file, expected the detections of {name}")
+            raise ValueError(f"{path}: a file has the detections of one sequence, got {count} sequences")
+        return path
+    raise FileNotFoundError(f"{in_sequence}: no such file, expected the detections of {name}")
 
 
 def _read(name: str, folder: Path, detections: Path, min_score: float | None) -> BenchmarkSequence:

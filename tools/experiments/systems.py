@@ -163,14 +163,14 @@ def with_weights(config: BenchmarkConfig, pairs: Sequence[str]) -> BenchmarkConf
         If a text has another form, or no system has that embedder or name.
     """
     systems = dict(config.systems)
-    own = {name: (each.weights or tracker_config(name, each).embedder) for name, each in systems.items()}
+    embedders = {name: (each.weights or tracker_config(name, each).embedder) for name, each in systems.items()}
     for pair in pairs:
         embedder, equals, file = pair.partition("=")
         if not equals or not embedder or not file:
             raise ValueError(f"--weights {pair!r}: expected EMBEDDER=FILE, for example vae=runs/vae_{SEED}.safetensors")
-        fitting = [name for name in systems if embedder in (name, own[name])]
+        fitting = [name for name in systems if embedder in (name, embedders[name])]
         if not fitting:
-            known = sorted({*systems, *filter(None, own.values())})
+            known = sorted({*systems, *filter(None, embedders.values())})
             raise ValueError(f"--weights {pair!r}: no system has the embedder {embedder!r}{suggest(embedder, known)}")
         systems.update({name: replace(systems[name], weights=file) for name in fitting})
     return replace(config, systems=systems)

@@ -107,8 +107,8 @@ def tune(
     identity = {
         "tracker": to_mapping(task.config),
         "sequences": {
-            name: [result_cache.key_of_detections(given.detections), result_cache.key_of_ground_truth(given)]
-            for name, given in task.sequences.items()
+            name: [result_cache.key_of_detections(sequence.detections), result_cache.key_of_ground_truth(sequence)]
+            for name, sequence in task.sequences.items()
         },
         "objective": task.objective,
     }
@@ -127,7 +127,7 @@ def tune(
 
 def evaluate(config: TrackConfig, sequences: Mapping[str, BenchmarkSequence], cache: Cache) -> Evaluation:
     """Pooled scores of a config on sequences; finished runs come from the cache."""
-    return pool(run(plan(config, given), cache).result for given in sequences.values())
+    return pool(run(plan(config, sequence), cache).result for sequence in sequences.values())
 
 
 def with_values(config: TrackConfig, values: Mapping[str, Value]) -> TrackConfig:
@@ -164,7 +164,7 @@ def leave_one_out(
         raise ValueError(f"--leave-one-out: expected at least two sequences, got {', '.join(task.sequences)}")
     own, tuned = [], []
     for name, left_out in task.sequences.items():
-        rest = {other: given for other, given in task.sequences.items() if videos[other] != videos[name]}
+        rest = {other: sequence for other, sequence in task.sequences.items() if videos[other] != videos[name]}
         without = replace(task, sequences=rest)
         result = tune(without, folder / f"without-{name}", cache, trials, progress, f"without {name}")
         own.append(evaluate(task.config, {name: left_out}, cache).sequences[name])

@@ -1,4 +1,4 @@
-"""A server of archives on this machine, with the manners of good and of bad ones."""
+"""A local HTTP server for archives that can refuse, break off, or ignore ranges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def packed(files: Mapping[str, bytes | str]) -> bytes:
 
 
 def sequences(count: int, prefix: str = "train/") -> dict[str, bytes | str]:
-    """Files of so many sequences with something like pictures in them."""
+    """Files of so many sequences with image files of arbitrary bytes."""
     found: dict[str, bytes | str] = {}
     for number in range(count):
         found[f"{prefix}S-{number:02}/gt/gt.txt"] = f"1,{number},1,1,5,5,1,1,1\n"
@@ -70,12 +70,12 @@ def serving(server: Server) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            wanted = self.headers.get("Range", "")
-            server.asked.append(wanted)
+            requested = self.headers.get("Range", "")
+            server.asked.append(requested)
             if server.status:
                 self.send_error(server.status)
                 return
-            match = re.fullmatch(r"bytes=(\d+)-", wanted) if server.ranges else None
+            match = re.fullmatch(r"bytes=(\d+)-", requested) if server.ranges else None
             total, start = len(server.body), (int(match[1]) + server.shift if match else 0)
             if match and start >= total:
                 self.send_response(416)

@@ -1,4 +1,4 @@
-"""Sequences with pictures, made from the rendered street."""
+"""Sequences with images, from the rendered street."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def scene(seed: int = 0, frames: int = 30) -> Scene:
 
 
 def write(folder: Path, seed: int = 0, *, images: int | None = 0) -> Path:
-    """A sequence folder; ``images``: how many frames have a picture, None for a video."""
+    """A sequence folder; ``images``: number of frames with an image, None for a video."""
     made = scene(seed)
     write_sequence(made, folder)
     if images is None:

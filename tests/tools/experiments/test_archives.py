@@ -1,4 +1,4 @@
-"""Archives come whole, go on where they broke off, and unpack whole or not at all."""
+"""Archives are downloaded completely, continued after an interruption, and unpacked completely or not at all."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_refusal(archive: Path, status: int) -> None:
 
 def test_no_server(archive: Path) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))  # bound, but not listening
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/MOT16.zip"
         with pytest.raises(OSError, match=r"cannot be reached \(.*refused.*put the archive at .*MOT16\.zip"):
             fetch(url, archive, len(BODY))
@@ -139,7 +139,7 @@ def test_another_address(archive: Path, url: str) -> None:
         fetch(url, archive, 1)
 
 
-def test_too_little_space_is_seen_before_anything_is_fetched(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_space_is_refused_before_the_download(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needed = 2 * len(BODY) - HALF
     part_of(archive).write_bytes(BODY[:HALF])
     with serving(Server(BODY)) as server:
@@ -229,7 +229,7 @@ def test_too_little_space_to_unpack(archive: Path, monkeypatch: pytest.MonkeyPat
     assert list(archive.parent.iterdir()) == [archive]
 
 
-def test_what_a_killed_run_left_is_swept_away(archive: Path) -> None:
+def test_files_of_a_killed_run_are_removed(archive: Path) -> None:
     archive.write_bytes(BODY)
     (archive.parent / ".MOT16.unpacking" / "train" / "stale" / "gt").mkdir(parents=True)
     (archive.parent / ".MOT16.unpacking" / "train" / "stale" / "gt" / "gt.txt").touch()

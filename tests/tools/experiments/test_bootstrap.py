@@ -1,4 +1,4 @@
-"""Bootstrap intervals: exact where nothing is drawn, paired, repeatable, and wide enough."""
+"""Bootstrap intervals: exact on the original frames, paired, repeatable, and wide enough."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ground_truth() -> MotTable:
 
 
 def predictions(seed: int, miss: float = 0.2, change: float = 0.03) -> MotTable:
-    """Tracks that miss boxes, wander off by some pixels, change their ids, and see what is not there."""
+    """Tracks that miss boxes, are off by some pixels, change their ids, and have false positives."""
     random = np.random.default_rng(seed)
     rows: list[tuple[float, ...]] = []
     names = list(range(1, len(PLACES) + 1))
@@ -88,21 +88,21 @@ def test_every_frame_once_is_the_score_of_the_evaluation(three: Mapping[str, Sys
                 assert value[0] == pytest.approx(getattr(evaluation.overall, metric), rel=1e-12), metric
 
 
-def test_drawn_frames_are_scored_as_if_they_were_the_sequence() -> None:
+def test_sampled_frames_are_scored_like_a_sequence_of_them() -> None:
     gt, pred = ground_truth(), predictions(3)
     sequence = prepare("a", gt, pred)
     times = np.random.default_rng(0).integers(3, size=FRAMES)
     counts = count_frames(evaluate_tables("a", gt, pred), sequence, FRAMES)
     found = scores_of_totals(counts.totals(times[None].astype(float)))
-    drawn = np.repeat(np.arange(FRAMES), times)
+    sampled = np.repeat(np.arange(FRAMES), times)
     data = {
-        "gt_ids": [sequence.gt_ids[i] for i in drawn],
-        "tracker_ids": [sequence.pred_ids[i] for i in drawn],
-        "similarity_scores": [sequence.similarity[i] for i in drawn],
+        "gt_ids": [sequence.gt_ids[i] for i in sampled],
+        "tracker_ids": [sequence.pred_ids[i] for i in sampled],
+        "similarity_scores": [sequence.similarity[i] for i in sampled],
         "num_gt_ids": len(sequence.gt_labels),
         "num_tracker_ids": len(sequence.pred_labels),
-        "num_gt_dets": sum(len(sequence.gt_ids[i]) for i in drawn),
-        "num_tracker_dets": sum(len(sequence.pred_ids[i]) for i in drawn),
+        "num_gt_dets": sum(len(sequence.gt_ids[i]) for i in sampled),
+        "num_tracker_dets": sum(len(sequence.pred_ids[i]) for i in sampled),
     }
     assert found["idf1"][0] == pytest.approx(100 * trackeval.metrics.Identity().eval_sequence(data)["IDF1"])
     hota = trackeval.metrics.HOTA().eval_sequence(data)
@@ -148,7 +148,7 @@ def test_a_seed_repeats_whatever_else_is_in_the_table(three: Mapping[str, System
     )
 
 
-def test_five_sequences_are_drawn_too() -> None:
+def test_five_sequences_are_sampled_too() -> None:
     lengths = dict.fromkeys("abcde", 40)
     samples = sample_frames(lengths, dict.fromkeys("abcde", 8), 300, 0)
     rounds = np.concatenate([d.rounds for d in samples.values()])
@@ -179,7 +179,7 @@ def test_intervals_hold_the_truth() -> None:
     assert np.std(values) > 0
 
 
-def test_nothing_to_spread_is_refused() -> None:
+def test_nothing_to_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="expected systems and at least one round, got 0 and 10"):
         bootstrap_intervals({}, {}, rounds=10)
 

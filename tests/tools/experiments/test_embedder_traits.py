@@ -1,8 +1,10 @@
-"""Embedders side by side, apart from any tracker."""
+"""Measures of embedders without a tracker."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,8 +44,8 @@ def ae(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def progress(items: object, total: int, what: str) -> list[object]:
-    return list(items)  # type: ignore[call-overload, no-any-return]
+def progress(items: Iterable[Any], total: int, label: str) -> Iterator[Any]:
+    return iter(items)
 
 
 def test_every_protocol_has_columns() -> None:
@@ -55,7 +57,7 @@ def test_traits_of_a_model_and_of_pixels(crops: Path, ae: str) -> None:
     model, pixels = measure(ae, data, gallery), measure("pixels", data, gallery)
     assert set(model) - set(pixels) == {"bits", "unexplained", "flatness"}
     assert (model["dim"], model["bits"]) == (4, 128)
-    assert model["unexplained"] > 0.5  # nobody has trained it
+    assert model["unexplained"] > 0.5  # it is not trained
     assert 0 <= model["flatness"] < 1
     images, whole = list(sample_set.open_set(crops).samples), np.array([[0.0, 0, 8, 16]])
     latents = np.concatenate(embedding.load("pixels").embed(images, [whole] * len(images)))
@@ -80,7 +82,7 @@ def test_a_decoder_that_explains_everything_leaves_nothing(
     assert found["flatness"] == pytest.approx(0, abs=1e-6)
 
 
-def test_what_is_known_is_not_measured_again(
+def test_cached_measures_are_not_measured_again(
     crops: Path, ae: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embedder_comparison = EmbedderComparison(

@@ -75,7 +75,7 @@ def test_no_warning_for_the_same_sequences_and_detections(detections: str) -> No
         (MOT16_TRAIN, "checkpoints/points.npy", "detections checkpoints/points.npy instead", "MOT16 train"),
         (("TUD-Campus",), "", "TUD-Campus instead of the seven of MOT16 train and from detections without a name", "!"),
     ],
-    ids=["six", "none", "other truth", "other detections", "a word with these letters", "both"],
+    ids=["six", "none", "other sequences", "other detections", "a word with these letters", "both"],
 )
 def test_a_warning_names_what_differs(sequences: tuple[str, ...], detections: str, said: str, not_said: str) -> None:
     sentence = warning(sequences, detections)

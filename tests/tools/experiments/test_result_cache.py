@@ -104,7 +104,7 @@ def test_keys_of_detections() -> None:
     assert key_of_detections([Detections.of([[0, 0, 5, 5]])]) == keys[2]
 
 
-def test_keys_of_pictures(tmp_path: Path) -> None:
+def test_keys_of_image_files(tmp_path: Path) -> None:
     file = tmp_path / "1.jpg"
     file.write_bytes(b"abc")
     before = key_of_files([file])
@@ -197,7 +197,7 @@ def test_code_that_is_not_there(project: Path) -> None:
         key_of_code(("flatsort.nothing",))
 
 
-def test_what_decides_latents_and_runs() -> None:
+def test_modules_that_latents_and_runs_depend_on() -> None:
     latents = imported_modules(result_cache.LATENTS_CODE) | set(result_cache.LATENTS_TEXT)
     runs = imported_modules(result_cache.RUNS_CODE)
     models = {f"flatsort.embedding.models.{path.stem}" for path in (ROOT / "embedding" / "models").glob("[a-z]*.py")}

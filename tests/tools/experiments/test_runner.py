@@ -1,4 +1,4 @@
-"""Runs: the rows of ``flatsort track``, what is timed, and what the cache spares."""
+"""Runs: the same rows as ``flatsort track``, times, cache keys, and several processes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def sequence(folder: Path, min_score: float | None = None) -> BenchmarkSequence:
     ],
 )
 @pytest.mark.parametrize("source", ["street", "film"])
-def test_the_same_as_track_and_evaluate(
+def test_a_run_gives_the_rows_of_track_and_the_scores_of_evaluate(
     tracker: str, overrides: list[str], source: str, weights: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     folder: Path = request.getfixturevalue(source)
@@ -103,7 +103,7 @@ def test_a_run_as_arrays_and_back(street: Path, tmp_path: Path) -> None:
         unpack({key: value for key, value in pack(found).items() if key != "alphas"}, "street")
 
 
-def test_the_cache_spares_the_work(
+def test_cached_results_are_not_computed_again(
     street: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, given = Cache(tmp_path), sequence(street)
@@ -112,7 +112,7 @@ def test_the_cache_spares_the_work(
     embedded = latents_of(task, cache)
     assert [len(each) for each in embedded.latents] == [len(each) for each in given.detections]
     assert embedded.size == given.image_size
-    monkeypatch.setattr(runner, "_embed", None)  # whoever embeds now fails
+    monkeypatch.setattr(runner, "_embed", None)  # embedding would now fail
     for change in ("lifecycle.max_age=3", "embed.components=1"):
         other = plan(config("deep_sort", f"embedder={weights}", change), given)
         assert other.latents == task.latents
@@ -122,7 +122,7 @@ def test_the_cache_spares_the_work(
     np.testing.assert_array_equal(run(task, cache).tracks.boxes, first.tracks.boxes)
 
 
-def test_damaged_entries_are_computed_anew(street: Path, tmp_path: Path) -> None:
+def test_damaged_entries_are_computed_again(street: Path, tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     task = plan(config("deep_sort", "embedder=pixels"), sequence(street))
     first = run(task, cache)
@@ -166,7 +166,7 @@ def test_latents_of_the_detections_serve_without_an_embedder(street: Path, tmp_p
     assert run(plain, Cache(tmp_path)).result.scores == run(with_features, Cache(tmp_path)).result.scores
 
 
-def test_every_run_is_made_once(street: Path, film: Path, tmp_path: Path) -> None:
+def test_every_run_is_computed_once(street: Path, film: Path, tmp_path: Path) -> None:
     tasks = [
         plan(config(tracker, "embedder=pixels"), sequence(f))
         for tracker in ("sort", "deep_sort")
@@ -185,7 +185,7 @@ def test_every_run_is_made_once(street: Path, film: Path, tmp_path: Path) -> Non
     assert progress[2:] == [(0, "embed"), (0, "track")]
 
 
-def test_processes_agree(street: Path, film: Path, tmp_path: Path) -> None:
+def test_several_processes_give_the_same_results(street: Path, film: Path, tmp_path: Path) -> None:
     chosen = BenchmarkConfig(
         data=[str(street), str(film)], systems={"sort": SystemConfig(), "sort_long": SystemConfig()}
     )
@@ -205,7 +205,7 @@ def test_latents_of_the_first_seed(street: Path, tmp_path: Path) -> None:
     assert shapes == [(len(each), 384) for each in found.sequences["street"].detections]
 
 
-def test_a_checkpoint_without_calibration_is_said(
+def test_a_checkpoint_without_calibration_gives_a_warning(
     street: Path, weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "ae.safetensors"
@@ -216,7 +216,7 @@ def test_a_checkpoint_without_calibration_is_said(
     assert note.startswith(f"street: {path}: the checkpoint has no calibration of its distances; ")
 
 
-def test_one_seed_after_the_other(street: Path, tmp_path: Path) -> None:
+def test_training_seeds_keep_their_order(street: Path, tmp_path: Path) -> None:
     for seed in (7, 9):
         checkpoint.save(tmp_path / f"ae_{seed}.safetensors", tiny_models.model(seed=seed), Card())
     system = SystemConfig("deep_sort", weights=str(tmp_path / "ae_{seed}.safetensors"))

@@ -1,4 +1,4 @@
-"""What is tried: texts of ranges and choices, and the space that fits a tracker."""
+"""Search spaces: from texts of ranges and choices, and the default of each tracker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_texts_of_ranges_and_choices() -> None:
         ("threshold=[1]|2", r"expected numbers or words between \|, got \[1\]"),
     ],
 )
-def test_what_is_no_range_is_refused(text: str, sentence: str) -> None:
+def test_other_texts_are_refused(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=rf"^--search {text!r}: ".replace("|", r"\|").replace("[", r"\[")) as error:
         parse_search([text])
     assert error.match(sentence)

@@ -1,3 +1,5 @@
+"""Sequences of a benchmark: folders, globs, detections and images."""
+
 from __future__ import annotations
 
 import shutil
@@ -63,16 +65,18 @@ def test_a_sequence_is_read(street: Path) -> None:
     scene, expected = street_sequences.scene(), read_detections(street / "det" / "det.txt")
     assert (found.name, found.fps, found.image_size, found.length) == ("street", scene.fps, scene.size, scene.length)
     assert len(found.detections) == scene.length
-    for index, seen in enumerate(found.detections, 1):
-        np.testing.assert_array_equal(seen.boxes, expected[index].boxes if index in expected else np.empty((0, 4)))
+    for index, detections in enumerate(found.detections, 1):
+        np.testing.assert_array_equal(
+            detections.boxes, expected[index].boxes if index in expected else np.empty((0, 4))
+        )
     assert len(found.ground_truth) == len(scene.ground_truth())
 
 
 def test_low_scores_are_left_out(street: Path) -> None:
     (every,) = read_sequences([str(street)], "det.txt").values()
     (some,) = read_sequences([str(street)], "det.txt", 0.6).values()
-    kept = np.concatenate([seen.scores for seen in some.detections])
-    assert 0 < len(kept) == sum(int((seen.scores >= 0.6).sum()) for seen in every.detections)
+    kept = np.concatenate([detections.scores for detections in some.detections])
+    assert 0 < len(kept) == sum(int((detections.scores >= 0.6).sum()) for detections in every.detections)
     assert len(kept) < sum(map(len, every.detections))
 
 
@@ -104,7 +108,7 @@ def test_absent_detections(train: Path) -> None:
         read_sequences([str(train)], "poi.txt")
 
 
-def test_pictures(tmp_path: Path) -> None:
+def test_image_files_and_videos(tmp_path: Path) -> None:
     some, film = (
         street_sequences.write(tmp_path / "some", images=2),
         street_sequences.write(tmp_path / "film", images=None),

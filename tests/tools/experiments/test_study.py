@@ -1,4 +1,4 @@
-"""Studies: better than chance, resumable as if unbroken, and only ever the same one."""
+"""Studies: better than chance, resumable, and never continued with other data or another space."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(study: Study, trials: int) -> list[tuple[Mapping[str, Value], float | No
     return [(trial.values, trial.score) for trial in study.run(score, trials, FIRST)]
 
 
-def test_a_study_finds_better_values_and_begins_with_the_own_ones(tmp_path: Path) -> None:
+def test_a_study_finds_better_values_and_begins_with_the_first_values(tmp_path: Path) -> None:
     study = Study(tmp_path / "deep" / "s.journal", SPACE, {})
     assert study.best is None
     found = run(study, 40)
@@ -39,13 +39,13 @@ def test_a_study_finds_better_values_and_begins_with_the_own_ones(tmp_path: Path
     assert study.best.values["kind"] is not True
 
 
-def test_own_values_outside_of_the_space_are_not_tried(tmp_path: Path) -> None:
+def test_first_values_outside_of_the_space_are_not_tried(tmp_path: Path) -> None:
     study = Study(tmp_path / "s.journal", SPACE, {})
     (trial,) = study.run(score, 1, {**FIRST, "x": 2.0})
     assert trial.values["x"] != 2.0
 
 
-def test_an_interrupted_study_ends_as_an_unbroken_one(tmp_path: Path) -> None:
+def test_an_interrupted_study_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = run(Study(tmp_path / "whole.journal", SPACE, {}, seed=3), 25)
 
     def interrupted(values: Mapping[str, Value]) -> float | None:
@@ -71,7 +71,7 @@ def test_an_interrupted_study_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     ("change", "other"),
     [({"identity": {"data": "b"}}, "data"), ({"seed": 1}, "seed"), ({"space": {"x": Range(0.0, 2.0)}}, "space")],
 )
-def test_another_study_is_not_gone_on_with(tmp_path: Path, change: dict[str, Any], other: str) -> None:
+def test_another_study_is_not_continued(tmp_path: Path, change: dict[str, Any], other: str) -> None:
     given: dict[str, Any] = {"space": SPACE, "identity": {"data": "a"}, "seed": 0}
     Study(tmp_path / "s.journal", **given)
     Study(tmp_path / "s.journal", **given)

@@ -1,3 +1,5 @@
+"""Systems of a benchmark from configs and options."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -133,7 +135,7 @@ def test_an_unknown_tracker_names_its_system() -> None:
         resolve_systems(BenchmarkConfig(systems={"x": SystemConfig("nothing")}))
 
 
-def test_smoothing_is_spoken_of() -> None:
+def test_smoothing_is_part_of_the_description() -> None:
     config = BenchmarkConfig(systems={"a": SystemConfig(tracker="sort", set=["offline=true"]), "sort": SystemConfig()})
     offline, online = resolve_systems(config)
     assert "smoothed at the end" in offline.description

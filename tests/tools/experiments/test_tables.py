@@ -1,3 +1,5 @@
+"""Tables of a benchmark as text, Markdown, LaTeX and JSON."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""Tuned configs: they load as what was found, and are refused where their scores are no result."""
+"""Tuned configs: they load as they were written, and are refused on the sequences that they were tuned on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from flatsort.tracker.track_config import TrackConfig
         ["motion=xysr", "appearance.false_match_rate=0.02"],
     ],
 )
-def test_a_tuned_config_loads_as_what_was_found(name: str, overrides: list[str], tmp_path: Path) -> None:
+def test_a_tuned_config_loads_as_it_was_written(name: str, overrides: list[str], tmp_path: Path) -> None:
     config = load(TrackConfig, find("track", name), overrides)
     write_tuned(tmp_path, config, ["a", "b ö"], "two\nlines", {"trials": 3})
     assert load(TrackConfig, tmp_path / "tuned.yaml") == replace(config, tuned_on=["a", "b ö"])
@@ -58,7 +58,7 @@ def test_values_that_do_not_fit_are_refused() -> None:
         with_values(TrackConfig(), {"stages.iou.threshold": 1.5})
 
 
-def test_a_tuned_tracker_is_not_reported_on_what_it_was_tuned_on(tmp_path: Path) -> None:
+def test_a_tracker_is_not_reported_on_sequences_it_was_tuned_on(tmp_path: Path) -> None:
     write_tuned(tmp_path, TrackConfig(), ["MOT17-02-FRCNN", "street"], "", {})
     tuned = str(tmp_path / "tuned.yaml")
     check_not_tuned_on(tuned, ["park", "MOT17-04-FRCNN"])
@@ -93,7 +93,7 @@ def test_a_config_that_was_tuned_twice_names_both(tmp_path: Path) -> None:
     assert tuned_on(str(tmp_path / "tuned.yaml")) == ["park", "street"]
 
 
-def test_what_is_reported_is_not_tuned_on(tmp_path: Path) -> None:
+def test_reported_sequences_are_not_tuned_on(tmp_path: Path) -> None:
     check_not_reported(["a"], ["b"], tmp_path)
     sentence = (
         r"--data: tuning on a would spoil its scores, --report names it too \(--allow-reported tunes nevertheless\)"

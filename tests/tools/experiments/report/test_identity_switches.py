@@ -1,3 +1,5 @@
+"""Identity switches: boxes, overlaps and latent distances."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,8 +27,10 @@ def switches(
     latents: Sequence[Float32] | None = None,
     detections: Sequence[Detections] | None = None,
 ) -> list[Switch]:
-    seen = [Detections.of(pred.boxes[pred.frames == frame]) for frame in range(1, 9)]
-    return find_switches(evaluate_tables("made", gt, pred), pred, seen if detections is None else detections, latents)
+    detections_of_frames = [Detections.of(pred.boxes[pred.frames == frame]) for frame in range(1, 9)]
+    return find_switches(
+        evaluate_tables("made", gt, pred), pred, detections_of_frames if detections is None else detections, latents
+    )
 
 
 def test_ids_and_frames_of_switches() -> None:
@@ -47,7 +51,7 @@ def test_ids_and_frames_of_switches() -> None:
 
 
 def test_the_old_box_is_where_the_old_id_covered_the_identity() -> None:
-    # id 7 goes on elsewhere, on nobody, before the switch
+    # before the switch, id 7 continues on no identity
     pred = table([*track(7, 0, range(1, 4)), *track(7, 200, range(4, 9)), *track(9, 0, range(6, 9))])
     (found,) = switches(GT, pred)
     assert (found.before.frame, found.before.box[0]) == (3, 0)
@@ -72,19 +76,23 @@ def test_distances_are_those_of_the_detections_under_the_boxes() -> None:
 
 
 def test_no_distance_without_the_latent_of_a_box() -> None:
-    seen = [Detections.of(PRED.boxes[PRED.frames == frame]) for frame in range(1, 9)]
-    latents = [np.ones((len(each), 3), np.float32) for each in seen]
+    detections_of_frames = [Detections.of(PRED.boxes[PRED.frames == frame]) for frame in range(1, 9)]
+    latents = [np.ones((len(each), 3), np.float32) for each in detections_of_frames]
     unread = [*latents[:2], latents[2][:0], *latents[3:]]
     assert all(each.to_before.distance is None for each in switches(GT, PRED, unread))
-    nobody = [*seen[:4], Detections.of(seen[4].boxes + 500), *seen[5:]]
-    assert all(each.to_before.distance is None for each in switches(GT, PRED, latents, nobody))
+    without_match = [
+        *detections_of_frames[:4],
+        Detections.of(detections_of_frames[4].boxes + 500),
+        *detections_of_frames[5:],
+    ]
+    assert all(each.to_before.distance is None for each in switches(GT, PRED, latents, without_match))
     assert all(each.to_before.distance is None for each in switches(GT, PRED, latents[:3]))
     broken = [np.full_like(each, np.nan) for each in latents]
     assert all(each.to_before.distance is None for each in switches(GT, PRED, broken))
     assert [each.to_before.distance for each in switches(GT, PRED, latents)] == [0, 0]
 
 
-def test_boxes_that_cannot_be_drawn_are_no_sights() -> None:
+def test_boxes_that_are_not_finite_are_left_out() -> None:
     pred = table([*track(7, 0, range(1, 4)), *track(9, 0, range(5, 9)), (4, 9, np.nan)])
     (found,) = switches(GT, pred)
     assert found.earlier is None

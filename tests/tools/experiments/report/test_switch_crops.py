@@ -1,3 +1,5 @@
+"""Crops of switches: from the right frame and box, and within limits of number."""
+
 from __future__ import annotations
 
 import base64
