@@ -36,7 +36,7 @@ def main(name: str, out: Path, url: str | None, sha256: str | None, keep_archive
     flatsort download mot17 --out data --keep-archive
     flatsort download mot15 --out data --url https://mirror.example.org/MOT15.zip
     """
-    from flatsort.tools.experiments.archives import DATA_SETS, count_sequences, digest, fetch, unpack
+    from flatsort.tools.experiments.archives import DATA_SETS, count_sequences, fetch, sha256_of, unpack
 
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise click.UsageError(f"--sha256: expected 64 hexadecimal digits, got {sha256!r}")
@@ -55,7 +55,7 @@ def main(name: str, out: Path, url: str | None, sha256: str | None, keep_archive
     try:
         if not was_there:
             fetch(url or data_set.url, archive, data_set.size)
-        got = digest(archive)
+        got = sha256_of(archive)
         expected = (sha256 or data_set.sha256).lower()
         if expected and got != expected:
             raise ValueError(f"{archive}: expected SHA-256 {expected}, got {got}; delete it to download it anew")

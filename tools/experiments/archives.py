@@ -184,7 +184,7 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def digest(archive: Path) -> str:
+def sha256_of(archive: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     import pooch
 

@@ -155,7 +155,7 @@ class FinishedRun:
     result: SequenceResult
 
 
-def pack(finished: FinishedRun) -> dict[str, NDArray[Any]]:
+def run_to_arrays(finished: FinishedRun) -> dict[str, NDArray[Any]]:
     """A finished run as arrays, which the cache can store."""
     result = finished.result
     plain = {
@@ -178,8 +178,8 @@ def pack(finished: FinishedRun) -> dict[str, NDArray[Any]]:
     return {prefix + name: np.asarray(value) for prefix, part in parts.items() for name, value in part.items()}
 
 
-def unpack(arrays: Mapping[str, NDArray[Any]], name: str) -> FinishedRun:
-    """The finished run on sequence ``name`` from the arrays that `pack` returned.
+def run_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> FinishedRun:
+    """The finished run on sequence ``name`` from the arrays that `run_to_arrays` returned.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from flatsort.tools.experiments import result_cache
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.results import BenchmarkSequence, FinishedRun, pack, unpack, with_name
+from flatsort.tools.experiments.results import BenchmarkSequence, FinishedRun, run_from_arrays, run_to_arrays, with_name
 from flatsort.tools.experiments.sequences import image_files_of
 from flatsort.tools.runs.open_run import require_latents, resolve
 from flatsort.tools.runs.timing import Stopwatch, one_thread
@@ -126,7 +126,7 @@ def cached_run(task: TrackingTask, cache: Cache) -> FinishedRun | None:
     """The task's finished run from the cache; None if it is not there."""
     stored = cache.load(RUNS, task.run)
     try:
-        return None if stored is None else unpack(stored, task.sequence.name)
+        return None if stored is None else run_from_arrays(stored, task.sequence.name)
     except KeyError:
         return None
 
@@ -163,7 +163,7 @@ def run(task: TrackingTask, cache: Cache) -> FinishedRun:
         embedding=embedded.embedding if embedded else 0.0,
         result=evaluate_tables(sequence.name, sequence.ground_truth, tracks, None, sequence.length),
     )
-    cache.store(RUNS, task.run, pack(done))
+    cache.store(RUNS, task.run, run_to_arrays(done))
     return done
 
 

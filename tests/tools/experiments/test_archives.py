@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatsort.tools.experiments.archives import DATA_SETS, count_sequences, digest, fetch, unpack
+from flatsort.tools.experiments.archives import DATA_SETS, count_sequences, fetch, sha256_of, unpack
 from tests.tools.experiments.archive_server import Server, packed, sequences, serving
 
 BODY = packed(sequences(7))
@@ -237,9 +237,9 @@ def test_files_of_a_killed_run_are_removed(archive: Path) -> None:
     assert not (archive.parent / "MOT16" / "train" / "stale").exists()
 
 
-def test_digest(archive: Path) -> None:
+def test_checksum(archive: Path) -> None:
     archive.write_bytes(b"abc")
-    assert digest(archive) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(archive) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 @pytest.mark.parametrize(("name", "count"), [("mot15", 11), ("mot16", 7), ("mot17", 21)])

@@ -192,6 +192,13 @@ def test_keys_of_code(project: Path, name: str, changes: bool) -> None:
     assert (key() != before) is changes
 
 
+def test_an_installed_package_has_the_same_keys(project: Path) -> None:
+    before = key_of_code(("flatsort.room.start", "flatsort.api"))
+    (project / "flatsort" / "api.py").rename(project / "api.py")  # beside the rooms, as in a wheel
+    forget_sources()
+    assert key_of_code(("flatsort.room.start", "flatsort.api")) == before
+
+
 def test_code_that_is_not_there(project: Path) -> None:
     with pytest.raises(ValueError, match=r"flatsort\.nothing: expected a module of flatsort, found no source"):
         key_of_code(("flatsort.nothing",))

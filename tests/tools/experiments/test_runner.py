@@ -14,7 +14,7 @@ from flatsort.embedding.checkpoint import Card
 from flatsort.tools.experiments import parallel, runner
 from flatsort.tools.experiments.parallel import run_all, run_systems
 from flatsort.tools.experiments.result_cache import Cache
-from flatsort.tools.experiments.results import BenchmarkSequence, pack, unpack
+from flatsort.tools.experiments.results import BenchmarkSequence, run_from_arrays, run_to_arrays
 from flatsort.tools.experiments.runner import latents_of, plan, run
 from flatsort.tools.experiments.sequences import read_sequences
 from flatsort.tools.experiments.systems import BenchmarkConfig, SystemConfig
@@ -90,7 +90,7 @@ def test_a_run_gives_the_rows_of_track_and_the_scores_of_evaluate(
 
 def test_a_run_as_arrays_and_back(street: Path, tmp_path: Path) -> None:
     found = run(plan(config("sort"), sequence(street)), Cache(tmp_path))
-    again = unpack(pack(found), "street")
+    again = run_from_arrays(run_to_arrays(found), "street")
     assert again.result.scores == found.result.scores
     assert again.result.counts == found.result.counts
     for part, names in (("tracks", ("frames", "ids", "boxes", "scores")), ("result", ("gt_labels", "pred_labels"))):
@@ -100,7 +100,7 @@ def test_a_run_as_arrays_and_back(street: Path, tmp_path: Path) -> None:
     assert set(again.result.hota.fields) == set(found.result.hota.fields)
     np.testing.assert_array_equal(again.result.hota.curve("HOTA"), found.result.hota.curve("HOTA"))
     with pytest.raises(KeyError):
-        unpack({key: value for key, value in pack(found).items() if key != "alphas"}, "street")
+        run_from_arrays({key: value for key, value in run_to_arrays(found).items() if key != "alphas"}, "street")
 
 
 def test_cached_results_are_not_computed_again(
