@@ -25,6 +25,8 @@ from tests.e2e.test_readme import tiny_osnet
 from tests.embedding import tiny_models
 from tests.tracker.io.test_live import Device, live
 
+pytestmark = pytest.mark.slow
+
 BLIND = (30, 31)
 """Frames without detections; a missed track is reported in the first of them."""
 

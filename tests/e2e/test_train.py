@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from flatsort.embedding import checkpoint
 from tests.e2e.conftest import Flatsort
 
+pytestmark = pytest.mark.slow
+
 VECTORS = ("model.shape=[5]", "model.dim=2", "model.net.hidden=[8]")
 SHORT = ("steps=12", "batch=8", "log_every=4", "eval_every=6", "save_every=6", "tensorboard=false", "figures=false")
 

@@ -96,6 +96,7 @@ def test_boxes_fit_the_drawn_figures(people: int) -> None:
         np.testing.assert_allclose(ground_truth.boxes[row], drawn, atol=2.0)
 
 
+@pytest.mark.slow
 def test_visibility_is_the_visible_share() -> None:
     """The person who walks beside another one: seen pixels are those that change when it leaves the scene."""
     full, empty = only_last(5, frames=220)
@@ -214,6 +215,7 @@ def test_noise_and_flicker_are_those_of_a_camera() -> None:
     assert 0.02 < means.std() / means.mean() < 0.09
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (90, 200), (1280, 720)])
 def test_other_sizes(width: int, height: int) -> None:
     scene = Scene(SceneConfig(frames=2, people=6, width=width, height=height))

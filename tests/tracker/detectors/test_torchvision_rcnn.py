@@ -12,6 +12,8 @@ from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.torchvision_rcnn import TorchvisionConfig
 from flatsort.tracker.types import Frame
 
+pytestmark = pytest.mark.slow
+
 MODEL = "ssdlite320_mobilenet_v3_large"
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 

@@ -66,6 +66,7 @@ def test_names_of_predictions_do_not_matter(gt: MotTable, pred: MotTable, names:
     close(evaluate_tables("a", gt, spread).scores, evaluate_tables("a", gt, renamed).scores)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(tables(), tables(), st.integers(0, 2**32))
 def test_the_order_of_rows_does_not_matter(gt: MotTable, pred: MotTable, seed: int) -> None:
@@ -143,6 +144,7 @@ def test_files(tmp_path: Path) -> None:
     assert evaluation.overall.recall == 75
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(tmp_path: Path) -> None:
     evaluation = example(tmp_path)
     parallel = evaluate(tmp_path / "gt", tmp_path / "pred", jobs=2)
