@@ -1,4 +1,4 @@
-"""Every command and program of the README runs."""
+"""Every command and program of the README and of the guide runs, page by page and in its order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -16,26 +16,25 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from flatsort.embedding.data.builtin import DATA_SETS
+from flatsort.embedding.embedders import EMBEDDERS
+from flatsort.embedding.model import MODELS
 from flatsort.scene import Scene
+from flatsort.tracker.association.costs import COSTS, GATES
 from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.motion import MOTION
+from flatsort.tracker.registry import Registry
 from tests.e2e.conftest import Flatsort
 
 pytestmark = pytest.mark.slow
 
-README = (Path(__file__).resolve().parent.parent.parent / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> Iterator[str]:
-    """Text of the README's code blocks in a language."""
-    yield from re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-
-
-COMMANDS = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("flatsort ")]
-COMMANDS = [line for line in COMMANDS if not line.startswith("flatsort download")]  # has tests with a server of its own
-
-
-PICTURED = ("seq",)
-"""Sequences that have pictures."""
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+ALL_REGISTRIES: tuple[Registry, ...] = (COSTS, DATA_SETS, DETECTORS, EMBEDDERS, GATES, MODELS, MOTION)  # type: ignore[type-arg]  # of all kinds
+FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
+"""First line of a code block that is the content of a file."""
+WITH_IMAGES = ("seq",)
+"""Sequences that have images."""
 SHORT = {
     "benchmark": ["rounds=10"],
     "tune": ["--trials=2"],
@@ -44,8 +43,37 @@ SHORT = {
 """Added to a verb's arguments, so that a test does not train for minutes."""
 
 
+@dataclass(frozen=True)
+class Block:
+    """A code block: its language, and its text."""
+
+    language: str
+    text: str
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Arguments of each command of ours; downloading has tests with a server of its own."""
+        if self.language != "sh":
+            return []
+        lines = [line for line in self.text.replace("\\\n", " ").splitlines() if line.startswith("flatsort ")]
+        arguments = [shlex.split(line, comments=True)[1:] for line in lines]
+        return [each for each in arguments if each[0] != "download"]
+
+    @property
+    def file(self) -> str | None:
+        """Name of the file whose content this is."""
+        match = FILE.match(self.text)
+        return match[1] if match else None
+
+
+def blocks(page: Path) -> list[Block]:
+    """The code blocks of a page."""
+    text = page.read_text(encoding="utf-8")
+    return [Block(*match) for match in re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+
+
 def tiny_yolox(path: Path) -> None:
-    """A network of YOLOX layout, 64×64, that sees one person in every picture."""
+    """A network of YOLOX layout, 64×64, that detects one person in every image."""
     anchors = (64 // 8) ** 2 + (64 // 16) ** 2 + (64 // 32) ** 2
     head = np.zeros((1, anchors, 85), np.float32)
     head[0, 20, :6] = [0.5, 0.5, 0.7, 1.5, 0.9, 0.9]
@@ -68,47 +96,65 @@ def tiny_osnet(path: Path) -> None:
     onnx.save(model, str(path))
 
 
-@pytest.fixture(scope="module")
-def workplace(scene: Scene, sequence: Path, video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that the README's commands speak of."""
-    folder = tmp_path_factory.mktemp("readme")
-    writer = cv2.VideoWriter(str(folder / "street.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), scene.fps, scene.size)
-    (folder / "frames").mkdir()
+@pytest.fixture
+def workplace(scene: Scene, sequence: Path, tmp_path: Path) -> Path:
+    """A folder with all that the commands speak of."""
+    writer = cv2.VideoWriter(str(tmp_path / "street.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), scene.fps, scene.size)
+    (tmp_path / "frames").mkdir()
     for frame in scene:
         assert frame.image is not None
-        picture = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
-        writer.write(picture)
-        cv2.imwrite(str(folder / "frames" / f"{frame.index:06d}.jpg"), picture)
+        image = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+        writer.write(image)
+        cv2.imwrite(str(tmp_path / "frames" / f"{frame.index:06d}.jpg"), image)
     writer.release()
+    shutil.copy(tmp_path / "street.mp4", tmp_path / "vtest.avi")
     for name in ("seq", "seqA", "seqB", "MOT17/train/MOT17-02", "MOT17/train/MOT17-04"):
-        shutil.copytree(sequence, folder / name)
-        if name in PICTURED:
-            (folder / name / "img1").symlink_to(folder / "frames")
-        info = folder / name / "seqinfo.ini"
+        shutil.copytree(sequence, tmp_path / name)
+        if name in WITH_IMAGES:
+            (tmp_path / name / "img1").symlink_to(tmp_path / "frames")
+        info = tmp_path / name / "seqinfo.ini"
         info.write_text(info.read_text().replace("name=demo", f"name={Path(name).name}"))
-    tiny_yolox(folder / "yolox_nano.onnx")
-    tiny_osnet(folder / "osnet.onnx")
-    return folder
+    shutil.copy(sequence / "det" / "det.txt", tmp_path / "det.txt")
+    tiny_yolox(tmp_path / "yolox_nano.onnx")
+    tiny_osnet(tmp_path / "osnet.onnx")
+    return tmp_path
 
 
-def test_there_are_commands() -> None:
-    assert len(COMMANDS) >= 12
+@pytest.fixture
+def registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that a page registers are forgotten after it."""
+    for registry in ALL_REGISTRIES:
+        registry.names()  # the parts that come with the project are imported once
+        monkeypatch.setattr(registry, "_parts", dict(registry._parts))
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands(command: str, flatsort: Flatsort, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(workplace)
-    arguments = shlex.split(command)[1:]
-    done = flatsort(*arguments, *SHORT.get(arguments[0], []))
-    assert done.code == 0, done.err
-    assert done.out
-
-
-def test_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = dict(DETECTORS._parts)
-    for number, program in enumerate(blocks("python")):
-        module = ModuleType(f"readme_{number}")
+def run(block: Block, name: str, flatsort: Flatsort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write a file, run commands, run a program, or none of these."""
+    if block.file is not None:
+        Path(block.file).write_text(block.text, encoding="utf-8")
+    elif block.language == "python":
+        module = ModuleType(name)
         monkeypatch.setitem(sys.modules, module.__name__, module)  # dataclasses look their module up
-        exec(compile(program, "README.md", "exec"), module.__dict__)
-    assert "mine" in DETECTORS.names()
-    DETECTORS._parts = parts
+        exec(compile(block.text, name, "exec"), module.__dict__)
+    for arguments in block.commands:
+        done = flatsort(*arguments, *SHORT.get(arguments[0], []))
+        assert done.code == 0, (arguments, done.err)
+        assert done.out, arguments
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.usefixtures("registries")
+def test_page(page: Path, flatsort: Flatsort, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    for number, block in enumerate(blocks(page)):
+        run(block, f"{page.stem}_{number}", flatsort, monkeypatch)
+
+
+def test_pages_have_commands_and_programs() -> None:
+    pages = {page.stem: blocks(page) for page in PAGES}
+    assert {name for name, found in pages.items() if any(block.commands for block in found)} >= {
+        "README", "track", "trackers", "evaluate", "train", "extend", "troubleshooting",
+    }  # fmt: skip
+    assert sum(len(block.commands) for block in pages["README"]) >= 5
+    assert [block.file for block in pages["README"] if block.language == "python"] == [None, "mine.py"]
+    assert any(block.language == "python" for block in pages["api"])
