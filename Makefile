@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --editable
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: demo test check lint lint-check clean
+.PHONY: demo test check docs lint lint-check clean
 
 demo: $(VENV)/.installed
 	$(BIN)/flatsort demo
@@ -17,6 +17,11 @@ test: lint-check
 # All checks and the quick tests.
 check: lint-check
 	$(PYTEST) -m "not slow"
+
+# The documentation as a site: open site/index.html.
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
 
 lint-check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -50,5 +55,10 @@ $(VENV)/.installed-test: setup.cfg setup.py pyproject.toml | $(BIN)/python $(LIN
 	$(INSTALL) ".[test]"
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: setup.cfg setup.py pyproject.toml | $(BIN)/python $(LINKS)
+	@echo "installing into $(VENV): some minutes the first time, most of them for torch"
+	$(INSTALL) ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
