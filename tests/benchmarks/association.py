@@ -29,9 +29,9 @@ from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Detections
 
 BY_MOTION = ("sort", "sort_long", "bytetrack")
-BY_LOOKS = ("deep_sort", "flatsort")
+BY_APPEARANCE = ("deep_sort", "flatsort")
 NOISE = 0.25
-"""Length of what varies in the looks of one object, whose own length is 1."""
+"""Length of what varies in the latents of one object, whose own length is 1."""
 
 
 def ours(name: str, streams: Sequence[list[Detections]]) -> Callable[[], None]:
@@ -79,21 +79,21 @@ def synthetic(people: int, frames: int = 100) -> list[Detections]:
     start, speed = generator.uniform(0, side, (people, 2)), generator.normal(0, 2, (people, 2))
     stream = []
     for frame in range(frames):
-        seen = generator.random(people) > 0.05
-        corner = (start + frame * speed)[seen]
+        detected = generator.random(people) > 0.05
+        corner = (start + frame * speed)[detected]
         stream.append(Detections.of(np.concatenate([corner, corner + np.array([30.0, 70.0])], axis=1)))
     return stream
 
 
-def with_looks(stream: list[Detections], dim: int) -> list[Detections]:
-    """The stream with latents [n dim] of unit length: whoever SORT takes for one object looks much the same."""
+def with_appearance(stream: list[Detections], dim: int) -> list[Detections]:
+    """The stream with latents [n dim] of unit length: boxes of one SORT track get similar latents."""
     tracker, generator = SortTracker(load(TrackConfig, find("track", "sort_long"))), np.random.default_rng(0)
-    looks: dict[int, Any] = {}
+    appearances: dict[int, Any] = {}
     result = []
     for detections in stream:
         latents = generator.normal(size=(len(detections), dim)) * NOISE
         for row, known in enumerate(tracker.update(detections.boxes, detections.scores).tolist()):
-            latents[row] += looks.setdefault(known, generator.normal(size=dim)) if known > 0 else 0.0
+            latents[row] += appearances.setdefault(known, generator.normal(size=dim)) if known > 0 else 0.0
         latents /= np.linalg.norm(latents, axis=1, keepdims=True)
         result.append(replace(detections, latents=latents.astype(np.float32)))
     return result
@@ -121,15 +121,15 @@ def main(files: tuple[Path, ...], peers: str | None, latents: int | None, rounds
         sys.path.append(peers)
     inputs: dict[str, list[list[Detections]]] = {}
     if files:
-        found = [read_detections(file) for file in files]
-        inputs["files"] = [[f.get(i + 1, Detections.empty()) for i in range(max(f))] for f in found]
+        by_file = [read_detections(file) for file in files]
+        inputs["files"] = [[f.get(i + 1, Detections.empty()) for i in range(max(f))] for f in by_file]
     inputs |= {f"N={n}": [synthetic(n)] for n in (10, 100, 500)}
     rows = []
     for label, streams in inputs.items():
         players = {name: ours(name, streams) for name in BY_MOTION}
         if latents:
-            looking = [with_looks(stream, latents) for stream in streams]
-            players |= {name: ours(name, looking) for name in BY_LOOKS}
+            with_latents = [with_appearance(stream, latents) for stream in streams]
+            players |= {name: ours(name, with_latents) for name in BY_APPEARANCE}
         if peers:
             players["trackers SORT"] = roboflow(streams)
         best = measure(players, sum(map(len, streams)), rounds if label in ("files", "N=10") else 2)

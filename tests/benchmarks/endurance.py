@@ -25,8 +25,8 @@ def stream(frames: int, people: int = 10, seed: int = 0) -> Iterator[Detections]
         place = place + speed
         gone = ((place < 0) | (place > 1000)).any(axis=1)
         place[gone] = generator.uniform(0, 1000, (int(gone.sum()), 2))
-        seen = place[generator.random(people) > 0.1] + generator.normal(0, 1)
-        corner = np.concatenate([seen, generator.uniform(0, 1000, (generator.poisson(0.2), 2))])
+        detected = place[generator.random(people) > 0.1] + generator.normal(0, 1)
+        corner = np.concatenate([detected, generator.uniform(0, 1000, (generator.poisson(0.2), 2))])
         yield Detections.of(np.concatenate([corner, corner + np.array([40.0, 90.0])], axis=1))
 
 

@@ -2,12 +2,12 @@
 
     python tests/benchmarks/throughput.py [--model M]… [--rival FILE.onnx]… [--threads 1] [--device cpu]
 
-Frames are 1080p pictures of the drawn scene with 50 boxes each, 60 to 360 pixels high (even in their logarithm), and
+Frames are 1080p images of the rendered scene with 50 boxes each, 60 to 360 pixels high (even in their logarithm), and
 eight frames make one call. Everybody takes turns and medians count; one thread on the CPU is measured in its own
 processor time, so that a busy machine disturbs little.
 
-``outside`` is the share of the time that is not the encoder's: the encoder alone, on pictures that are cut already, is
-another player. ``of limit`` compares the encoder with what its multiplications, or the bytes of its feature maps, cost
+``outside`` is the share of the time that is not the encoder's: the encoder alone, on crops that are made beforehand, is
+another player. ``of device`` compares the encoder with what its multiplications, or the bytes of its feature maps, cost
 at the rates that a large matrix product and a large copy reach on this device, whichever takes longer. Without --model
 an untrained ``flat_vhp_vae`` of the default size is measured: weights change no time.
 """
@@ -38,17 +38,17 @@ from flatsort.tracker.types import Float, Image
 Player = Callable[[], Any]
 
 
-def pictures(frames: int, boxes: int) -> tuple[list[Image], list[Float]]:
-    """Frames and boxes: people on a square, seen near and far."""
+def images_and_boxes(frames: int, boxes: int) -> tuple[list[Image], list[Float]]:
+    """Frames and boxes: people on a square, near and far."""
     generator = np.random.default_rng(0)
     scene = Scene(SceneConfig(frames=frames, people=40, width=1920, height=1080))
-    found: list[Float] = []
+    places: list[Float] = []
     for _ in range(frames):
         height = np.exp(generator.uniform(np.log(60), np.log(360), boxes))
         sides = np.stack([0.41 * height, height], axis=1)
         corner = generator.random((boxes, 2)) * (np.array([1920, 1080]) - sides)
-        found.append(np.concatenate([corner, corner + sides], axis=1))
-    return [scene.image(index) for index in range(1, frames + 1)], found
+        places.append(np.concatenate([corner, corner + sides], axis=1))
+    return [scene.image(index) for index in range(1, frames + 1)], places
 
 
 def medians(
@@ -68,7 +68,7 @@ def medians(
 
 
 def encoder_of(embedder: TorchEmbedder, count: int) -> Player:
-    """The encoder alone, on pictures that are where and what it wants them to be."""
+    """The encoder alone, on crops that lie on its device in its layout."""
     channels, height, width = embedder.model.config.shape
     given = torch.rand(count, channels, height, width, device=embedder.device)
     if embedder.device.type != "cpu":
@@ -76,7 +76,7 @@ def encoder_of(embedder: TorchEmbedder, count: int) -> Player:
     return torch.inference_mode()(lambda: embedder.encode(given))
 
 
-def limits(
+def device_rates(
     device: torch.device, dtype: torch.dtype, wait: Callable[[], None], clock: Callable[[], float]
 ) -> tuple[float, float]:
     """Operations and bytes a second that a large matrix product and a large copy reach."""
@@ -137,7 +137,7 @@ def main(
     """Measure and print a table."""
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
-    images, places = pictures(frames, boxes)
+    images, places = images_and_boxes(frames, boxes)
     count = frames * boxes
     embedders = ours(models, {"device": device, "compile": compiled})
     where = next(iter(embedders.values())).device
@@ -155,7 +155,7 @@ def main(
     for name, each in embedders.items():
         dtype = each.dtype
         operations, moved = cost(each, dtype.itemsize)
-        fastest, widest = limits(where, dtype, wait, clock)
+        fastest, widest = device_rates(where, dtype, wait, clock)
         encoder = seconds[f"{name} (encoder)"]
         least = max(operations / fastest, moved / widest) * count
         ratios = [seconds[rival] / seconds[name] for rival in others]
@@ -165,7 +165,7 @@ def main(
             f"{where.type} reaches {fastest / 1e9:,.0f} billion operations and {widest / 1e9:,.0f} GB a second"
         )
     rows += [[rival, count / seconds[rival]] for rival in others]
-    header = ["", "crops/s", "outside", "of limit", *(f"× {rival}" for rival in others)]
+    header = ["", "crops/s", "outside", "of device", *(f"× {rival}" for rival in others)]
     print(tabulate(rows, header, floatfmt=("", ",.0f", ".2f", ".2f", *[".1f"] * len(others))))  # noqa: T201
 
 

@@ -31,7 +31,7 @@ def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two sequences: a film, and one without images."""
     folder = tmp_path_factory.mktemp("bench") / "data"
     street_sequences.write(folder / "film", images=None)
-    street_sequences.write(folder / "blind", seed=1)
+    street_sequences.write(folder / "bare", seed=1)
     return folder
 
 
@@ -59,15 +59,15 @@ def test_the_table(bench: Flatsort, flatsort: Flatsort, streets: Path, tmp_path:
         "config.yaml",
     }
     systems = json.loads(Path("out/table.json").read_text())["systems"]
-    for name, found in systems.items():
-        assert flatsort("track", streets / "film", streets / "blind", "--tracker", name, "--out", name).code == 0
+    for name, results in systems.items():
+        assert flatsort("track", streets / "film", streets / "bare", "--tracker", name, "--out", name).code == 0
         # track names its results by seqinfo.ini, where both sequences are "demo"
         shutil.move(f"{name}/demo.txt", f"{name}/film.txt")
-        shutil.move(f"{name}/demo-2.txt", f"{name}/blind.txt")
+        shutil.move(f"{name}/demo-2.txt", f"{name}/bare.txt")
         expected = evaluate(streets, tmp_path / name)
-        assert {key: found["overall"][key] for key in asdict(expected.overall)} == asdict(expected.overall)
-        assert list(found["sequences"]) == ["blind", "film"]
-        assert found["sequences"]["film"]["idf1"] == expected.sequences["film"].scores.idf1
+        assert {key: results["overall"][key] for key in asdict(expected.overall)} == asdict(expected.overall)
+        assert list(results["sequences"]) == ["bare", "film"]
+        assert results["sequences"]["film"]["idf1"] == expected.sequences["film"].scores.idf1
 
 
 def test_a_second_run_takes_all_from_the_cache(bench: Flatsort, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_published_rows(bench: Flatsort) -> None:
     [
         (
             ["--systems", "deep_sort", "--weights", "deep_sort=pixels"],
-            "blind: system deep_sort needs the images, found none",
+            "bare: expected images for system deep_sort, got none",
         ),
         (["--systems", "sort", "--detections", "poi.txt"], "det/poi.txt: no such file"),
         (["--systems", "sotr"], "unknown track config 'sotr'"),
@@ -147,7 +147,7 @@ def test_tuned_trackers_are_refused(bench: Flatsort) -> None:
     Path("mine.yaml").write_text("tuned_on: [film]\nmin_score: 0.3\n")
     assert "mine.yaml was tuned on film" in bench("--systems", "mine.yaml").sentence
     assert bench("--systems", "mine.yaml", "--allow-tuned").code == 0
-    assert bench("--systems", "mine.yaml", names="blind").code == 0
+    assert bench("--systems", "mine.yaml", names="bare").code == 0
 
 
 @pytest.mark.data
@@ -156,8 +156,8 @@ def test_the_reference_sorts_figures(flatsort: Flatsort, data: Path, tmp_path: P
     out = tmp_path / "out"
     done = flatsort("benchmark", "--data", sequence, "--systems", "sort", "--out", out, "--no-cache", "rounds=0")
     assert done.code == 0, done.err
-    found = json.loads((out / "table.json").read_text())["systems"]["sort"]["overall"]
-    assert (round(found["mota"], 1), found["ids"], found["fp"], found["fn"]) == (62.7, 6, 15, 113)
+    results = json.loads((out / "table.json").read_text())["systems"]["sort"]["overall"]
+    assert (round(results["mota"], 1), results["ids"], results["fp"], results["fn"]) == (62.7, 6, 15, 113)
 
 
 def test_seeds_that_no_weights_name_are_refused(flatsort: Flatsort, tmp_path: Path) -> None:

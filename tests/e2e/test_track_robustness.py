@@ -47,7 +47,7 @@ def malformed(tmp_path: Path) -> Path:
         (["{sequence}", "--smooth", "--boxes", "detector"], "expected --smooth or --boxes detector, got both"),
         (["{sequence}", "--weights", "x.onnx"], "expected a --detector that takes them"),
         (["{sequence}", "none.mp4"], "none.mp4: no such file"),
-        (["{video}", "--detector", "mot"], "for the detector mot, found no such file"),
+        (["{video}", "--detector", "mot"], "for the detector mot, got no such file"),
         (["{sequence}", "--tracker", "sort", "--out", "{video}/sub"], "square.avi"),
         (["{sequence}", "--boxes", "x"], "'x' is not one of"),
         (["{sequence}", "--nothing"], "No such option"),

@@ -33,10 +33,10 @@ def ground_truth(scene: Scene) -> SceneGroundTruth:
 
 def fingerprint(scene: Scene) -> str:
     """Hash of some images, the ground truth and the detections."""
-    table, seen = scene.ground_truth(), scene.detections(3)
+    table, by_frame = scene.ground_truth(), scene.detections(3)
     sums = [hashlib.sha256(scene.image(index).tobytes()).hexdigest() for index in (7, scene.length)]
     sums += [array.tobytes().hex() for array in (table.boxes, table.visibility)]
-    sums += [found.boxes.tobytes().hex() + found.scores.tobytes().hex() for found in seen.values()]
+    sums += [detections.boxes.tobytes().hex() + detections.scores.tobytes().hex() for detections in by_frame.values()]
     return hashlib.sha256("".join(sums).encode()).hexdigest()
 
 
@@ -98,7 +98,7 @@ def test_boxes_fit_the_drawn_figures(people: int) -> None:
 
 @pytest.mark.slow
 def test_visibility_is_the_visible_share() -> None:
-    """The person who walks beside another one: seen pixels are those that change when it leaves the scene."""
+    """The person who walks beside another one: visible pixels are those that change when it leaves the scene."""
     full, empty = only_last(5, frames=220)
     ground_truth = full.ground_truth()
     rows = np.flatnonzero(ground_truth.ids == 5)[::10]
@@ -107,8 +107,8 @@ def test_visibility_is_the_visible_share() -> None:
         index = int(ground_truth.frames[row])
         figure = next(figure for number, _, figure in full._figures(index) if number == 4)
         area = np.count_nonzero(figure.sprite().pixels[..., 3] > 127)
-        seen = np.count_nonzero(difference(full.image(index), empty.image(index)))
-        assert seen / area == pytest.approx(ground_truth.visibility[row], abs=0.15)
+        visible = np.count_nonzero(difference(full.image(index), empty.image(index)))
+        assert visible / area == pytest.approx(ground_truth.visibility[row], abs=0.15)
 
 
 def test_ground_truth_is_in_order_and_in_the_image(ground_truth: SceneGroundTruth) -> None:
@@ -144,27 +144,27 @@ def test_sizes_follow_perspective(ground_truth: SceneGroundTruth) -> None:
     assert np.corrcoef(foot, tall)[0, 1] > 0.95
 
 
-def test_perfect_detector_sees_what_is_visible() -> None:
+def test_a_perfect_detector_detects_what_is_visible() -> None:
     scene = Scene(SceneConfig(frames=60, box_noise=0.0, miss=0.0, false_rate=0.0))
-    ground_truth, seen = scene.ground_truth(), scene.detections()
-    assert sorted(seen) == list(range(1, 61))
-    found = np.zeros(len(ground_truth), np.bool_)
-    for index, detections in seen.items():
+    ground_truth, by_frame = scene.ground_truth(), scene.detections()
+    assert sorted(by_frame) == list(range(1, 61))
+    detected = np.zeros(len(ground_truth), np.bool_)
+    for index, detections in by_frame.items():
         rows = np.flatnonzero(ground_truth.frames == index)
         same = (ground_truth.boxes[rows][:, None] == detections.boxes).all(axis=2)
         assert same.any(axis=0).all()
-        found[rows] = same.any(axis=1)
-    assert found[ground_truth.visibility > 0.65].all()
-    assert not found[ground_truth.visibility < 0.25].any()
+        detected[rows] = same.any(axis=1)
+    assert detected[ground_truth.visibility > 0.65].all()
+    assert not detected[ground_truth.visibility < 0.25].any()
 
 
 def test_imperfections_are_as_configured(scene: Scene, ground_truth: SceneGroundTruth) -> None:
     clear = Scene(SceneConfig(people=0, false_rate=2.0)).detections()
-    assert np.mean([len(found) for found in clear.values()]) == pytest.approx(2.0, abs=0.3)
-    seen = scene.detections()
+    assert np.mean([len(detections) for detections in clear.values()]) == pytest.approx(2.0, abs=0.3)
+    by_frame = scene.detections()
     errors, scores, visible, hits = [], [], [], 0
     full = ground_truth.visibility > 0.99
-    for index, detections in seen.items():
+    for index, detections in by_frame.items():
         rows = np.flatnonzero(ground_truth.frames == index)
         overlap = iou(ground_truth.boxes[rows], detections.boxes)
         for k, row in enumerate(rows):
@@ -179,7 +179,7 @@ def test_imperfections_are_as_configured(scene: Scene, ground_truth: SceneGround
     assert 1 - hits / full.sum() == pytest.approx(0.04, abs=0.03)
     assert np.std(errors) == pytest.approx(0.018, rel=0.15)
     assert np.corrcoef(scores, visible)[0, 1] > 0.6
-    assert any((seen[k].boxes.shape != other.boxes.shape) for k, other in scene.detections(1).items())
+    assert any((by_frame[k].boxes.shape != other.boxes.shape) for k, other in scene.detections(1).items())
 
 
 def switches(scene: Scene, ground_truth: SceneGroundTruth, max_age: int) -> int:
@@ -227,7 +227,7 @@ def test_nobody_is_an_ordinary_case() -> None:
     scene = Scene(SceneConfig(frames=2, people=0, false_rate=0.0))
     assert len(scene.ground_truth()) == 0
     assert scene.ground_truth().boxes.shape == (0, 4)
-    assert [len(found) for found in scene.detections().values()] == [0, 0]
+    assert [len(detections) for detections in scene.detections().values()] == [0, 0]
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def _nearest_module(name: str) -> str:
 def _require_source(module: str) -> Path:
     source = _source(module)
     if source is None:
-        raise ValueError(f"{module}: expected a module of {PACKAGE}, found no source of it in {ROOT}")
+        raise ValueError(f"{module}: expected a module of {PACKAGE}, got no source of it in {ROOT}")
     return source
 
 

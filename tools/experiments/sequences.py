@@ -109,7 +109,7 @@ def require_images(sequence: BenchmarkSequence, system: str) -> None:
     count = image_files_of(sequence.source).count(frames)
     if count < frames:
         got = f"those of {count} of {frames} frames" if count else "none"
-        raise ValueError(f"{sequence.source}: system {system} needs the images, found {got}")
+        raise ValueError(f"{sequence.source}: expected images for system {system}, got {got}")
 
 
 def _folders(text: str) -> list[Path]:
@@ -145,7 +145,7 @@ def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path
         there = [file for file in files if file.is_file()]
         if len(there) != 1:
             got = "both" if there else "neither"
-            raise FileNotFoundError(f"{path}: expected {files[0].name} or {files[1].name}, found {got}")
+            raise FileNotFoundError(f"{path}: expected {files[0].name} or {files[1].name}, got {got}")
         return there[0]
     if path.is_file():
         if count > 1:

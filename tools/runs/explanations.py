@@ -90,7 +90,7 @@ class Explanations:
         rest = len(self._pairs) - len(shown)
         more = f"\n… and {rest} pairs further apart (in the .explain.csv)" if rest else ""
         unit = (
-            "\nlatent: distance in units of the appearance threshold, found without labels; so is the threshold of"
+            "\nlatent: distance in units of the appearance threshold, estimated without labels; so is the threshold of"
             " a stage that compares it"
             if appearance
             else ""

@@ -184,7 +184,7 @@ def choose_detector(text: str, config: PartConfig, min_score: float | None = Non
             return config, note
     if isinstance(config, MotFileConfig) and not config.path:
         if not exists:
-            raise ValueError(f"{text}: expected detections in {own} for the detector mot, found no such file")
+            raise ValueError(f"{text}: expected detections in {own} for the detector mot, got no such file")
         config = replace(config, path=str(own))
     return config, ""
 

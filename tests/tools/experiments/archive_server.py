@@ -23,11 +23,11 @@ def packed(files: Mapping[str, bytes | str]) -> bytes:
 
 def sequences(count: int, prefix: str = "train/") -> dict[str, bytes | str]:
     """Files of so many sequences with image files of arbitrary bytes."""
-    found: dict[str, bytes | str] = {}
+    files: dict[str, bytes | str] = {}
     for number in range(count):
-        found[f"{prefix}S-{number:02}/gt/gt.txt"] = f"1,{number},1,1,5,5,1,1,1\n"
-        found[f"{prefix}S-{number:02}/img1/000001.jpg"] = bytes(range(256)) * 40
-    return found
+        files[f"{prefix}S-{number:02}/gt/gt.txt"] = f"1,{number},1,1,5,5,1,1,1\n"
+        files[f"{prefix}S-{number:02}/img1/000001.jpg"] = bytes(range(256)) * 40
+    return files
 
 
 @dataclass

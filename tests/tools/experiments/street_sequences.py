@@ -15,17 +15,17 @@ def scene(seed: int = 0, frames: int = 30) -> Scene:
 
 def write(folder: Path, seed: int = 0, *, images: int | None = 0) -> Path:
     """A sequence folder; ``images``: number of frames with an image, None for a video."""
-    made = scene(seed)
-    write_sequence(made, folder)
+    street = scene(seed)
+    write_sequence(street, folder)
     if images is None:
-        writer = cv2.VideoWriter(str(folder / "street.avi"), cv2.VideoWriter.fourcc(*"MJPG"), made.fps, made.size)
-        for frame in made:
+        writer = cv2.VideoWriter(str(folder / "street.avi"), cv2.VideoWriter.fourcc(*"MJPG"), street.fps, street.size)
+        for frame in street:
             assert frame.image is not None
             writer.write(cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
         writer.release()
     elif images:
         (folder / "img1").mkdir()
-        for frame in made:
+        for frame in street:
             if frame.index <= images:
                 assert frame.image is not None
                 bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)

@@ -93,7 +93,7 @@ def test_sampled_frames_are_scored_like_a_sequence_of_them() -> None:
     sequence = prepare("a", gt, pred)
     times = np.random.default_rng(0).integers(3, size=FRAMES)
     counts = count_frames(evaluate_tables("a", gt, pred), sequence, FRAMES)
-    found = scores_of_totals(counts.totals(times[None].astype(float)))
+    scores = scores_of_totals(counts.totals(times[None].astype(float)))
     sampled = np.repeat(np.arange(FRAMES), times)
     data = {
         "gt_ids": [sequence.gt_ids[i] for i in sampled],
@@ -104,26 +104,26 @@ def test_sampled_frames_are_scored_like_a_sequence_of_them() -> None:
         "num_gt_dets": sum(len(sequence.gt_ids[i]) for i in sampled),
         "num_tracker_dets": sum(len(sequence.pred_ids[i]) for i in sampled),
     }
-    assert found["idf1"][0] == pytest.approx(100 * trackeval.metrics.Identity().eval_sequence(data)["IDF1"])
+    assert scores["idf1"][0] == pytest.approx(100 * trackeval.metrics.Identity().eval_sequence(data)["IDF1"])
     hota = trackeval.metrics.HOTA().eval_sequence(data)
-    assert found["hota"][0] == pytest.approx(100 * hota["HOTA"].mean(), abs=0.3)
-    assert found["assa"][0] == pytest.approx(100 * hota["AssA"].mean(), abs=0.3)
+    assert scores["hota"][0] == pytest.approx(100 * hota["HOTA"].mean(), abs=0.3)
+    assert scores["assa"][0] == pytest.approx(100 * hota["AssA"].mean(), abs=0.3)
 
 
 def test_intervals_hold_the_score_and_differences_are_paired(three: Mapping[str, SystemResult]) -> None:
-    found = bootstrap_intervals(three, sequences("a", "b"), rounds=200)
-    for name, intervals in found.systems.items():
+    bootstrap = bootstrap_intervals(three, sequences("a", "b"), rounds=200)
+    for name, intervals in bootstrap.systems.items():
         assert list(intervals) == list(METRICS)
         for metric, interval in intervals.items():
             values = [getattr(e.overall, metric) for e in three[name].evaluations.values()]
             assert interval.mean == pytest.approx(np.mean(values))
             assert interval.low <= interval.mean <= interval.high
             assert (interval.seeds_std > 0) is (name == "seeds")
-    assert list(found.differences) == [("good", "bad"), ("good", "seeds"), ("bad", "seeds")]
-    gain = found.differences["good", "bad"]["idf1"]
+    assert list(bootstrap.differences) == [("good", "bad"), ("good", "seeds"), ("bad", "seeds")]
+    gain = bootstrap.differences["good", "bad"]["idf1"]
     assert 0 < gain.low < gain.mean < gain.high
-    assert not found.sequences_drawn
-    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert not bootstrap.sequences_drawn
+    plain = json.loads(json.dumps(bootstrap.to_json(), allow_nan=False))
     assert plain["differences"]["good"]["bad"]["idf1"]["low"] == gain.low
 
 
@@ -165,7 +165,7 @@ def test_blocks_are_long_but_there_are_five() -> None:
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth() -> None:
+def test_intervals_hold_the_expected_value() -> None:
     inputs = sequences("a")
     hit = []
     values: list[Float] = []

@@ -76,10 +76,10 @@ def test_a_decoder_that_explains_everything_leaves_nothing(
     samples = sample_set.open_set(crops).tensor(slice(None))
     given = iter([samples])
     monkeypatch.setattr(model, "decode", lambda _: next(given))
-    monkeypatch.setattr(model, "observe", lambda z: z)
-    found = embedder_traits._decoder_traits(model, samples)
-    assert found["unexplained"] == 0
-    assert found["flatness"] == pytest.approx(0, abs=1e-6)
+    monkeypatch.setattr(model, "decode_weighted", lambda z: z)
+    traits = embedder_traits._decoder_traits(model, samples)
+    assert traits["unexplained"] == 0
+    assert traits["flatness"] == pytest.approx(0, abs=1e-6)
 
 
 def test_cached_measures_are_not_measured_again(

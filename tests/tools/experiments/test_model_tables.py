@@ -47,10 +47,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_names_of_models_and_seeds(files: list[str]) -> None:
     a, b, c = files
     models = load_embedders([f"mine={a},{b}", c, "pixels", "pixels"], "cpu")
-    assert [(one.name, one.files) for one in models] == [("mine", [a, b]), (c, [c]), ("pixels", ["pixels"])]
-    assert [len(one.models) for one in models] == [2, 1, 1]
-    assert [one.name for one in load_embedders(files, "cpu", group=True)] == ["ae dim=4", "ae dim=2"]
-    assert [(one.name, one.files) for one in load_latent_models([f"mine={a},{b}", c])] == [
+    assert [(model.name, model.files) for model in models] == [("mine", [a, b]), (c, [c]), ("pixels", ["pixels"])]
+    assert [len(model.models) for model in models] == [2, 1, 1]
+    assert [model.name for model in load_embedders(files, "cpu", group=True)] == ["ae dim=4", "ae dim=2"]
+    assert [(model.name, model.files) for model in load_latent_models([f"mine={a},{b}", c])] == [
         ("mine", [a, b]),
         ("c", [c]),
     ]

@@ -55,5 +55,5 @@ def test_the_layout_that_it_expects(config: BenchmarkConfig, tmp_path: Path, mon
     np.save(tmp_path / config.detections / "MOT16-02.npy", np.array(rows))
     monkeypatch.chdir(tmp_path)
     (sequence,) = read_sequences(config.data, config.detections, config.min_score).values()
-    assert [len(some) for some in sequence.detections] == [1, 0]
+    assert [len(detections) for detections in sequence.detections] == [1, 0]
     assert sequence.detections[0].latents is not None

@@ -42,8 +42,8 @@ def test_the_numbers_of_a_row_agree(row: PublishedRow) -> None:
     assert s["fn"] / BOXES == pytest.approx(1 - s["recall"] / 100, abs=0.0006)
     assert s["fp"] / FRAMES == pytest.approx(s["far"], abs=0.0051)
     assert s["mt"] + s["pt"] + s["ml"] == TRACKS
-    found = BOXES - s["fn"]
-    assert 100 * found / (found + s["fp"]) == pytest.approx(s["precision"], abs=0.06)
+    true_positives = BOXES - s["fn"]
+    assert 100 * true_positives / (true_positives + s["fp"]) == pytest.approx(s["precision"], abs=0.06)
     assert 100 * (1 - (s["fp"] + s["fn"] + s["ids"]) / BOXES) == pytest.approx(s["mota"], abs=0.06)
     assert 100 * (1 - (s["fp"] + s["fn"] + log10(s["ids"] + 1)) / BOXES) == pytest.approx(s["motal"], abs=0.06)
 
@@ -66,7 +66,7 @@ def test_no_warning_for_the_same_sequences_and_detections(detections: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("sequences", "detections", "said", "not_said"),
+    ("sequences", "detections", "expected", "unexpected"),
     [
         (MOT16_TRAIN[1:], POI, "MOT16-13 instead of the seven of MOT16 train", "detections"),
         ((), POI, "no sequence instead of", "detections"),
@@ -77,8 +77,10 @@ def test_no_warning_for_the_same_sequences_and_detections(detections: str) -> No
     ],
     ids=["six", "none", "other sequences", "other detections", "a word with these letters", "both"],
 )
-def test_a_warning_names_what_differs(sequences: tuple[str, ...], detections: str, said: str, not_said: str) -> None:
+def test_a_warning_names_what_differs(
+    sequences: tuple[str, ...], detections: str, expected: str, unexpected: str
+) -> None:
     sentence = warning(sequences, detections)
-    assert said in sentence
-    assert not_said not in sentence
+    assert expected in sentence
+    assert unexpected not in sentence
     assert sentence.count(". ") == sentence.count("et al. ")  # one sentence

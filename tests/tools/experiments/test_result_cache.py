@@ -34,12 +34,12 @@ def test_arrays_come_back(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "new")
     assert cache.load("runs", "k") is None
     cache.store("runs", "k", ARRAYS)
-    found = cache.load("runs", "k")
-    assert found is not None
-    assert list(found) == list(ARRAYS)
+    loaded = cache.load("runs", "k")
+    assert loaded is not None
+    assert list(loaded) == list(ARRAYS)
     for name, expected in ARRAYS.items():
-        assert found[name].dtype == expected.dtype
-        np.testing.assert_array_equal(found[name], expected)
+        assert loaded[name].dtype == expected.dtype
+        np.testing.assert_array_equal(loaded[name], expected)
     assert cache.load("latents", "k") is None
     assert [path.name for path in (tmp_path / "new" / "runs").iterdir()] == ["k.npz"]
 
@@ -88,11 +88,11 @@ def test_keys_tell_contents_apart() -> None:
 
 
 def test_keys_of_detections() -> None:
-    one = Detections.of([[0, 0, 5, 5]])
+    single = Detections.of([[0, 0, 5, 5]])
     several = [
-        [one, Detections.empty()],
-        [Detections.empty(), one],
-        [one],
+        [single, Detections.empty()],
+        [Detections.empty(), single],
+        [single],
         [Detections.of([[0, 0, 5, 5]], scores=[0.5])],
         [Detections.of([[0, 0, 5, 5]], classes=[1])],
         [Detections.of([[0, 0, 5, 5]], latents=[[1.0]])],
@@ -200,7 +200,7 @@ def test_an_installed_package_has_the_same_keys(project: Path) -> None:
 
 
 def test_code_that_is_not_there(project: Path) -> None:
-    with pytest.raises(ValueError, match=r"flatsort\.nothing: expected a module of flatsort, found no source"):
+    with pytest.raises(ValueError, match=r"flatsort\.nothing: expected a module of flatsort, got no source"):
         key_of_code(("flatsort.nothing",))
 
 

@@ -31,12 +31,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return street_sequences.write(tmp_path_factory.mktemp("made") / "street", images=30)
+    return street_sequences.write(tmp_path_factory.mktemp("sequences") / "street", images=30)
 
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return street_sequences.write(tmp_path_factory.mktemp("made") / "film", images=None)
+    return street_sequences.write(tmp_path_factory.mktemp("sequences") / "film", images=None)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def config(tracker: str, *overrides: str) -> TrackConfig:
 
 
 def sequence(folder: Path, min_score: float | None = None) -> BenchmarkSequence:
-    (found,) = read_sequences([str(folder)], "det.txt", min_score).values()
-    return found
+    (result,) = read_sequences([str(folder)], "det.txt", min_score).values()
+    return result
 
 
 @pytest.mark.parametrize(
@@ -74,33 +74,37 @@ def test_a_run_gives_the_rows_of_track_and_the_scores_of_evaluate(
     chosen = config(tracker, *(each.replace("WEIGHTS", str(weights)) for each in overrides))
     opened = open_run(str(folder), replace(chosen, detector=load(TrackConfig, None, ["detector=mot"]).detector))
     report = write_run(opened, source, TrackOutput(tmp_path))
-    found = run(plan(chosen, sequence(folder)), Cache(tmp_path / "cache"))
+    cached_run = run(plan(chosen, sequence(folder)), Cache(tmp_path / "cache"))
     text = "".join(
         f"{f},{i},{x:.2f},{y:.2f},{r - x:.2f},{b - y:.2f},{s:.4f},-1,-1,-1\n"
         for f, i, (x, y, r, b), s in zip(
-            found.tracks.frames, found.tracks.ids, found.tracks.boxes, found.tracks.scores, strict=True
+            cached_run.tracks.frames,
+            cached_run.tracks.ids,
+            cached_run.tracks.boxes,
+            cached_run.tracks.scores,
+            strict=True,
         )
     )
     assert text == report.path.read_text()
     assert text
-    assert found.result.scores == evaluate(folder, report.path).overall
-    assert found.association > 0
-    assert (found.embedding > 0) is bool(chosen.embedder)
+    assert cached_run.result.scores == evaluate(folder, report.path).overall
+    assert cached_run.association > 0
+    assert (cached_run.embedding > 0) is bool(chosen.embedder)
 
 
 def test_a_run_as_arrays_and_back(street: Path, tmp_path: Path) -> None:
-    found = run(plan(config("sort"), sequence(street)), Cache(tmp_path))
-    again = run_from_arrays(run_to_arrays(found), "street")
-    assert again.result.scores == found.result.scores
-    assert again.result.counts == found.result.counts
+    original = run(plan(config("sort"), sequence(street)), Cache(tmp_path))
+    restored = run_from_arrays(run_to_arrays(original), "street")
+    assert restored.result.scores == original.result.scores
+    assert restored.result.counts == original.result.counts
     for part, names in (("tracks", ("frames", "ids", "boxes", "scores")), ("result", ("gt_labels", "pred_labels"))):
         for name in names:
-            np.testing.assert_array_equal(*(getattr(getattr(each, part), name) for each in (found, again)))
-    np.testing.assert_array_equal(again.result.timeline.switch, found.result.timeline.switch)
-    assert set(again.result.hota.fields) == set(found.result.hota.fields)
-    np.testing.assert_array_equal(again.result.hota.curve("HOTA"), found.result.hota.curve("HOTA"))
+            np.testing.assert_array_equal(*(getattr(getattr(each, part), name) for each in (original, restored)))
+    np.testing.assert_array_equal(restored.result.timeline.switch, original.result.timeline.switch)
+    assert set(restored.result.hota.fields) == set(original.result.hota.fields)
+    np.testing.assert_array_equal(restored.result.hota.curve("HOTA"), original.result.hota.curve("HOTA"))
     with pytest.raises(KeyError):
-        run_from_arrays({key: value for key, value in run_to_arrays(found).items() if key != "alphas"}, "street")
+        run_from_arrays({key: value for key, value in run_to_arrays(original).items() if key != "alphas"}, "street")
 
 
 def test_cached_results_are_not_computed_again(
@@ -178,9 +182,9 @@ def test_every_run_is_computed_once(street: Path, film: Path, tmp_path: Path) ->
         progress.append((total, what))
         return iter(items)
 
-    found = run_all([*tasks, tasks[0]], Cache(tmp_path), progress=show)
+    runs = run_all([*tasks, tasks[0]], Cache(tmp_path), progress=show)
     assert progress == [(2, "embed"), (4, "track")]
-    assert [each.result.name for each in found] == ["street", "film", "street", "film", "street"]
+    assert [each.result.name for each in runs] == ["street", "film", "street", "film", "street"]
     run_all(tasks, Cache(tmp_path), progress=show)
     assert progress[2:] == [(0, "embed"), (0, "track")]
 
@@ -189,20 +193,20 @@ def test_several_processes_give_the_same_results(street: Path, film: Path, tmp_p
     chosen = BenchmarkConfig(
         data=[str(street), str(film)], systems={"sort": SystemConfig(), "sort_long": SystemConfig()}
     )
-    one = run_systems(chosen, Cache(tmp_path / "one"))
-    two = run_systems(chosen, Cache(tmp_path / "two"), jobs=2)
-    for name, system in one.systems.items():
-        assert system.first.rows() == two.systems[name].first.rows()
-        assert [each.sequence for each in two.systems[name].runs] == ["street", "film"]
-    assert one.key == two.key
+    single = run_systems(chosen, Cache(tmp_path / "one"))
+    parallel_results = run_systems(chosen, Cache(tmp_path / "two"), jobs=2)
+    for name, system in single.systems.items():
+        assert system.first.rows() == parallel_results.systems[name].first.rows()
+        assert [each.sequence for each in parallel_results.systems[name].runs] == ["street", "film"]
+    assert single.key == parallel_results.key
 
 
 def test_latents_of_the_first_seed(street: Path, tmp_path: Path) -> None:
     systems = {"sort": SystemConfig(), "pixels": SystemConfig("deep_sort", weights="pixels")}
-    found = run_systems(BenchmarkConfig(data=[str(street)], systems=systems), Cache(tmp_path))
-    assert list(found.latents) == [("pixels", "street")]
-    shapes = [each.shape for each in found.latents["pixels", "street"]]
-    assert shapes == [(len(each), 384) for each in found.sequences["street"].detections]
+    results = run_systems(BenchmarkConfig(data=[str(street)], systems=systems), Cache(tmp_path))
+    assert list(results.latents) == [("pixels", "street")]
+    shapes = [each.shape for each in results.latents["pixels", "street"]]
+    assert shapes == [(len(each), 384) for each in results.sequences["street"].detections]
 
 
 def test_a_checkpoint_without_calibration_gives_a_warning(
@@ -221,14 +225,14 @@ def test_training_seeds_keep_their_order(street: Path, tmp_path: Path) -> None:
         checkpoint.save(tmp_path / f"ae_{seed}.safetensors", tiny_models.model(seed=seed), Card())
     system = SystemConfig("deep_sort", weights=str(tmp_path / "ae_{seed}.safetensors"))
     chosen = BenchmarkConfig(data=[str(street)], systems={"ae": system}, seeds=[9, 7])
-    found = run_systems(chosen, Cache(tmp_path / "cache")).systems["ae"]
-    assert list(found.evaluations) == [9, 7]
-    assert [each.seed for each in found.runs] == [9, 7]
+    results = run_systems(chosen, Cache(tmp_path / "cache")).systems["ae"]
+    assert list(results.evaluations) == [9, 7]
+    assert [each.seed for each in results.runs] == [9, 7]
     single = replace(system, weights=system.weights.replace("{seed}", "9"))
     alone = run_systems(replace(chosen, systems={"ae": single}), Cache(tmp_path / "cache")).systems["ae"]
     assert list(alone.evaluations) == [0]
     assert alone.runs[0].seed is None
-    assert alone.first.overall == found.evaluations[9].overall
+    assert alone.first.overall == results.evaluations[9].overall
 
 
 def die(task: object) -> None:

@@ -15,7 +15,7 @@ from tests.tools.experiments import street_sequences
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return street_sequences.write(tmp_path_factory.mktemp("made") / "street")
+    return street_sequences.write(tmp_path_factory.mktemp("sequences") / "street")
 
 
 @pytest.fixture
@@ -61,23 +61,28 @@ def test_two_sequences_of_one_name(train: Path, tmp_path: Path) -> None:
 
 
 def test_a_sequence_is_read(street: Path) -> None:
-    (found,) = read_sequences([str(street)], "det.txt").values()
+    (sequence,) = read_sequences([str(street)], "det.txt").values()
     scene, expected = street_sequences.scene(), read_detections(street / "det" / "det.txt")
-    assert (found.name, found.fps, found.image_size, found.length) == ("street", scene.fps, scene.size, scene.length)
-    assert len(found.detections) == scene.length
-    for index, detections in enumerate(found.detections, 1):
+    assert (sequence.name, sequence.fps, sequence.image_size, sequence.length) == (
+        "street",
+        scene.fps,
+        scene.size,
+        scene.length,
+    )
+    assert len(sequence.detections) == scene.length
+    for index, detections in enumerate(sequence.detections, 1):
         np.testing.assert_array_equal(
             detections.boxes, expected[index].boxes if index in expected else np.empty((0, 4))
         )
-    assert len(found.ground_truth) == len(scene.ground_truth())
+    assert len(sequence.ground_truth) == len(scene.ground_truth())
 
 
 def test_low_scores_are_left_out(street: Path) -> None:
-    (every,) = read_sequences([str(street)], "det.txt").values()
-    (some,) = read_sequences([str(street)], "det.txt", 0.6).values()
-    kept = np.concatenate([detections.scores for detections in some.detections])
-    assert 0 < len(kept) == sum(int((detections.scores >= 0.6).sum()) for detections in every.detections)
-    assert len(kept) < sum(map(len, every.detections))
+    (unfiltered,) = read_sequences([str(street)], "det.txt").values()
+    (filtered,) = read_sequences([str(street)], "det.txt", 0.6).values()
+    scores = np.concatenate([detections.scores for detections in filtered.detections])
+    assert 0 < len(scores) == sum(int((detections.scores >= 0.6).sum()) for detections in unfiltered.detections)
+    assert len(scores) < sum(map(len, unfiltered.detections))
 
 
 def test_a_folder_of_detections(train: Path, tmp_path: Path) -> None:
@@ -86,13 +91,13 @@ def test_a_folder_of_detections(train: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (folder / f"{name}.txt").write_text("2,-1,10,20,30,40,0.5\n")
     np.save(folder / "three.npy", np.array([[1, -1, 10, 20, 30, 40, 0.9, -1, -1, -1, 3, 4]], np.float64))
-    found = read_sequences([str(train)], str(folder))
-    assert [len(found["one"].detections[index]) for index in (0, 1)] == [0, 1]
-    latents = found["three"].detections[0].latents
+    sequences = read_sequences([str(train)], str(folder))
+    assert [len(sequences["one"].detections[index]) for index in (0, 1)] == [0, 1]
+    latents = sequences["three"].detections[0].latents
     assert latents is not None
     np.testing.assert_array_equal(latents, [[3, 4]])
     (folder / "three.npy").unlink()
-    with pytest.raises(FileNotFoundError, match=r"expected three.txt or three.npy, found neither"):
+    with pytest.raises(FileNotFoundError, match=r"expected three.txt or three.npy, got neither"):
         read_sequences([str(train)], str(folder))
 
 
@@ -109,19 +114,19 @@ def test_absent_detections(train: Path) -> None:
 
 
 def test_image_files_and_videos(tmp_path: Path) -> None:
-    some, film = (
-        street_sequences.write(tmp_path / "some", images=2),
+    few, video = (
+        street_sequences.write(tmp_path / "few", images=2),
         street_sequences.write(tmp_path / "film", images=None),
     )
     none = street_sequences.write(tmp_path / "none")
-    assert [(len(p.files), p.video) for p in map(image_files_of, (some, film, none))] == [
+    assert [(len(images.files), images.video) for images in map(image_files_of, (few, video, none))] == [
         (2, False),
         (1, True),
         (0, False),
     ]
-    found = read_sequences([str(tmp_path)], "det.txt")
-    require_images(found["film"], "deep")
-    with pytest.raises(ValueError, match="some: system deep needs the images, found those of 2 of 30 frames"):
-        require_images(found["some"], "deep")
-    with pytest.raises(ValueError, match="none: system deep needs the images, found none"):
-        require_images(found["none"], "deep")
+    sequences = read_sequences([str(tmp_path)], "det.txt")
+    require_images(sequences["film"], "deep")
+    with pytest.raises(ValueError, match="few: expected images for system deep, got those of 2 of 30 frames"):
+        require_images(sequences["few"], "deep")
+    with pytest.raises(ValueError, match="none: expected images for system deep, got none"):
+        require_images(sequences["none"], "deep")

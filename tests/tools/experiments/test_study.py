@@ -30,8 +30,8 @@ def run(study: Study, trials: int) -> list[tuple[Mapping[str, Value], float | No
 def test_a_study_finds_better_values_and_begins_with_the_first_values(tmp_path: Path) -> None:
     study = Study(tmp_path / "deep" / "s.journal", SPACE, {})
     assert study.best is None
-    found = run(study, 40)
-    assert found[0] == (FIRST, 0.99 - 0.49)
+    trials = run(study, 40)
+    assert trials[0] == (FIRST, 0.99 - 0.49)
     assert len(study.trials) == 40
     assert isinstance(study.best, Trial)
     assert study.best.score is not None

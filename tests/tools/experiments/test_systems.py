@@ -103,23 +103,23 @@ def test_how_an_embedding_was_learned(tmp_path: Path, checkpoints: str) -> None:
         "pixels": SystemConfig("sort", weights="pixels"),
         "ours": SystemConfig("sort", weights=checkpoints),
         "theirs": SystemConfig("sort", weights=str(onnx)),
-        "told": SystemConfig("sort", weights=str(onnx), learned="unsupervised", note="exported"),
+        "named": SystemConfig("sort", weights=str(onnx), learned="unsupervised", note="exported"),
     }
-    found = {system.name: system for system in resolve_systems(BenchmarkConfig(systems=systems, seeds=[3]))}
-    assert {name: system.learned for name, system in found.items()} == {
+    resolved = {system.name: system for system in resolve_systems(BenchmarkConfig(systems=systems, seeds=[3]))}
+    assert {name: system.learned for name, system in resolved.items()} == {
         "none": "",
         "pixels": "unsupervised",
         "ours": "unsupervised",
         "theirs": "supervised",
-        "told": "unsupervised",
+        "named": "unsupervised",
     }
-    assert found["told"].description == f"tracker sort, embedder {onnx}, exported"
+    assert resolved["named"].description == f"tracker sort, embedder {onnx}, exported"
 
 
 def test_weights_by_embedder_and_by_system(checkpoints: str) -> None:
     config = BenchmarkConfig(systems={"a": SystemConfig("sort", weights="vae"), "b": SystemConfig("sort")})
-    found = with_weights(config, [f"vae={checkpoints}", "b=pixels"])
-    assert [system.weights for system in found.systems.values()] == [checkpoints, "pixels"]
+    changed = with_weights(config, [f"vae={checkpoints}", "b=pixels"])
+    assert [system.weights for system in changed.systems.values()] == [checkpoints, "pixels"]
 
 
 @pytest.mark.parametrize(

@@ -68,19 +68,19 @@ def test_the_columns_are_the_papers() -> None:
 
 def test_scores_of_one_seed_are_those_of_the_evaluation(benchmark: Benchmark) -> None:
     evaluation = benchmark.systems["plain"].first
-    found = tables.scores(benchmark, "plain")
-    assert found == {**asdict(evaluation.overall), "association_us": (10 * 20 + 20 * 60) / 80, "embedding_us": 3.75}
-    assert isinstance(found["ids"], int)
+    scores = tables.scores(benchmark, "plain")
+    assert scores == {**asdict(evaluation.overall), "association_us": (10 * 20 + 20 * 60) / 80, "embedding_us": 3.75}
+    assert isinstance(scores["ids"], int)
     of_b = tables.scores(benchmark, "plain", "b")
     assert of_b == {**asdict(evaluation.sequences["b"].scores), "association_us": 20.0, "embedding_us": 5.0}
 
 
 def test_scores_of_several_seeds_are_means(benchmark: Benchmark) -> None:
-    found = tables.scores(benchmark, "learned_one")
-    assert found["ids"] == 2 * 2
-    assert found["association_us"] == pytest.approx(17.5 + 1)
+    scores = tables.scores(benchmark, "learned_one")
+    assert scores["ids"] == 2 * 2
+    assert scores["association_us"] == pytest.approx(17.5 + 1)
     each = [e.overall.idf1 for e in benchmark.systems["learned_one"].evaluations.values()]
-    assert found["idf1"] == pytest.approx(np.mean(each))
+    assert scores["idf1"] == pytest.approx(np.mean(each))
 
 
 def test_text(benchmark: Benchmark) -> None:
@@ -118,11 +118,11 @@ def test_markdown_and_latex(benchmark: Benchmark) -> None:
 
 def test_published_rows_stand_beside(benchmark: Benchmark) -> None:
     rows = published.rows("mot16")
-    found = tables.text(replace(benchmark, published=rows)).split("\n\n")
-    lines = found[0].splitlines()[3:]
+    blocks = tables.text(replace(benchmark, published=rows)).split("\n\n")
+    lines = blocks[0].splitlines()[3:]
     assert [line.split("  ")[0] for line in lines[2:]] == [f"{row.name} (published, train)" for row in rows]
     assert lines[-1].split()[-5:] == ["–"] * 5
-    assert "published" not in "".join(found[1:])
+    assert "published" not in "".join(blocks[1:])
     document = json.loads(tables.to_json(replace(benchmark, published=rows)))
     assert document["published"][0]["scores"]["ids"] == rows[0].scores["ids"]
 
@@ -130,25 +130,25 @@ def test_published_rows_stand_beside(benchmark: Benchmark) -> None:
 def test_json(benchmark: Benchmark) -> None:
     document = json.loads(tables.to_json(benchmark))
     assert list(document["systems"]) == ["plain", "learned_one"]
-    found = document["systems"]["learned_one"]
-    assert found["overall"] == tables.scores(benchmark, "learned_one")
-    assert found["sequences"] == {name: tables.scores(benchmark, "learned_one", name) for name in ("a", "b")}
-    assert [found["seeds"][seed]["ids"] for seed in ("0", "1", "2")] == [2, 4, 6]
-    assert (found["learned"], document["notes"]) == ("unsupervised", ["a note"])
+    system_scores = document["systems"]["learned_one"]
+    assert system_scores["overall"] == tables.scores(benchmark, "learned_one")
+    assert system_scores["sequences"] == {name: tables.scores(benchmark, "learned_one", name) for name in ("a", "b")}
+    assert [system_scores["seeds"][seed]["ids"] for seed in ("0", "1", "2")] == [2, 4, 6]
+    assert (system_scores["learned"], document["notes"]) == ("unsupervised", ["a note"])
 
 
-def test_intervals_are_shown_and_kept(benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intervals_are_shown_and_cached(benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     benchmark = replace(benchmark, key="k")
-    found = cached_intervals(benchmark, Cache(tmp_path), 20)
+    intervals = cached_intervals(benchmark, Cache(tmp_path), 20)
     monkeypatch.setattr("flatsort.tools.experiments.bootstrap.bootstrap_intervals", None)
-    assert cached_intervals(benchmark, Cache(tmp_path), 20).to_json() == found.to_json()
-    document = json.loads(tables.to_json(benchmark, found))
+    assert cached_intervals(benchmark, Cache(tmp_path), 20).to_json() == intervals.to_json()
+    document = json.loads(tables.to_json(benchmark, intervals))
     assert document["intervals"]["systems"]["plain"]["idf1"]["mean"] == pytest.approx(
         document["systems"]["plain"]["overall"]["idf1"]
     )
     ahead = document["differences"]["plain"]["learned_one"]["ids"]
     assert ahead["mean"] == pytest.approx(4)
-    blocks = tables.text(benchmark, "text", found).split("\n\n")
+    blocks = tables.text(benchmark, "text", intervals).split("\n\n")
     assert blocks[3].splitlines()[0] == "learned_one minus each other system, with 95 % of the replicates"
     assert blocks[3].splitlines()[3].startswith("plain")
     assert f"-4.0 [{-ahead['high']:+.1f}, {-ahead['low']:+.1f}]" in blocks[3]
@@ -157,12 +157,12 @@ def test_intervals_are_shown_and_kept(benchmark: Benchmark, tmp_path: Path, monk
 def test_embedders_have_means_deviations_and_gaps(benchmark: Benchmark) -> None:
     few, many = {"dim": 4.0, "flatness": 0.1}, {"dim": 4.0, "flatness": 0.3}
     measured = {"learned_one": [few, many, {"dim": 4.0, "flatness": 0.2}], "plain": [{"dim": 400.0}]}
-    found = replace(benchmark, embedders=measured)
-    block = tables.text(found, "markdown").split("## Embedders")[1].split("##")[0]
+    with_traits = replace(benchmark, embedders=measured)
+    block = tables.text(with_traits, "markdown").split("## Embedders")[1].split("##")[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines() if "|" in line]
     assert lines[0] == ["system", "numbers", "flatness", "IDF1", "IDs", "HOTA"]
     assert lines[2][:3] == ["learned_one", "4", "0.200 ± 0.100"]
     assert lines[2][4] == "4.00 ± 2.00"
     assert lines[3][:3] == ["plain", "400", "–"]
-    assert json.loads(tables.to_json(found))["embedders"] == measured
+    assert json.loads(tables.to_json(with_traits))["embedders"] == measured
     assert "Embedders" not in tables.text(benchmark)

@@ -30,8 +30,8 @@ def test_each_part_is_charged_without_what_runs_inside_of_it() -> None:
     clock = Clock()
     watch = Stopwatch(clock)
     frames = watch.watch(slow(clock, range(4), 1.0, 0.5), "decoding")
-    seen = watch.watch(slow(clock, frames, 0.25), "detection")
-    for _ in seen:
+    watched = watch.watch(slow(clock, frames, 0.25), "detection")
+    for _ in watched:
         with watch.during("writing"):
             clock.now += 2.0
         clock.now += 0.125

@@ -37,14 +37,14 @@ def street() -> Scene:
 def benchmark(street: Scene, tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     folder = tmp_path_factory.mktemp("streets")
     write_sequence(street, folder / "film")
-    write_sequence(Scene(replace(street.config, seed=4)), folder / "blind")
+    write_sequence(Scene(replace(street.config, seed=4)), folder / "imageless")
     (folder / "film" / "img1").mkdir()
     for frame in street:
         assert frame.image is not None
         bgr = cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
         assert cv2.imwrite(str(folder / "film" / "img1" / f"{frame.index:06d}.jpg"), bgr)
     inputs = read_sequences([str(folder)], "det.txt")
-    sequences = {"film": inputs["film"], EVIL: replace(inputs["blind"], name=EVIL)}
+    sequences = {"film": inputs["film"], EVIL: replace(inputs["imageless"], name=EVIL)}
     return Benchmark(
         systems={name: run(name, sequences, folder) for name in SYSTEMS},
         sequences=sequences,
@@ -71,16 +71,16 @@ def run(name: str, sequences: dict[str, BenchmarkSequence], folder: Path) -> Sys
             for result in track(zip(frames, sequence.detections, strict=True), SortTracker(config)):
                 sink.write(result)
         tables[title] = read_table(sink.path)
-    found = pool(evaluate_tables(title, sequences[title].ground_truth, table) for title, table in tables.items())
+    evaluation = pool(evaluate_tables(title, sequences[title].ground_truth, table) for title, table in tables.items())
     runs = [SystemRun(name, None, title, table, 150.0, 0.0) for title, table in tables.items()]
-    return SystemResult(name, f"tracker {name}", "", {0: found}, runs)
+    return SystemResult(name, f"tracker {name}", "", {0: evaluation}, runs)
 
 
 def colour_latents(street: Scene, sequence: BenchmarkSequence) -> list[Float32]:
     """Mean colours as latents; a frame whose image cannot be read has none."""
-    found = [
+    latents = [
         crop(street.image(index), each.boxes, (2, 4)).reshape(len(each), 24).astype(np.float32)
         for index, each in enumerate(sequence.detections, 1)
     ]
-    found[0] = found[0][:0]
-    return found
+    latents[0] = latents[0][:0]
+    return latents

@@ -27,13 +27,13 @@ Opened = Callable[..., "Tab"]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
         pytest.skip(f"no Chromium on this machine: none of {', '.join(NAMES)}")
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with driver.sync_playwright() as playwright:
         # in a container there is often no user but root, for whom Chromium has no sandbox
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield opened
         opened.close()
 

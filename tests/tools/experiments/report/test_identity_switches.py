@@ -29,50 +29,50 @@ def switches(
 ) -> list[Switch]:
     detections_of_frames = [Detections.of(pred.boxes[pred.frames == frame]) for frame in range(1, 9)]
     return find_switches(
-        evaluate_tables("made", gt, pred), pred, detections_of_frames if detections is None else detections, latents
+        evaluate_tables("a", gt, pred), pred, detections_of_frames if detections is None else detections, latents
     )
 
 
 def test_ids_and_frames_of_switches() -> None:
-    found = {each.identity: each for each in switches(GT, PRED)}
-    one, two = found[1], found[2]
-    assert (one.before.frame, one.before.track, one.after.frame, one.after.track) == (3, 7, 5, 9)
-    assert one.earlier is None
-    assert one.to_earlier is None
-    assert one.now is not None
-    assert (one.now.frame, one.now.identity) == (5, 2)
-    assert (two.before.track, two.after.track) == (8, 7)
-    assert two.earlier is not None
-    assert (two.earlier.frame, two.earlier.identity) == (3, 1)
-    assert two.now is None
-    assert two.to_before.iou == pytest.approx(1)
-    assert two.to_earlier is not None
-    assert two.to_earlier.iou == 0
+    by_identity = {each.identity: each for each in switches(GT, PRED)}
+    first, second = by_identity[1], by_identity[2]
+    assert (first.before.frame, first.before.track, first.after.frame, first.after.track) == (3, 7, 5, 9)
+    assert first.earlier is None
+    assert first.to_earlier is None
+    assert first.now is not None
+    assert (first.now.frame, first.now.identity) == (5, 2)
+    assert (second.before.track, second.after.track) == (8, 7)
+    assert second.earlier is not None
+    assert (second.earlier.frame, second.earlier.identity) == (3, 1)
+    assert second.now is None
+    assert second.to_before.iou == pytest.approx(1)
+    assert second.to_earlier is not None
+    assert second.to_earlier.iou == 0
 
 
 def test_the_old_box_is_where_the_old_id_covered_the_identity() -> None:
     # before the switch, id 7 continues on no identity
     pred = table([*track(7, 0, range(1, 4)), *track(7, 200, range(4, 9)), *track(9, 0, range(6, 9))])
-    (found,) = switches(GT, pred)
-    assert (found.before.frame, found.before.box[0]) == (3, 0)
-    assert found.now is not None
-    assert (found.now.box[0], found.now.identity) == (200, None)
+    (switch,) = switches(GT, pred)
+    assert (switch.before.frame, switch.before.box[0]) == (3, 0)
+    assert switch.now is not None
+    assert (switch.now.box[0], switch.now.identity) == (200, None)
 
 
 def test_distances_are_those_of_the_detections_under_the_boxes() -> None:
     rng = np.random.default_rng(0)
     latents = [rng.normal(size=(int((PRED.frames == frame).sum()), 3)).astype(np.float32) for frame in range(1, 9)]
-    found = {each.identity: each for each in switches(GT, PRED, latents)}
+    by_identity = {each.identity: each for each in switches(GT, PRED, latents)}
     # the rows of PRED: in frame 3 ids 7, 8; in frame 5 ids 9, 7
     expected = float(np.linalg.norm(latents[4][0] - latents[2][0]))
-    assert found[1].to_before.distance == pytest.approx(expected)
-    to_earlier = found[2].to_earlier
+    assert by_identity[1].to_before.distance == pytest.approx(expected)
+    to_earlier = by_identity[2].to_earlier
     assert to_earlier is not None
     assert to_earlier.distance == pytest.approx(float(np.linalg.norm(latents[4][1] - latents[2][0])))
     # every frame has one pair of boxes that do not overlap
     pairs = [float(np.linalg.norm(each[0] - each[1])) for each in latents if len(each) == 2]
     threshold = float(np.quantile(pairs, 0.01))
-    assert found[1].to_before.relative == pytest.approx(expected / threshold, rel=1e-3)
+    assert by_identity[1].to_before.relative == pytest.approx(expected / threshold, rel=1e-3)
 
 
 def test_no_distance_without_the_latent_of_a_box() -> None:
@@ -94,18 +94,20 @@ def test_no_distance_without_the_latent_of_a_box() -> None:
 
 def test_boxes_that_are_not_finite_are_left_out() -> None:
     pred = table([*track(7, 0, range(1, 4)), *track(9, 0, range(5, 9)), (4, 9, np.nan)])
-    (found,) = switches(GT, pred)
-    assert found.earlier is None
+    (switch,) = switches(GT, pred)
+    assert switch.earlier is None
 
 
-def test_as_many_as_are_counted(benchmark: Benchmark) -> None:
+def test_there_are_as_many_switches_as_the_evaluation_counts(benchmark: Benchmark) -> None:
     for system in benchmark.systems.values():
         for run in system.runs:
             result = system.first.sequences[run.sequence]
-            found = find_switches(result, run.tracks, benchmark.sequences[run.sequence].detections, None)
-            assert len(found) == result.scores.ids
-            assert [each.after.frame for each in found] == sorted(each.after.frame for each in found)
-            assert all(each.before.track != each.after.track for each in found)
+            identity_switches = find_switches(result, run.tracks, benchmark.sequences[run.sequence].detections, None)
+            assert len(identity_switches) == result.scores.ids
+            assert [each.after.frame for each in identity_switches] == sorted(
+                each.after.frame for each in identity_switches
+            )
+            assert all(each.before.track != each.after.track for each in identity_switches)
 
 
 def test_no_tracks_no_switches() -> None:

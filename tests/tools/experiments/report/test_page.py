@@ -57,26 +57,26 @@ def test_curves_are_pooled_and_of_each_sequence(benchmark: Benchmark, document: 
 def test_lanes_have_the_matches_of_the_evaluation(benchmark: Benchmark, document: Mapping[str, Any]) -> None:
     result = benchmark.systems["sort"].first.sequences["film"]
     drawn = document["systems"][0]["timelines"][0]
-    found = {}
+    matches = {}
     for lane, first, last, colour, label in drawn["segments"]:
         assert (colour < 0) == (label == 0)
-        found.update({(frame, drawn["identities"][lane]): label for frame in range(first, last + 1)})
+        matches.update({(frame, drawn["identities"][lane]): label for frame in range(first, last + 1)})
     timeline = result.timeline
     labels = [int(result.pred_labels[pred]) if pred >= 0 else 0 for pred in timeline.pred.tolist()]
     identities = result.gt_labels[timeline.gt].tolist()
-    assert found == dict(zip(zip(timeline.frames.tolist(), identities, strict=True), labels, strict=True))
+    assert matches == dict(zip(zip(timeline.frames.tolist(), identities, strict=True), labels, strict=True))
 
 
 def test_switches_have_crops_and_distances_where_they_are_known(document: Mapping[str, Any]) -> None:
-    film, blind = document["systems"][0]["timelines"]
+    film, imageless = document["systems"][0]["timelines"]
     assert film["switches"]
     for each in film["switches"]:
         assert film["identities"][each["lane"]] == each["identity"]
         assert document["images"][each["before"]["image"]] != document["images"][each["after"]["image"]]
         assert each["toBefore"]["distance"] > 0
         assert each["toBefore"]["relative"] > 0
-    assert blind["switches"]
-    for each in blind["switches"]:
+    assert imageless["switches"]
+    for each in imageless["switches"]:
         assert each["after"]["image"] is None
         assert each["toBefore"]["distance"] is None
     assert [each["missing"] != "" for each in document["sequences"]] == [False, True]
@@ -84,8 +84,8 @@ def test_switches_have_crops_and_distances_where_they_are_known(document: Mappin
 
 def test_too_many_switches_lose_their_crops_only(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_page, "max_switches", lambda _: 2)
-    film, blind = report_page.describe(benchmark)["systems"][0]["timelines"]
-    assert (film["withCrops"], blind["withCrops"]) == (2, 2)
+    film, imageless = report_page.describe(benchmark)["systems"][0]["timelines"]
+    assert (film["withCrops"], imageless["withCrops"]) == (2, 2)
     assert len(film["switches"]) > 3
     assert [each["after"]["image"] is not None for each in film["switches"]] == [True, True] + [False] * (
         len(film["switches"]) - 2
@@ -93,17 +93,17 @@ def test_too_many_switches_lose_their_crops_only(benchmark: Benchmark, monkeypat
 
 
 def test_the_first_seed_is_drawn(benchmark: Benchmark) -> None:
-    one, other = (benchmark.systems[name] for name in SYSTEMS)
+    first, other = (benchmark.systems[name] for name in SYSTEMS)
     seeded = replace(
-        one,
-        evaluations={4: one.first, 2: other.first},
-        runs=[replace(run, seed=seed) for seed, each in ((2, other), (4, one)) for run in each.runs],
+        first,
+        evaluations={4: first.first, 2: other.first},
+        runs=[replace(run, seed=seed) for seed, each in ((2, other), (4, first)) for run in each.runs],
     )
     (system,) = report_page.describe(replace(benchmark, systems={"sort": seeded}))["systems"]
     assert system["seeds"] == [4, 2]
     assert system["hota"][0][0] == report_page.describe(benchmark)["systems"][0]["hota"][0][0]
-    assert len(system["timelines"][0]["switches"]) == one.first.sequences["film"].scores.ids
-    assert system["overall"]["ids"] == (one.first.overall.ids + other.first.overall.ids) / 2
+    assert len(system["timelines"][0]["switches"]) == first.first.sequences["film"].scores.ids
+    assert system["overall"]["ids"] == (first.first.overall.ids + other.first.overall.ids) / 2
 
 
 def test_everything_is_plain_json(document: Mapping[str, Any]) -> None:

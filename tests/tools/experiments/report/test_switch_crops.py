@@ -1,4 +1,4 @@
-"""Crops of switches: from the right frame and box, and within limits of number."""
+"""Crops of switches: from the right frame and box, and no more than allowed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from flatsort.tracker.types import Image
 from tests.tools.experiments import street_sequences
 
 
-def sight(frame: int, box: Sequence[float]) -> TrackBox:
+def track_box(frame: int, box: Sequence[float]) -> TrackBox:
     return TrackBox(frame, 1, np.array(box, float), None)
 
 
@@ -32,8 +32,8 @@ def decoded(text: str) -> Image:
 
 def sequence(folder: Path, images: int | None) -> BenchmarkSequence:
     street_sequences.write(folder, images=images)
-    (found,) = read_sequences([str(folder)], "det.txt").values()
-    return found
+    (result,) = read_sequences([str(folder)], "det.txt").values()
+    return result
 
 
 BOXES = [[20, 10, 60, 90], [0, 0, 256, 20], [-30, -30, 9, 144]]
@@ -42,12 +42,12 @@ BOXES = [[20, 10, 60, 90], [0, 0, 256, 20], [-30, -30, 9, 144]]
 def test_crops_are_those_of_their_frame_and_box(tmp_path: Path) -> None:
     street = street_sequences.scene()
     for name, images in (("files", 30), ("video", None)):
-        sights = [sight(frame, box) for frame in (7, 3, 30) for box in BOXES]
-        found = cut_crops(sequence(tmp_path / name, images), sights)
-        assert found.missing == ""
-        assert set(found.crops) == {crop_key(each) for each in sights}
-        for each in sights:
-            crop = decoded(found.crops[crop_key(each)]).astype(float)
+        track_boxes = [track_box(frame, box) for frame in (7, 3, 30) for box in BOXES]
+        cut = cut_crops(sequence(tmp_path / name, images), track_boxes)
+        assert cut.missing == ""
+        assert set(cut.crops) == {crop_key(each) for each in track_boxes}
+        for each in track_boxes:
+            crop = decoded(cut.crops[crop_key(each)]).astype(float)
             left, top, right, bottom = np.clip(each.box, 0, [256, 144, 256, 144]).astype(int)
             original = street.image(each.frame)[top:bottom, left:right]
             scale = min(1, HEIGHT / original.shape[0], WIDTH / original.shape[1])
@@ -57,22 +57,22 @@ def test_crops_are_those_of_their_frame_and_box(tmp_path: Path) -> None:
 
 
 def test_only_the_needed_files_are_read(tmp_path: Path) -> None:
-    found = sequence(tmp_path / "seq", 30)
+    street = sequence(tmp_path / "seq", 30)
     for frame in range(1, 31):
         if frame != 5:
             (tmp_path / "seq" / "img1" / f"{frame:06d}.png").write_bytes(b"broken")
-    sights = [sight(5, BOXES[0]), sight(6, BOXES[0])]
-    assert set(cut_crops(found, sights).crops) == {crop_key(sights[0])}
+    track_boxes = [track_box(5, BOXES[0]), track_box(6, BOXES[0])]
+    assert set(cut_crops(street, track_boxes).crops) == {crop_key(track_boxes[0])}
 
 
 def test_without_images_the_page_has_a_reason(tmp_path: Path) -> None:
-    blind = sequence(tmp_path / "blind", 0)
-    gone = replace(blind, source=str(tmp_path / "gone"))
-    table = replace(blind, source=str(tmp_path / "blind" / "det" / "det.txt"))
-    for each in (blind, gone, table):
-        found = cut_crops(each, [sight(1, BOXES[0])])
-        assert not found.crops
-        assert "absent" in found.missing
+    imageless = sequence(tmp_path / "imageless", 0)
+    gone = replace(imageless, source=str(tmp_path / "gone"))
+    table = replace(imageless, source=str(tmp_path / "imageless" / "det" / "det.txt"))
+    for each in (imageless, gone, table):
+        cut = cut_crops(each, [track_box(1, BOXES[0])])
+        assert not cut.crops
+        assert "absent" in cut.missing
         assert cut_crops(each, []).missing == ""
 
 
@@ -81,6 +81,6 @@ def test_the_allowance_is_the_largest_that_fits(counts: list[int], most: int, mo
     def together(each: int) -> int:
         return sum(min(count, each) for count in counts)
 
-    found = max_switches(counts, most, most_all)
-    assert together(found) <= most_all
-    assert found == most or together(found + 1) > most_all
+    allowed = max_switches(counts, most, most_all)
+    assert together(allowed) <= most_all
+    assert allowed == most or together(allowed + 1) > most_all
