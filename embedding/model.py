@@ -1,4 +1,4 @@
-"""What every latent model is: the base class, its config, what goes into a loss and what comes out."""
+"""Latent models: the base class, its config, batches, and the terms of a loss."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from flatsort.tracker.registry import PartConfig, Registry, require
 
 @dataclass(frozen=True)
 class ModelConfig(PartConfig):
-    """What all models share."""
+    """Settings of all models."""
 
     shape: list[int] = field(default_factory=lambda: [3, 64, 32])
-    """Of one sample: channels, height and width in pixels of a crop, or the length of a vector."""
+    """Shape of a sample: channels, height and width in pixels of a crop, or the length of a vector."""
     dim: int = 64
-    """Numbers in a latent."""
+    """Dimensions of a latent."""
     mirror: bool = True
-    """Whether an image's embedding is the mean over it and its mirror image."""
+    """Whether an image's embedding is the mean of its latent and that of its mirror image."""
     net: NetConfig = field(default_factory=NetConfig)
     """Size of encoder and decoder."""
     likelihood: LikelihoodConfig = field(default_factory=LikelihoodConfig)
-    """How reconstructions are judged."""
+    """How reconstruction errors are measured."""
 
     def __post_init__(self) -> None:
         require(
@@ -41,18 +41,18 @@ class ModelConfig(PartConfig):
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples of one step.
+    """Samples of one training step.
 
     Attributes
     ----------
     inputs : float32 [n *shape]
-        What the encoder sees: 0..1, perhaps augmented or another view.
+        Input of the encoder, in 0..1; may be augmented, or another view of the target.
     targets : float32 [n *shape]
-        What the decoder shall give back.
+        What the decoder is to reconstruct.
     positions : float32 [n k] or None
-        Where each sample lies in its window of a sequence: time, or other known inputs of a regression.
+        Position of each sample in its window of a sequence: time, or other known inputs of a regression.
     groups : int64 [n] or None
-        The window that each sample is of; those of one window lie side by side, and all windows have one length.
+        Number of each sample's window; samples of a window are adjacent, and all windows have the same length.
     """
 
     inputs: Tensor
@@ -73,9 +73,9 @@ class LossTerms:
     total : scalar
         What the optimiser minimises.
     score : scalar
-        What early stopping compares on held-out samples: free of multipliers that change while training.
+        What early stopping compares on held-out samples: independent of multipliers that change while training.
     terms : dict
-        Scalars to log, by name; no gradient is needed.
+        Scalars to log, by name, without gradient.
     """
 
     total: Tensor
@@ -84,24 +84,24 @@ class LossTerms:
 
 
 class LatentModel(nn.Module, ABC):
-    """Encoder, decoder and likelihood. A subclass says how they are trained.
+    """Encoder, decoder and likelihood. A subclass defines the loss that they are trained with.
 
     Parameters
     ----------
     config : ModelConfig
-    heads : int
-        Numbers that the encoder gives for every latent dimension: 2 for a mean and a log-deviation.
+    outputs_per_dim : int
+        Outputs of the encoder for each latent dimension: 2 for a mean and the logarithm of a standard deviation.
     encoder, decoder : nn.Module, optional
-        Instead of those that ``config.net`` describes.
+        Used instead of those that ``config.net`` describes.
     dim : int, optional
-        Numbers in a latent, where it is not ``config.dim``.
+        Dimensions of a latent, where they differ from ``config.dim``.
 
     Attributes
     ----------
     dim : int
-        Numbers in what `encode` gives and `decode` takes.
+        Dimensions of a latent, the output of `encode` and input of `decode`.
     binary : bool
-        Whether what `embed` gives are codes of −1 and 1.
+        Whether `embed` returns codes of −1 and 1.
     """
 
     binary = False
@@ -109,7 +109,7 @@ class LatentModel(nn.Module, ABC):
     def __init__(
         self,
         config: ModelConfig,
-        heads: int = 1,
+        outputs_per_dim: int = 1,
         *,
         encoder: nn.Module | None = None,
         decoder: nn.Module | None = None,
@@ -118,69 +118,73 @@ class LatentModel(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.dim = dim or config.dim
-        self.encoder = encoder or make_encoder(config.shape, heads * self.dim, config.net)
+        self.encoder = encoder or make_encoder(config.shape, outputs_per_dim * self.dim, config.net)
         self.decoder = decoder or make_decoder(self.dim, config.shape, config.net)
         self.likelihood = Likelihood(config.likelihood, config.shape)
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
-        """Latents [n dim] of samples [n *shape] in 0..1, without chance: a posterior's mean."""
+        """Latents [n dim] of samples [n *shape] in 0..1, deterministic: a posterior's mean."""
 
     @abstractmethod
     def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
-        """The loss on a batch at a step; in training mode it may note what `after_step` needs."""
+        """The loss on a batch at a step; in training mode it may keep what `after_step` needs."""
 
     @property
-    def settled(self) -> bool:
-        """Whether the score of held-out samples can be compared with an earlier one (not while a multiplier starts)."""
+    def in_final_phase(self) -> bool:
+        """Whether the last phase of training is reached; only then can scores of held-out samples be compared."""
         return True
 
     def after_step(self, step: int, mean: Callable[[Tensor], Tensor]) -> None:
-        """Update what no gradient updates: multipliers, moving averages.
+        """Update what is not updated by gradients: multipliers, moving averages.
 
         Parameters
         ----------
         step : int
         mean : callable
-            Gives the mean of a tensor over all processes that share the step.
+            Averages a tensor over all processes that share the step.
         """
 
     def sample(self, n: int, generator: RandomGenerator) -> Tensor | None:  # noqa: ARG002
-        """Latents [n dim] of the model's prior; None where it has none."""
+        """Latents [n dim] drawn from the model's prior; None for a model without prior."""
         return None
 
     @property
     def embed_dim(self) -> int:
-        """Numbers in what `embed` gives: those of a latent, unless a model compares images by something shorter."""
+        """Dimensions of the output of `embed`: those of a latent, unless images are compared by something shorter."""
         return self.dim
 
     @property
     def code_bits(self) -> float:
-        """Bits that a latent takes up when it is kept: 32 a number, unless a model's codes are discrete."""
+        """Bits to store a latent: 32 a dimension, unless a model's codes are discrete."""
         return 32.0 * self.dim
 
-    def conclude(self, batches: Iterable[Tensor]) -> None:
-        """Take what is only known once training is over, from the training set [n *shape], a batch at a time.
+    def finish_training(self, batches: Iterable[Tensor]) -> None:
+        """Compute what is only known after training, from the training set [n *shape], a batch at a time.
 
-        The model is in evaluation mode and no gradient is kept. Doing it again gives the same.
+        Called in evaluation mode and without gradients. Calling it twice gives the same result.
         """
 
-    def fit(self, samples: Tensor) -> None:
-        """Take what does not change while training from samples [n *shape] of the training set."""
-        self.likelihood.fit(samples)
+    def init_from_data(self, samples: Tensor) -> None:
+        """Initialise what does not change while training from samples [n *shape] of the training set."""
+        self.likelihood.init_from_data(samples)
 
-    def infer(self, samples: Tensor) -> Tensor:
-        """Output of the encoder [n heads·dim] for samples [n *shape] in 0..1."""
-        raw: Tensor = self.encoder(self.likelihood.present(samples))
+    def encoder_output(self, samples: Tensor) -> Tensor:
+        """Output of the encoder [n outputs_per_dim·dim] for samples [n *shape] in 0..1."""
+        raw: Tensor = self.encoder(self.likelihood.normalise(samples))
         return raw
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Mean of the samples [n *shape] that latents [n dim] stand for."""
+        """Decoded mean [n *shape] of latents [n dim]."""
         return self.likelihood.mean(self.decoder(latents))
 
-    def observe(self, latents: Tensor) -> Tensor:
-        """Decoded mean [n m] as the likelihood weighs it: the space that the metric tensor is pulled back from."""
+    def decode_weighted(self, latents: Tensor) -> Tensor:
+        """Decoded mean [n m], weighted by the likelihood: the space whose metric is pulled back to the latents."""
         return self.likelihood.weigh(self.decode(latents)).flatten(1)
+
+    def reconstruction_terms(self, raw: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Means over the batch of the negative log-likelihood (nats) and of the error of the decoder's output."""
+        return self.likelihood.nll(raw, targets).mean(), self.likelihood.error(raw, targets).mean()
 
     def embed(self, images: Tensor) -> Tensor:
         """Latents [n embed_dim] to compare images by; see ``ModelConfig.mirror``."""
@@ -195,7 +199,7 @@ register = MODELS.register
 
 
 def build(config: ModelConfig, seed: int = 0) -> LatentModel:
-    """The model that ``config.name`` names, with weights that depend on the seed only."""
+    """The model that ``config.name`` names, with initial weights that depend on the seed only."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MODELS.build(config)

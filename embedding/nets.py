@@ -88,7 +88,9 @@ def make_map_encoder(shape: Sequence[int], out: int, config: NetConfig, places: 
         return nn.Sequential(mlp([shape[0], *config.hidden, out * places]), nn.Unflatten(1, (out, places, 1)))
     _grid(shape, config)
     layers, c = _sink(shape[0], config)
-    return nn.Sequential(*layers, *(Residual(c) for _ in range(blocks)), nn.GroupNorm(GROUPS, c), nn.Conv2d(c, out, 1))
+    return nn.Sequential(
+        *layers, *(ResidualBlock(c) for _ in range(blocks)), nn.GroupNorm(GROUPS, c), nn.Conv2d(c, out, 1)
+    )
 
 
 def make_map_decoder(dim: int, shape: Sequence[int], config: NetConfig, places: int, blocks: int) -> nn.Module:
@@ -96,11 +98,11 @@ def make_map_decoder(dim: int, shape: Sequence[int], config: NetConfig, places: 
     if len(shape) == 1:
         return nn.Sequential(nn.Flatten(), mlp([dim * places, *reversed(config.hidden), shape[0]]))
     c = config.decoder_width * 2**config.halvings
-    layers: list[nn.Module] = [nn.Conv2d(dim, c, 3, padding=1), *(Residual(c) for _ in range(blocks))]
+    layers: list[nn.Module] = [nn.Conv2d(dim, c, 3, padding=1), *(ResidualBlock(c) for _ in range(blocks))]
     return nn.Sequential(*layers, *_rise(c, shape[0], config))
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """x + convolutions of x, at the same size [n c h w]."""
 
     def __init__(self, channels: int) -> None:

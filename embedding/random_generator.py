@@ -1,4 +1,4 @@
-"""Random numbers of one training step, the same however many processes share the step."""
+"""Random numbers of a training step, which depend on seed and step only, not on the number of processes."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor
 
 
 class RandomGenerator:
-    """Draws that depend on seed and step only.
+    """Random numbers that depend on seed and step only.
 
-    A run that was interrupted needs no saved generator to go on as if it had not been, and ``world`` processes that
-    share a batch draw together what one process would have drawn alone.
+    An interrupted run resumes without a saved generator as if it had not been interrupted, and ``world`` processes that
+    share a batch draw together what one process would draw alone.
 
     Parameters
     ----------
     seed : int
     step : int or str
-        Names the stream: a step of training, or what else the numbers are for.
+        Name of the stream: a training step, or any other purpose.
     device : torch.device or str
-        Where the numbers are drawn; CPU and GPU draw different ones.
+        Device that the numbers are drawn on; CPU and GPU draw different ones.
     rank, world : int
-        This process has the rows ``rank``, ``rank + world``, … of the batch.
+        Number of this process and number of processes; it has the rows ``rank``, ``rank + world``, … of the batch.
     block : int
-        Rows that stay together in one process: it has the blocks ``rank``, ``rank + world``, … of as many rows, where
-        what is drawn has a multiple of them.
+        Rows that stay together in one process: it has the blocks ``rank``, ``rank + world``, … of so many rows, if the
+        number of rows is a multiple of ``block · world``.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class RandomGenerator:
         self._rank, self._world, self._block = rank, world, block
 
     def normal(self, n: int, *shape: int) -> Tensor:
-        """Standard normal numbers [n shape], n rows of this process."""
-        return self._mine(torch.randn(n * self._world, *shape, generator=self._generator, device=self.device))
+        """Standard normal numbers [n shape]; n is the number of rows of this process."""
+        return self._own_rows(torch.randn(n * self._world, *shape, generator=self._generator, device=self.device))
 
     def uniform(self, n: int, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Numbers in [low, high), [n shape]."""
         drawn = torch.rand(n * self._world, *shape, generator=self._generator, device=self.device)
-        return self._mine(drawn) * (high - low) + low
+        return self._own_rows(drawn) * (high - low) + low
 
     def signs(self, n: int, *shape: int) -> Tensor:
         """Rademacher numbers, −1 or 1, [n shape]."""
@@ -59,13 +59,13 @@ class RandomGenerator:
         """A permutation of n, the same in every process."""
         return torch.randperm(n, generator=self._generator, device=self.device)
 
-    def picks(self, n: int, count: int) -> Tensor:
-        """Which rows of the batch ``count`` draws took, with return: bool [count n] of this process's n rows."""
+    def draw_rows(self, n: int, count: int) -> Tensor:
+        """``count`` draws of rows of the batch, with replacement: bool [count n], one-hot over all processes' rows."""
         total = n * self._world
         drawn = torch.randint(total, (count,), generator=self._generator, device=self.device)
-        return drawn[:, None] == self._mine(torch.arange(total, device=self.device))
+        return drawn[:, None] == self._own_rows(torch.arange(total, device=self.device))
 
-    def _mine(self, drawn: Tensor) -> Tensor:
+    def _own_rows(self, drawn: Tensor) -> Tensor:
         if self._block == 1 or len(drawn) % (self._block * self._world):
             return drawn[self._rank :: self._world]
         blocks = drawn.view(-1, self._block, *drawn.shape[1:])

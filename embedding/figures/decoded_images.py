@@ -57,7 +57,7 @@ def interpolations(models: Sequence[EncodedSamples], pairs: Sequence[tuple[int, 
         for i in range(len(pairs)):
             start, end = ends[2 * i], ends[2 * i + 1]
             straight = paths.straight(start[None], end[None], STEPS - 1)
-            curvature = paths.curvature(one.model.observe, straight)[0]
+            curvature = paths.curvature(one.model.decode_weighted, straight)[0]
             shortest = _evenly(one, graph.path(2 * i, 2 * i + 1))
             rows.append((f"{one.name}\nstraight ({curvature:.1f})", _decode(one, straight[0])))
             rows.append((f"{one.name}\ngraph", _decode(one, shortest)))
@@ -80,7 +80,7 @@ def choose_pairs(samples: Tensor, count: int, seed: int = 0) -> list[tuple[int, 
 def reconstructions(models: Sequence[EncodedSamples]) -> Figure:
     """A row of samples, and below it each model's reconstruction of them."""
     with torch.no_grad():
-        first = models[0].model.likelihood.standardise(models[0].samples[:COLUMNS])
+        first = models[0].model.likelihood.adjust_contrast(models[0].samples[:COLUMNS])
     rows = [("samples", first), *((one.name, _decode(one, one.latents[:COLUMNS])) for one in models)]
     return image_grid(rows, "Reconstructions", models[0].draw)
 
@@ -148,14 +148,14 @@ def _graph(one: EncodedSamples, ends: Tensor, seed: int) -> paths.LatentGraph:
         drawn = one.model.sample(NODES, RandomGenerator(seed, "graph"))
     others = one.latents[:NODES] if drawn is None else drawn
     nodes = torch.cat([ends, others]).double().numpy()
-    return paths.neighbour_graph(nodes, observe=one.model.observe)
+    return paths.neighbour_graph(nodes, decode=one.model.decode_weighted)
 
 
 def _evenly(one: EncodedSamples, path: Float) -> Tensor:
     """A path over a graph at `STEPS` points, equally far from each other among the decoded samples."""
     fine = torch.from_numpy(paths.resample(path, 20 * STEPS).astype(np.float32))
     with torch.no_grad():
-        steps = one.model.observe(fine).double().diff(dim=0).norm(dim=1).numpy()
+        steps = one.model.decode_weighted(fine).double().diff(dim=0).norm(dim=1).numpy()
     along = np.concatenate([[0.0], np.cumsum(steps)])
     return torch.from_numpy(paths.resample(fine.double().numpy(), STEPS, along).astype(np.float32))
 

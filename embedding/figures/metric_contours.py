@@ -69,11 +69,11 @@ def latent_plane(encoded: EncodedSamples) -> LatentPlane:
     counts = np.maximum(np.rint(CELLS * sides / long).astype(int), LEAST_CELLS)
     x, y = (np.linspace(m - s / 2, m + s / 2, n) for m, s, n in zip(middle, sides, counts, strict=True))
     nodes = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    tensors = metric_tensor(encoded.model.observe, torch.from_numpy(nodes.astype(np.float32)), chunk=512)
-    at_samples = metric_tensor(encoded.model.observe, encoded.latents, chunk=512)
+    tensors = metric_tensor(encoded.model.decode_weighted, torch.from_numpy(nodes.astype(np.float32)), chunk=512)
+    at_samples = metric_tensor(encoded.model.decode_weighted, encoded.latents, chunk=512)
     scale = float(at_samples.diagonal(dim1=1, dim2=2).mean())
     relative = log_magnification(tensors) - log_magnification(at_samples).median()
-    graph = grid_graph(encoded.model.observe, (x, y), tensors.numpy())
+    graph = grid_graph(encoded.model.decode_weighted, (x, y), tensors.numpy())
     return LatentPlane((x, y), graph, relative.reshape(len(y), len(x)).numpy(), np.sqrt(scale))
 
 

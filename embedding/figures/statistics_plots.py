@@ -151,7 +151,7 @@ def posterior_figure(
         density = grid.log_density[i].reshape(len(grid.axis), -1).exp().numpy()
         axes.contour(grid.axis, grid.axis, density, levels=_levels(density), colors="k", linewidths=0.9)
         for _, colour, q in gaussians:
-            _ellipses(axes, q.mean[i].double().numpy(), q.log_deviation[i].double().exp().numpy(), colour)
+            _ellipses(axes, q.mean[i].double().numpy(), q.log_std[i].double().exp().numpy(), colour)
         _set_limits(axes, draws[i].double().numpy())
         inset = axes.inset_axes((0.76, 0.76, 0.24, 0.24))
         inset.imshow(draw(samples[i]), interpolation="nearest")

@@ -100,8 +100,8 @@ def measure_geometry(model: LatentModel, samples: Tensor, seed: int = 0) -> Late
     generator = RandomGenerator(seed, "geometry")
     latents = encode(model, samples)
     order = generator.permutation(len(latents))
-    at_data = metric_statistics(metric_tensor(model.observe, latents))
-    between = metric_statistics(metric_tensor(model.observe, mixup(latents[order], generator)))
+    at_data = metric_statistics(metric_tensor(model.decode_weighted, latents))
+    between = metric_statistics(metric_tensor(model.decode_weighted, mixup(latents[order], generator)))
     lines = paths.straight(latents[order[:NODES]], latents[order.roll(1)[:NODES]], SEGMENTS)
     ratio = geodesic_ratios(model, latents[order[:NODES]], at_data.scale)
     return LatentGeometry(
@@ -111,7 +111,7 @@ def measure_geometry(model: LatentModel, samples: Tensor, seed: int = 0) -> Late
         between=between,
         geodesic_ratio=float(ratio.mean()),
         geodesic_variation=float(ratio.std() / ratio.mean()),
-        curvature=float(paths.curvature(model.observe, lines).mean()),
+        curvature=float(paths.curvature(model.decode_weighted, lines).mean()),
     )
 
 
@@ -122,13 +122,13 @@ def geodesic_ratios(model: LatentModel, latents: Tensor, scale: float) -> Float:
     straight line, so that in a flat space paths over the graph alone would be too long.
     """
     nodes = latents.double().numpy()
-    graph = paths.neighbour_graph(nodes, observe=model.observe)
+    graph = paths.neighbour_graph(nodes, decode=model.decode_weighted)
     rows, cols = np.triu_indices(len(nodes), 1)
     length = graph.distances(np.arange(len(nodes)))[rows, cols]
     # straight lines are decoded for some of the pairs only
     some = np.unique(np.linspace(0, len(rows) - 1, NODES).astype(np.int64))
     rows, cols, length = rows[some], cols[some], length[some]
-    direct = paths.lengths(model.observe, paths.straight(latents[rows], latents[cols], SEGMENTS))
+    direct = paths.lengths(model.decode_weighted, paths.straight(latents[rows], latents[cols], SEGMENTS))
     euclid = np.linalg.norm(nodes[rows] - nodes[cols], axis=1)
     distinct = euclid > paths.TINY
     if not distinct.any():
@@ -168,4 +168,6 @@ class LatentDimensions:
 
 def latent_dimensions(model: LatentModel, latents: Tensor) -> LatentDimensions:
     """Mean, standard deviation and importance of each dimension of latents [n d] of samples."""
-    return LatentDimensions(latents.mean(0), latents.std(0, unbiased=False), importances(model.observe, latents))
+    return LatentDimensions(
+        latents.mean(0), latents.std(0, unbiased=False), importances(model.decode_weighted, latents)
+    )

@@ -51,12 +51,12 @@ class MetricStatistics:
     points: int
 
 
-def metric_tensor(observe: Decode, latents: Tensor, chunk: int = 64) -> Tensor:
+def metric_tensor(decode: Decode, latents: Tensor, chunk: int = 64) -> Tensor:
     """Exact metric tensors G = JᵀJ at latents.
 
     Parameters
     ----------
-    observe : callable
+    decode : callable
         Decoder; its rows must not depend on each other.
     latents : Tensor [n d]
     chunk : int
@@ -75,7 +75,7 @@ def metric_tensor(observe: Decode, latents: Tensor, chunk: int = 64) -> Tensor:
     tensors = [latents.new_zeros(0, dim, dim, dtype=torch.float64, device="cpu")]
     with torch.no_grad():
         for rows in torch.split(latents, chunk):
-            columns = jacobian(observe, rows, DIRECTIONS).double()
+            columns = jacobian(decode, rows, DIRECTIONS).double()
             tensors.append((columns.mT @ columns).cpu())
     return torch.cat(tensors)
 

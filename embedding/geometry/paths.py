@@ -31,14 +31,14 @@ def straight(start: Tensor, end: Tensor, segments: int) -> Tensor:
     return torch.lerp(start[:, None], end[:, None], share[:, None])
 
 
-def decoded(observe: Decode, curves: Tensor, chunk: int = 512) -> Tensor:
+def decoded(decode: Decode, curves: Tensor, chunk: int = 512) -> Tensor:
     """Decoded curves [b t d], float64 [b t m], on the CPU; ``chunk`` points at a time."""
     with torch.no_grad():
-        points = [observe(rows).double().cpu() for rows in torch.split(curves.flatten(0, 1), chunk)]
+        points = [decode(rows).double().cpu() for rows in torch.split(curves.flatten(0, 1), chunk)]
     return torch.cat(points).reshape(*curves.shape[:2], -1)
 
 
-def lengths(observe: Decode, curves: Tensor) -> Float:
+def lengths(decode: Decode, curves: Tensor) -> Float:
     """Length of curves [b t d] under the decoder's metric, [b], as the sum of decoded segments.
 
     References
@@ -46,11 +46,11 @@ def lengths(observe: Decode, curves: Tensor) -> Float:
     Chen et al., Metrics for deep generative models, AISTATS 2018, eq. 5.
     """
     return np.concatenate(
-        [decoded(observe, c).diff(dim=1).norm(dim=2).sum(1).numpy() for c in torch.split(curves, CURVES)]
+        [decoded(decode, c).diff(dim=1).norm(dim=2).sum(1).numpy() for c in torch.split(curves, CURVES)]
     )
 
 
-def curvature(observe: Decode, curves: Tensor) -> Float:
+def curvature(decode: Decode, curves: Tensor) -> Float:
     """How unevenly decoded samples change along curves [b t d] of equal steps, [b].
 
     Root mean square of the second differences over that of the first ones, times the number of segments: an estimate
@@ -59,7 +59,7 @@ def curvature(observe: Decode, curves: Tensor) -> Float:
     """
     curvatures = []
     for some in torch.split(curves, CURVES):
-        first = decoded(observe, some).diff(dim=1)
+        first = decoded(decode, some).diff(dim=1)
         second = first.diff(dim=1)
         speed = first.square().sum(2).mean(1).sqrt().clamp_min(TINY)
         curvatures.append((second.square().sum(2).mean(1).sqrt() / speed * first.shape[1]).numpy())
@@ -93,7 +93,7 @@ class LatentGraph:
         return self.nodes[rows[::-1]]
 
 
-def neighbour_graph(nodes: Float, neighbours: int = 8, observe: Decode | None = None, segments: int = 4) -> LatentGraph:
+def neighbour_graph(nodes: Float, neighbours: int = 8, decode: Decode | None = None, segments: int = 4) -> LatentGraph:
     """Graph over latents, each connected to its nearest ones.
 
     It contains the Euclidean minimum spanning tree, so that there is a path between any two nodes.
@@ -104,7 +104,7 @@ def neighbour_graph(nodes: Float, neighbours: int = 8, observe: Decode | None = 
         Samples of the prior, or encoded data.
     neighbours : int
         Nearest nodes that a node is connected to.
-    observe : callable, optional
+    decode : callable, optional
         Decoder for the Riemannian length of edges (of the straight segment); None: Euclidean length.
     segments : int
         Segments that an edge is decoded in.
@@ -129,15 +129,15 @@ def neighbour_graph(nodes: Float, neighbours: int = 8, observe: Decode | None = 
     tree = coo_array(minimum_spanning_tree(np.maximum(cdist(nodes, nodes), TINY)))
     edges = np.concatenate([np.stack(joined.coords), np.stack(tree.coords)], axis=1)
     rows, cols = np.unique(np.sort(edges, axis=0), axis=1)
-    if observe is None:
+    if decode is None:
         weights = np.linalg.norm(nodes[rows] - nodes[cols], axis=1)
     else:
         ends = torch.from_numpy(nodes.astype(np.float32))
-        weights = lengths(observe, straight(ends[rows], ends[cols], segments))
+        weights = lengths(decode, straight(ends[rows], ends[cols], segments))
     return LatentGraph(nodes, _symmetric(rows, cols, weights, len(nodes)))
 
 
-def grid_graph(observe: Decode, axes: tuple[Float, Float], tensors: NDArray[np.float64] | None = None) -> LatentGraph:
+def grid_graph(decode: Decode, axes: tuple[Float, Float], tensors: NDArray[np.float64] | None = None) -> LatentGraph:
     """Graph over a grid in a 2-D latent space whose edges have their Riemannian length.
 
     A node is connected to all nodes up to `REACH` columns and rows away that are visible from it, so that distances
@@ -145,7 +145,7 @@ def grid_graph(observe: Decode, axes: tuple[Float, Float], tensors: NDArray[np.f
 
     Parameters
     ----------
-    observe : callable
+    decode : callable
     axes : two of float64 [w] and [h]
         Coordinates of the columns and of the rows, increasing; node of row y and column x is y·w + x.
     tensors : float64 [h·w 2 2], optional
@@ -155,7 +155,7 @@ def grid_graph(observe: Decode, axes: tuple[Float, Float], tensors: NDArray[np.f
     width, height = len(x), len(y)
     nodes = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     if tensors is None:
-        tensors = metric_tensor(observe, torch.from_numpy(nodes.astype(np.float32))).numpy()
+        tensors = metric_tensor(decode, torch.from_numpy(nodes.astype(np.float32))).numpy()
     index = np.arange(len(nodes)).reshape(height, width)
     starts, ends = [], []
     for dx, dy in _steps():

@@ -1,1 +1,1 @@
-"""One file a model: its config, its module, its registration. Models never import each other."""
+"""One file a model: its config, its class, its registration. A model that is another one plus a term subclasses it."""

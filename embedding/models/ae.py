@@ -12,22 +12,20 @@ from flatsort.embedding.random_generator import RandomGenerator
 
 @dataclass(frozen=True)
 class AEConfig(ModelConfig):
-    """Nothing beyond what all models share."""
+    """No setting beyond those of all models."""
 
     name: str = "ae"
 
 
 @register("ae", AEConfig)
 class AE(LatentModel):
-    """Autoencoder without any prior: the plain rival of the models that shape their latent space."""
+    """Autoencoder without a prior: the baseline of the models that shape their latent space."""
 
     def encode(self, images: Tensor) -> Tensor:
         """Latents [n dim] of samples [n *shape]."""
-        return self.infer(images)
+        return self.encoder_output(images)
 
     def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Mean negative log-likelihood of the targets, nats."""
-        raw = self.decoder(self.infer(batch.inputs))
-        nll = self.likelihood.nll(raw, batch.targets).mean()
-        error = self.likelihood.error(raw, batch.targets).mean()
+        nll, error = self.reconstruction_terms(self.decoder(self.encoder_output(batch.inputs)), batch.targets)
         return LossTerms(nll, nll, {"nll": nll.detach(), "error": error.detach()})

@@ -1,20 +1,17 @@
-"""Variational autoencoder with a weighted divergence."""
+"""VAE with a weighted divergence (β-VAE)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from flatsort.embedding.objectives.kl import Gaussian
-from flatsort.embedding.random_generator import RandomGenerator
+from flatsort.embedding.model import register
+from flatsort.embedding.models.vae import VAE, VAEConfig
 from flatsort.tracker.registry import require
 
 
 @dataclass(frozen=True)
-class BetaVAEConfig(ModelConfig):
-    """The weight beside what all models share."""
+class BetaVAEConfig(VAEConfig):
+    """The weight of the divergence beside the settings of all models."""
 
     name: str = "beta_vae"
     beta: float = 4.0
@@ -26,27 +23,9 @@ class BetaVAEConfig(ModelConfig):
 
 
 @register("beta_vae", BetaVAEConfig)
-class BetaVAE(LatentModel):
-    """More pressure on the posterior for axes that mean something: Higgins et al., ICLR 2017."""
+class BetaVAE(VAE):
+    """VAE whose larger weight of the divergence favours disentangled dimensions: Higgins et al., ICLR 2017."""
 
     def __init__(self, config: BetaVAEConfig) -> None:
-        super().__init__(config, heads=2)
+        super().__init__(config)
         self.beta = config.beta
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Posterior means [n dim] of samples [n *shape]."""
-        return Gaussian.of(self.infer(images)).mean
-
-    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
-        """Negative log-likelihood + β · divergence, mean over the batch, nats."""
-        posterior = Gaussian.of(self.infer(batch.inputs))
-        raw = self.decoder(posterior.sample(generator.normal(len(batch), self.dim)))
-        nll = self.likelihood.nll(raw, batch.targets).mean()
-        kl = posterior.kl().mean()
-        error = self.likelihood.error(raw, batch.targets).mean()
-        total = nll + self.beta * kl
-        return LossTerms(total, total, {"nll": nll.detach(), "error": error.detach(), "kl": kl.detach()})
-
-    def sample(self, n: int, generator: RandomGenerator) -> Tensor:
-        """Latents [n dim] of the standard normal distribution."""
-        return generator.normal(n, self.dim)

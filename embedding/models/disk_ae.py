@@ -10,26 +10,26 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
-from flatsort.embedding.random_generator import RandomGenerator
+from flatsort.embedding.model import register
+from flatsort.embedding.models.ae import AE, AEConfig
 from flatsort.tracker.registry import require
 
 
 @dataclass(frozen=True)
-class DiskAEConfig(ModelConfig):
-    """The four operations beside what all models share; of ``net``, only ``hidden`` counts, for vectors."""
+class DiskAEConfig(AEConfig):
+    """The four operations beside the settings of all models; of ``net``, only ``hidden`` is used, for vectors."""
 
     name: str = "disk_ae"
     bias: bool = True
-    """Whether layers add biases. Without them, D(λz) = λD(z) for λ ≥ 0: the decoder knows one picture for each
-    direction of the latent space and can do no more than scale it."""
+    """Whether layers add biases. Without them, D(λz) = λD(z) for λ ≥ 0: the decoder has one image for each
+    direction of the latent space and can only scale it."""
     slope: float = 0.2
     """Of the LeakyReLU, below zero."""
     coord: bool = False
-    """Whether every convolution sees two more channels, x and y (CoordConv). They are constants, as biases are: with
-    them, a decoder without biases is not homogeneous."""
+    """Whether every convolution has two more input channels, x and y (CoordConv). They are constants, as biases are:
+    with them, a decoder without biases is not homogeneous."""
     widths: list[int] = field(default_factory=lambda: [16, 32, 64, 128])
-    """Channels after each halving of the picture; the last holds for all that follow."""
+    """Channels after each halving of the image; the last one is used for all further halvings."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,15 +42,15 @@ class DiskAEConfig(ModelConfig):
 
 
 @register("disk_ae", DiskAEConfig)
-class DiskAE(LatentModel):
-    """Autoencoder simple enough to say how it encodes and decodes the size and the place of a shape.
+class DiskAE(AE):
+    """Autoencoder simple enough to analyse how it encodes and decodes the size and the position of a shape.
 
-    The encoder halves a picture as often as both of its sides allow, a square one of 2^n pixels down to 1×1, and ends
+    The encoder halves an image as often as both of its sides allow, a square one of 2^n pixels down to 1×1, and ends
     in a linear layer; the decoder is its mirror image. For vectors, both are linear layers with the same
     non-linearity. The loss is that of an autoencoder, reconstruction only.
 
-    To have the whole picture homogeneous where the decoder is, set ``likelihood.centre`` to false: else the mean image
-    is added to what the decoder gives.
+    For decoded images that are homogeneous like the decoder, set ``likelihood.centre`` to false: else the mean image
+    is added to the decoder's output.
 
     References
     ----------
@@ -65,39 +65,28 @@ class DiskAE(LatentModel):
             _initialise(part, config.slope)
         super().__init__(config, encoder=parts[0], decoder=parts[1])
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Latents [n dim] of samples [n *shape]."""
-        return self.infer(images)
 
-    def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
-        """Mean negative log-likelihood of the targets, nats."""
-        raw = self.decoder(self.infer(batch.inputs))
-        nll = self.likelihood.nll(raw, batch.targets).mean()
-        error = self.likelihood.error(raw, batch.targets).mean()
-        return LossTerms(nll, nll, {"nll": nll.detach(), "error": error.detach()})
-
-
-class _Conv(nn.Conv2d):
+class _CoordConv(nn.Conv2d):
     """A 3×3 convolution that keeps an image's sides, or halves them (stride 2: subsampling of its output)."""
 
-    places: Tensor | None
+    coordinates: Tensor | None
 
     def __init__(self, fan_in: int, fan_out: int, sides: tuple[int, int], stride: int, config: DiskAEConfig) -> None:
         extra = 2 if config.coord else 0
         super().__init__(fan_in + extra, fan_out, 3, stride, padding=1, bias=config.bias)
-        places = torch.stack(torch.meshgrid(*(torch.linspace(-1, 1, n) for n in sides), indexing="ij"))
-        self.register_buffer("places", places if config.coord else None, persistent=False)
+        coordinates = torch.stack(torch.meshgrid(*(torch.linspace(-1, 1, n) for n in sides), indexing="ij"))
+        self.register_buffer("coordinates", coordinates if config.coord else None, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        if self.places is not None:
-            places = self.places.to(images.dtype).expand(len(images), -1, -1, -1)
-            images = torch.cat([images, places], dim=1)
+        if self.coordinates is not None:
+            coordinates = self.coordinates.to(images.dtype).expand(len(images), -1, -1, -1)
+            images = torch.cat([images, coordinates], dim=1)
         return super().forward(images)
 
 
 def _image_nets(config: DiskAEConfig) -> tuple[nn.Sequential, nn.Sequential]:
     """Encoder of images, and its mirror image."""
-    sides = _pyramid(config.shape)
+    sides = _image_sides(config.shape)
     halvings = len(sides) - 1
     widths = [config.shape[0], *(config.widths[min(i, len(config.widths) - 1)] for i in range(halvings))]
     smallest = (widths[-1], *sides[-1])
@@ -105,10 +94,10 @@ def _image_nets(config: DiskAEConfig) -> tuple[nn.Sequential, nn.Sequential]:
     down: list[nn.Module] = []
     up: list[nn.Module] = [nn.Linear(config.dim, values, config.bias), nn.Unflatten(1, smallest)]
     for i in range(halvings):
-        down += [_Conv(widths[i], widths[i + 1], sides[i], 2, config), nn.LeakyReLU(config.slope)]
+        down += [_CoordConv(widths[i], widths[i + 1], sides[i], 2, config), nn.LeakyReLU(config.slope)]
     for i in reversed(range(halvings)):
         # nearest neighbours: the gradient of smoother upsampling has no fixed order of summation on a GPU
-        conv = _Conv(widths[i + 1], widths[i], sides[i], 1, config)
+        conv = _CoordConv(widths[i + 1], widths[i], sides[i], 1, config)
         up += [nn.LeakyReLU(config.slope), nn.Upsample(scale_factor=2), conv]
     return nn.Sequential(*down, nn.Flatten(), nn.Linear(values, config.dim, config.bias)), nn.Sequential(*up)
 
@@ -125,8 +114,8 @@ def _mlp(sizes: Sequence[int], config: DiskAEConfig) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def _pyramid(shape: Sequence[int]) -> list[tuple[int, int]]:
-    """Height and width of a picture and of its halves, down to the first that has an odd side."""
+def _image_sides(shape: Sequence[int]) -> list[tuple[int, int]]:
+    """Height and width of an image and of its halves, down to the first that has an odd side."""
     _, height, width = shape
     if height % 2 or width % 2:
         raise ValueError(f"model.shape: expected an even height and width, got {height} and {width}")
@@ -138,10 +127,10 @@ def _pyramid(shape: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _initialise(part: nn.Module, slope: float) -> None:
-    """Weights that keep the spread of what flows through (He et al., ICCV 2015): no layer normalises it.
+    """Weights that keep the variance of activations (He et al., ICCV 2015), since no layer normalises them.
 
-    Biases stay as torch draws them: a decoder that began with zeros would begin homogeneous, with all its kinks at the
-    latent 0, and a code of one number learns to jump there from small shapes to large ones.
+    Biases stay as torch draws them: a decoder that began with zero biases would begin homogeneous, with all its kinks
+    at the latent 0, and a latent of one dimension would learn a jump there from small shapes to large ones.
     """
     for layer in part.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):

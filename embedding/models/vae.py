@@ -13,30 +13,41 @@ from flatsort.embedding.random_generator import RandomGenerator
 
 @dataclass(frozen=True)
 class VAEConfig(ModelConfig):
-    """Nothing beyond what all models share."""
+    """No setting beyond those of all models."""
 
     name: str = "vae"
 
 
 @register("vae", VAEConfig)
 class VAE(LatentModel):
-    """Gaussian posterior, standard normal prior: Kingma, Welling, ICLR 2014."""
+    """Gaussian posterior, standard normal prior: Kingma, Welling, ICLR 2014.
+
+    Attributes
+    ----------
+    beta : float
+        Weight of the divergence; 1 is the evidence lower bound.
+    """
+
+    beta = 1.0
 
     def __init__(self, config: VAEConfig) -> None:
-        super().__init__(config, heads=2)
+        super().__init__(config, outputs_per_dim=2)
+
+    def posterior(self, samples: Tensor) -> Gaussian:
+        """The posterior q(z|x) [n dim] of samples [n *shape]."""
+        return Gaussian.from_output(self.encoder_output(samples))
 
     def encode(self, images: Tensor) -> Tensor:
         """Posterior means [n dim] of samples [n *shape]."""
-        return Gaussian.of(self.infer(images)).mean
+        return self.posterior(images).mean
 
     def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
-        """Negative evidence lower bound, mean over the batch, nats."""
-        posterior = Gaussian.of(self.infer(batch.inputs))
+        """Negative log-likelihood + β · divergence, mean over the batch, nats."""
+        posterior = self.posterior(batch.inputs)
         raw = self.decoder(posterior.sample(generator.normal(len(batch), self.dim)))
-        nll = self.likelihood.nll(raw, batch.targets).mean()
+        nll, error = self.reconstruction_terms(raw, batch.targets)
         kl = posterior.kl().mean()
-        error = self.likelihood.error(raw, batch.targets).mean()
-        total = nll + kl
+        total = nll + self.beta * kl
         return LossTerms(total, total, {"nll": nll.detach(), "error": error.detach(), "kl": kl.detach()})
 
     def sample(self, n: int, generator: RandomGenerator) -> Tensor:

@@ -7,53 +7,56 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from flatsort.embedding.model import Batch, LatentModel, LossTerms, ModelConfig, register
+from flatsort.embedding.model import Batch, LossTerms, register
+from flatsort.embedding.models.vae import VAE, VAEConfig
 from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
-from flatsort.embedding.objectives.kl import Gaussian
 from flatsort.embedding.objectives.rewo import Rewo, RewoConfig
 from flatsort.embedding.random_generator import RandomGenerator
 
 
 @dataclass(frozen=True)
-class VHPVAEConfig(ModelConfig):
-    """Prior and constraint beside what all models share."""
+class VHPVAEConfig(VAEConfig):
+    """Prior and error constraint beside the settings of all models."""
 
     name: str = "vhp_vae"
     prior: PriorConfig = field(default_factory=PriorConfig)
     """The hierarchical prior."""
     rewo: RewoConfig = field(default_factory=RewoConfig)
-    """How well samples must be reconstructed, and how the weight of the divergence follows."""
+    """Threshold of the reconstruction error, and how the weight of the divergence follows it."""
 
 
 @register("vhp_vae", VHPVAEConfig)
-class VHPVAE(LatentModel):
-    """A learned prior, fitted under a limit of the reconstruction error: Klushyn et al., NeurIPS 2019."""
+class VHPVAE(VAE):
+    """VAE with a learned prior, trained under a constraint on the reconstruction error: Klushyn et al., NeurIPS 2019.
+
+    The weight of the divergence is that of `Rewo`, which changes while training; ``VAE.beta`` is not used.
+    """
 
     def __init__(self, config: VHPVAEConfig) -> None:
-        super().__init__(config, heads=2)
+        super().__init__(config)
         self.prior = HierarchicalPrior(config.dim, config.prior)
         self.rewo = Rewo(config.rewo, self.likelihood)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Posterior means [n dim] of samples [n *shape]."""
-        return Gaussian.of(self.infer(images)).mean
-
     def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:  # noqa: ARG002
         """Distortion + β · bound of the divergence, mean over the batch, nats; see `Rewo`."""
-        posterior = Gaussian.of(self.infer(batch.inputs))
+        return self._constrained_loss(batch, generator)[0]
+
+    def _constrained_loss(self, batch: Batch, generator: RandomGenerator) -> tuple[LossTerms, Tensor]:
+        """The loss, and the draws of the posterior [n dim] that it was computed with."""
+        posterior = self.posterior(batch.inputs)
         z = posterior.sample(generator.normal(len(batch), self.dim))
         error = self.likelihood.error(self.decoder(z), batch.targets)
         bound = self.prior.bound(z, posterior.log_density(z), generator, self.rewo.gate)
-        return LossTerms(*self.rewo(error.mean(), bound.mean()))
+        return LossTerms(*self.rewo(error.mean(), bound.mean())), z
 
-    def fit(self, samples: Tensor) -> None:
-        """Take means from samples [n *shape] of the training set, and the limit of the error from them."""
-        super().fit(samples)
-        self.rewo.fit(self.likelihood.baseline)
+    def init_from_data(self, samples: Tensor) -> None:
+        """Initialise the likelihood, and the error's threshold, from samples [n *shape] of the training set."""
+        super().init_from_data(samples)
+        self.rewo.init_from_data(self.likelihood.baseline)
 
     @property
-    def settled(self) -> bool:
-        """Whether the initial phase of the constraint is over."""
+    def in_final_phase(self) -> bool:
+        """Whether the initial phase of the constrained optimisation is over."""
         return not self.rewo.initial
 
     def after_step(self, step: int, mean: Callable[[Tensor], Tensor]) -> None:  # noqa: ARG002

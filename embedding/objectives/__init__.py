@@ -1,1 +1,1 @@
-"""Pure functions of tensors, one idea a file."""
+"""Terms of losses, one file each."""

@@ -1,4 +1,4 @@
-"""Codes without correlation: what makes the next code tell something new, and how much each of them tells.
+"""Decorrelation: a covariance loss of codes, and the importance of each code for the decoded image.
 
 References
 ----------
@@ -22,7 +22,7 @@ def covariance_loss(new: Tensor, earlier: Tensor) -> Tensor:
     new : float32 [n m]
         Codes that are learned now, of unit variance.
     earlier : float32 [n k]
-        Codes that are kept; k may be 0.
+        Codes that are frozen; k may be 0.
 
     Returns
     -------
@@ -31,38 +31,38 @@ def covariance_loss(new: Tensor, earlier: Tensor) -> Tensor:
     """
     m = new.shape[1]
     every = torch.cat([earlier, new], dim=1).float()
-    apart = every - every.mean(0)
+    centred = every - every.mean(0)
     # autocast would halve the precision of matmul
-    products = (apart[:, -m:, None] * apart[:, None, :]).mean(0)  # [m, k + m]
+    products = (centred[:, -m:, None] * centred[:, None, :]).mean(0)  # [m, k + m]
     pairs = m * earlier.shape[1] + m * (m - 1) // 2
     return products.tril(earlier.shape[1] - 1).square().sum() / max(pairs, 1)
 
 
 @torch.no_grad()
-def importances(observe: Callable[[Tensor], Tensor], codes: Tensor, chunk: int = 256) -> Tensor:
-    """How much the picture depends on each code: its root mean square change where the code is put to its mean.
+def importances(decode: Callable[[Tensor], Tensor], codes: Tensor, chunk: int = 256) -> Tensor:
+    """How much the decoded image depends on each code: its root mean square change when the code is set to its mean.
 
-    Of a linear decoder and uncorrelated codes: a code's deviation times the length of its direction, that is in a
-    principal component analysis the root of its eigenvalue.
+    For a linear decoder and uncorrelated codes this is a code's standard deviation times the length of its direction;
+    in a principal component analysis, the root of its eigenvalue.
 
     Parameters
     ----------
-    observe : callable
-        Codes [n d] → pictures [n m], in the space where their Euclidean distance is what counts.
+    decode : callable
+        Codes [n d] → decoded images [n m], in the space where differences are measured by Euclidean distance.
     codes : float32 [n d]
         Of samples.
 
     Returns
     -------
     float32 [d]
-        Root of the mean over the samples of the mean square over the m numbers of a picture.
+        Root of the mean over the samples of the mean square over the m values of an image.
     """
     mean = codes.mean(0)
     total = torch.zeros(codes.shape[1], dtype=torch.float64, device=codes.device)
     for some in torch.split(codes, chunk):
-        pictures = observe(some)
+        decoded = decode(some)
         for i in range(codes.shape[1]):
             without = some.clone()
             without[:, i] = mean[i]
-            total[i] += (observe(without) - pictures).double().square().mean(1).sum()
+            total[i] += (decode(without) - decoded).double().square().mean(1).sum()
     return (total / len(codes)).sqrt().float()

@@ -4,11 +4,11 @@ G(z) = JᵀJ with the Jacobian J [m d] of the decoded mean; A = G − c²·1; c�
 between latents is proportional to the geodesic one. Two measures:
 
 * ``paper``: E‖A‖²_F, summed over all d² entries, mean over points. Its unit is that of c⁴: shrinking the decoder's
-  Jacobian lowers it for free, and a good weight depends on the data.
-* ``normalised``: E‖A‖²_F/(d·c²)² = E[tr G²]/(E tr G)² − 1/d: free of scale, between 0 and 1 at a point.
+  Jacobian lowers it, and a good weight depends on the data.
+* ``normalised``: E‖A‖²_F/(d·c²)² = E[tr G²]/(E tr G)² − 1/d: independent of scale, between 0 and 1 at a point.
 
 With probes v, E[vvᵀ] = 1, and w = Jᵀ(Jv), ‖A‖²_F = E‖w − c²v‖² and tr G = E‖Jv‖²: two products for any d. Probes are
-Rademacher: vᵀv is d without spread, Gaussian ones have a variance beyond use.
+Rademacher vectors, for which vᵀv = d without variance; with Gaussian ones the estimate varies too much to be useful.
 
 References
 ----------
@@ -30,15 +30,15 @@ from torch.func import jvp, vjp, vmap
 from flatsort.embedding.random_generator import RandomGenerator
 
 Decode = Callable[[Tensor], Tensor]
-"""Latents [n d] → decoded means [n m], each row for itself."""
+"""Latents [n d] → decoded means [n m], row by row."""
 
 MODES = ("paper", "normalised")
-LEAST_SCALE = 1e-12
-"""Below this c² the normalised measure no longer divides by it: a decoder that ignores its latents."""
+MIN_SCALE = 1e-12
+"""Lower bound of c² as a divisor in the normalised measure, for a decoder that ignores its latents."""
 
 
 class Flatness(NamedTuple):
-    """What a set of points says.
+    """Flatness at a set of points.
 
     Attributes
     ----------
@@ -55,7 +55,8 @@ class Flatness(NamedTuple):
 def mixup(z: Tensor, generator: RandomGenerator, alpha0: float = 0.2) -> Tensor:
     """Points on and a little beyond the lines between latents: (1−α)z_i + αz_j, α uniform in [−α₀, 1 + α₀).
 
-    The partner is the row before, since batches are shuffled. It takes the penalty to where there are no samples.
+    Each latent is paired with that of the row before, since batches are shuffled. The penalty is so evaluated where
+    there are no samples, too.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def estimate(
 ) -> Flatness:
     """Flatness from one product with J and one with Jᵀ, differentiable.
 
-    One pass through the decoder carries the tangent Jv along (forward mode) and records what Jᵀ needs (reverse mode).
+    One pass through the decoder computes the product Jv (forward mode) and records what Jᵀ needs (reverse mode).
 
     Parameters
     ----------
@@ -95,11 +96,11 @@ def estimate(
         Whether c² is a constant for the gradient. In ``paper`` mode that changes nothing (c² is its minimiser); in
         ``normalised`` mode the gradient then shrinks the decoder, too.
     """
-    _, pull, pushed = vjp(lambda points: _push(decode, points, probes), z, has_aux=True)  # type: ignore[misc]
-    (both,) = pull(pushed)
+    _, transposed, product = vjp(lambda points: _mean_and_jvp(decode, points, probes), z, has_aux=True)  # type: ignore[misc]
+    (g_probes,) = transposed(product)
     if scale is None:
-        scale = pushed.square().sum(1).mean() / z.shape[1]
-    return _measure((both, probes), scale, mode, detach_scale)
+        scale = product.square().sum(1).mean() / z.shape[1]
+    return _measure((g_probes, probes), scale, mode, detach_scale)
 
 
 def exact(decode: Decode, z: Tensor, mode: str = "normalised") -> Flatness:
@@ -127,23 +128,23 @@ def jacobian(decode: Decode, z: Tensor, chunk: int | None = None) -> Tensor:
     """
 
     def column(direction: Tensor) -> Tensor:
-        return _push(decode, z, direction.expand_as(z))[1]
+        return _mean_and_jvp(decode, z, direction.expand_as(z))[1]
 
     basis = torch.eye(z.shape[1], dtype=z.dtype, device=z.device)
     columns: Tensor = vmap(column, chunk_size=chunk)(basis)
     return columns.permute(1, 2, 0)
 
 
-def _push(decode: Decode, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-    """Decoded means and the products of J with tangents."""
+def _mean_and_jvp(decode: Decode, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    """Decoded means, and the products of J with tangents."""
     _load_forward_mode()
-    mean, pushed = jvp(decode, (z,), (tangents,))  # type: ignore[misc]
-    return mean, pushed
+    mean, product = jvp(decode, (z,), (tangents,))  # type: ignore[misc]
+    return mean, product
 
 
 @cache
 def _load_forward_mode() -> None:
-    with warnings.catch_warnings():  # torch's own rules for forward mode use what torch itself calls deprecated
+    with warnings.catch_warnings():  # torch's own rules for forward mode use functions that torch calls deprecated
         warnings.simplefilter("ignore")
         jvp(torch.sin, (torch.zeros(1),), (torch.zeros(1),))
 
@@ -155,5 +156,5 @@ def _measure(products: tuple[Tensor, Tensor], scale: Tensor, mode: str, detach_s
     if mode == "paper":
         squares = (product - used * probe).square()
     else:
-        squares = (product / used.clamp_min(LEAST_SCALE) - probe).square() / probe.shape[-1] ** 2
+        squares = (product / used.clamp_min(MIN_SCALE) - probe).square() / probe.shape[-1] ** 2
     return Flatness(squares.flatten(1).sum(1).mean(), scale)

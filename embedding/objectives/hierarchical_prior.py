@@ -1,4 +1,4 @@
-"""Hierarchical prior and the importance-weighted bound of the divergence to it.
+"""Hierarchical prior, and the importance-weighted bound of the divergence to it.
 
 References
 ----------
@@ -24,11 +24,11 @@ class PriorConfig:
     """Size of the hierarchical prior."""
 
     dim: int = 16
-    """Numbers in ζ, the latent above the latent."""
+    """Dimensions of ζ, the latent that z is conditioned on."""
     hidden: list[int] = field(default_factory=lambda: [256, 256])
     """Hidden layers of p(z|ζ); q(ζ|z) has them in reverse."""
     samples: int = 16
-    """Importance samples of ζ for every latent: more tighten the bound and cost time of these small networks only."""
+    """Importance samples of ζ for each latent: more samples tighten the bound and cost time in these networks only."""
 
     def __post_init__(self) -> None:
         if min(self.dim, self.samples, *self.hidden) < 1:
@@ -39,12 +39,12 @@ class PriorConfig:
 
 
 class HierarchicalPrior(nn.Module):
-    """p(z) = ∫ p_Θ(z|ζ) N(ζ; 0, 1) dζ, with q_Φ(ζ|z) to estimate it.
+    """p(z) = ∫ p_Θ(z|ζ) N(ζ; 0, 1) dζ, estimated with q_Φ(ζ|z).
 
     Parameters
     ----------
     dim : int
-        Numbers in z.
+        Dimensions of z.
     config : PriorConfig
     """
 
@@ -67,8 +67,8 @@ class HierarchicalPrior(nn.Module):
             Their log-densities under the posteriors.
         generator : RandomGenerator
         gate : scalar, optional
-            Factor of the gradient that reaches Θ and Φ: 0 freezes them, z still has its gradient. They stay in the
-            graph, as training in several processes requires.
+            Factor of the gradient of Θ and Φ: 0 freezes them, while z still has its gradient. They stay in the graph,
+            as training in several processes requires.
 
         Returns
         -------
@@ -84,13 +84,13 @@ class HierarchicalPrior(nn.Module):
 
     def forward(self, z: Tensor, normal: Tensor) -> Tensor:
         """Importance-weighted estimate of log p(z) [n] with standard normal numbers [n k prior-dim]."""
-        inferred = Gaussian.of(self.inference(z).unsqueeze(1))
+        inferred = Gaussian.from_output(self.inference(z).unsqueeze(1))
         zeta = inferred.sample(normal)
-        generated = Gaussian.of(self.generator(zeta))
+        generated = Gaussian.from_output(self.generator(zeta))
         log_weights = generated.log_density(z.unsqueeze(1)) + log_normal(zeta) - inferred.log_density(zeta)
         return torch.logsumexp(log_weights, 1) - math.log(normal.shape[1])
 
     def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Latents [n dim], ancestral: ζ, then z given ζ."""
-        generated = Gaussian.of(self.generator(generator.normal(n, self.config.dim)))
+        generated = Gaussian.from_output(self.generator(generator.normal(n, self.config.dim)))
         return generated.sample(generator.normal(*generated.mean.shape))

@@ -1,4 +1,4 @@
-"""Reconstruction as a constraint: reweighted optimisation (REWO) of the divergence under an error limit.
+"""Reconstruction as a constraint: reweighted optimisation (REWO) of the divergence under a threshold of the error.
 
     minimise F subject to E[C] ≤ κ², C the mean error of a sample's values
 
@@ -6,8 +6,8 @@ The Lagrangian F + λ(E[C] − κ²), written with β = 1/λ and divided by λ, 
 gradient keeps its scale while β moves over orders of magnitude. The unit of C, and how κ becomes a distortion in nats:
 
 * Gaussian likelihood: C is the (weighted) mean squared error, so κ is a root mean squared error in units of the samples
-  (images: 0..1) and κ itself is the likelihood's deviation: distortion = values · C / (2κ²).
-* Bernoulli likelihood: C is the mean cross-entropy above the targets' own, so κ² is in nats a value:
+  (images: 0..1) and κ itself is the likelihood's standard deviation: distortion = values · C / (2κ²).
+* Bernoulli likelihood: C is the mean cross-entropy minus the targets' own entropy, so κ² is in nats a value:
   distortion = values · C, and κ only decides when it is small enough.
 
 In both, β = 1 is exactly the evidence lower bound of that likelihood, up to constants.
@@ -29,24 +29,24 @@ from torch import Tensor, nn
 
 from flatsort.embedding.likelihood import Likelihood
 
-LEAST_BETA = 1e-4
+MIN_BETA = 1e-4
 """β stays within 1e-4 and 1: 1 is the fixed point of its update, and lower values no longer change the gradient."""
 
 
 @dataclass(frozen=True)
 class RewoConfig:
-    """Limit of the error and pace of the multiplier."""
+    """Threshold of the error and rate of the multiplier."""
 
     kappa: Any = "auto"
-    """Root of the limit of the mean error, a number in units of the samples; or ``auto``: κ² is the share
-    ``unexplained`` of the error of the best constant reconstruction. Where that is out of reach, it becomes
-    (1 + slack) · the error that the initial phase has come to."""
+    """Root of the threshold of the mean error, a number in units of the samples; or ``auto``: κ² is the share
+    ``unexplained`` of the error of the best constant reconstruction. Where that is not reached, κ² becomes
+    (1 + slack) · the error at the end of the initial phase."""
     unexplained: float = 0.2
-    """``auto``: share of what there is to explain (of a Gaussian: of the variance) that may be left."""
+    """``auto``: share of the baseline error (of a Gaussian: of the variance) that may remain."""
     slack: float = 0.05
     """``auto``: share by which κ² lies above the error that was reached."""
     plateau: float = 0.02
-    """``auto``: the plateau is there when the error fell by less than this share within a window."""
+    """``auto``: the error has reached a plateau when it fell by less than this share within a window."""
     window: int = 200
     """``auto``: steps of a window."""
     initial_steps: int = 1500
@@ -54,11 +54,11 @@ class RewoConfig:
     beta: float = 0.01
     """Weight of the divergence in the initial phase, 1/λ."""
     nu: float = 1.0
-    """Rate of β for a relative excess of the error."""
+    """Rate at which β changes with the relative excess of the error."""
     tau: float = 3.0
     """Steepness with which β approaches 1."""
     smoothing: float = 0.99
-    """Share of the past in the moving average of the error."""
+    """Decay of the moving average of the error."""
 
     def __post_init__(self) -> None:
         number = isinstance(self.kappa, (int, float)) and not isinstance(self.kappa, bool)
@@ -70,7 +70,7 @@ class RewoConfig:
             "plateau": (0 <= self.plateau < 1, "0 or more and below 1"),
             "window": (self.window > 0, "1 or more"),
             "initial_steps": (self.initial_steps > 0, "1 or more"),
-            "beta": (LEAST_BETA <= self.beta <= 1, f"between {LEAST_BETA} and 1"),
+            "beta": (MIN_BETA <= self.beta <= 1, f"between {MIN_BETA} and 1"),
             "nu": (self.nu > 0, "more than 0"),
             "tau": (self.tau > 0, "more than 0"),
             "smoothing": (0 <= self.smoothing < 1, "0 or more and below 1"),
@@ -96,7 +96,7 @@ class Rewo(nn.Module):
     beta, kappa2, error : scalar tensors
         β, κ² and the moving average Ĉ of the error.
     initial : bool tensor
-        Whether the initial phase lasts: β and the prior are frozen.
+        Whether training is in the initial phase, in which β and the prior are frozen.
     """
 
     def __init__(self, config: RewoConfig, likelihood: Likelihood) -> None:
@@ -111,15 +111,15 @@ class Rewo(nn.Module):
         self.register_buffer("steps", torch.tensor(0))
         self.register_buffer("window_error", torch.tensor(0.0))
         self.register_buffer("initial", torch.tensor(True))
-        self._noted: Tensor | None = None
+        self._batch_error: Tensor | None = None
 
-    def fit(self, baseline: Tensor) -> None:
-        """Take the limit that ``auto`` aims at from the error of the best constant reconstruction."""
+    def init_from_data(self, baseline: Tensor) -> None:
+        """Set κ² of ``auto`` from the error of the best constant reconstruction."""
         if self.config.kappa == "auto":
             self.kappa2.copy_(self.config.unexplained * baseline)
 
     def forward(self, error: Tensor, bound: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Loss and what to report of a batch; in training mode the error is noted for `after_step`.
+        """Loss and logged terms of a batch; in training mode the error is kept for `after_step`.
 
         Parameters
         ----------
@@ -131,11 +131,11 @@ class Rewo(nn.Module):
         total : scalar
             distortion + β·F, nats.
         score : scalar
-            distortion + F: free of the multiplier.
+            distortion + F: independent of the multiplier.
         terms : dict
         """
         if self.training:
-            self._noted = error.detach().float()
+            self._batch_error = error.detach().float()
         distortion = error * self._values
         if self._gaussian:
             distortion = distortion / (2 * self.kappa2)
@@ -158,31 +158,31 @@ class Rewo(nn.Module):
         return (~self.initial).float()
 
     def after_step(self, mean: Callable[[Tensor], Tensor]) -> None:
-        """Update with the error that `forward` noted, averaged over processes by ``mean``."""
-        if self._noted is not None:
-            self.update(mean(self._noted))
-            self._noted = None
+        """Update with the error that `forward` kept, averaged over processes by ``mean``."""
+        if self._batch_error is not None:
+            self.update(mean(self._batch_error))
+            self._batch_error = None
 
     @torch.no_grad()
     def update(self, error: Tensor) -> None:
         """Update Ĉ, the phase and β with the mean error of a batch.
 
         Ĉ ← (1−a)·C + a·Ĉ. In the initial phase nothing else, until Ĉ < κ² (``auto``: or the plateau, which sets κ²).
-        Then β ← β·exp[ν·f·δ], δ = (Ĉ − κ²)/κ² (relative, so that ν is free of units; at most 1, so that one bad batch
-        cannot throw β away), f = −1 if δ > 0 else tanh(τ(β − 1)).
+        Then β ← β·exp[ν·f·δ], δ = (Ĉ − κ²)/κ² (relative, so that ν has no unit; at most 1, so that one bad batch
+        cannot change β by orders of magnitude), f = −1 if δ > 0 else tanh(τ(β − 1)).
         """
         c, first = self.config, self.steps == 0
         self.error.copy_(torch.where(first, error, (1 - c.smoothing) * error + c.smoothing * self.error))
         self.steps += 1
         delta = ((self.error - self.kappa2) / self.kappa2).clamp(-1, 1)
         f = torch.where(delta > 0, -1.0, torch.tanh(c.tau * (self.beta - 1)))
-        moved = (self.beta * torch.exp(c.nu * f * delta)).clamp(LEAST_BETA, 1)
+        moved = (self.beta * torch.exp(c.nu * f * delta)).clamp(MIN_BETA, 1)
         self.beta.copy_(torch.where(self.initial, self.beta, moved))
         reached = delta < 0
         if c.kappa == "auto":
-            gives_up = self.initial & ~reached & self._plateau(first)
-            self.kappa2.copy_(torch.where(gives_up, (1 + c.slack) * self.error, self.kappa2))
-            reached |= gives_up
+            stalled = self.initial & ~reached & self._plateau(first)
+            self.kappa2.copy_(torch.where(stalled, (1 + c.slack) * self.error, self.kappa2))
+            reached |= stalled
         self.initial &= ~reached
 
     def _plateau(self, first: Tensor) -> Tensor:

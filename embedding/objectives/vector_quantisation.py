@@ -1,4 +1,4 @@
-"""Vector quantisation: nearest codes, straight-through gradients, codebooks that follow what is assigned to them."""
+"""Vector quantisation: nearest codes, straight-through gradients, codebooks that follow their assigned vectors."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ KINDS = ("ema", "gradient")
 
 @dataclass(frozen=True)
 class CodebookConfig:
-    """Size of a codebook and how it learns."""
+    """Size of a codebook and how it is trained."""
 
     codes: int = 512
-    """K: how many codes there are."""
+    """K: number of codes."""
     kind: str = "ema"
-    """``ema``: a code is the moving average of what is assigned to it; ``gradient``: the optimiser moves it there."""
+    """``ema``: a code is the moving average of its assigned vectors; ``gradient``: it is trained by the optimiser."""
     commitment: float = 0.25
     """β: weight of the encoder's distance from its codes, relative to the reconstruction error."""
     codebook_rate: float = 1.0
     """``gradient``: learning rate of the codes as a multiple of the other weights'."""
     decay: float = 0.99
-    """γ: share of the past in moving averages, of a code's use and (``ema``) of what is assigned to it."""
+    """γ: decay of the moving averages of a code's usage and (``ema``) of the vectors assigned to it."""
     smoothing: float = 1e-5
-    """ε of the Laplace smoothing of a code's use, in vectors of a step (``ema``)."""
+    """ε of the Laplace smoothing of a code's usage, in vectors of a step (``ema``)."""
     dead_below: float = 0.1
-    """A code that is used less than this share of 1/K is replaced by an encoder's output; a code that is never used
-    is so after log(dead_below)/log(decay) steps. 0: none is."""
+    """A code whose usage is below this share of 1/K is replaced by an encoder's output; a code that is never used is
+    replaced after log(dead_below)/log(decay) steps. 0: no code is replaced."""
 
     def __post_init__(self) -> None:
         for name, ok, expected in (
@@ -55,17 +55,17 @@ class CodebookConfig:
         return math.log2(self.codes)
 
 
-class Quantised(NamedTuple):
-    """What becomes of a feature map.
+class QuantisedFeatures(NamedTuple):
+    """A quantised feature map.
 
     Attributes
     ----------
     codes : float32 [n d h w]
         The nearest codes, with the gradient of the feature map.
     symbols : int64 [n h w]
-        Their numbers.
+        Indices of these codes.
     loss : scalar
-        Commitment, and the codebook's own loss where it learns by gradient.
+        Commitment, and the codebook's own loss where it is trained by gradient.
     commitment : scalar
         Mean squared difference between features and codes.
     """
@@ -79,15 +79,15 @@ class Quantised(NamedTuple):
 class Quantiser(nn.Module):
     """A codebook [codes dim]; all that changes without a gradient is in buffers.
 
-    Losses are means over places and dimensions. A rate of its own is had by reparametrisation, code = rate·weight:
-    a factor of the loss would not do, since the step of Adam does not depend on the gradient's size. Codes start from
-    the encoder's outputs (`start`).
+    Losses are means over positions and dimensions. The codebook has its own learning rate by reparametrisation, code =
+    rate·weight: a factor of the loss would have no effect, since the step of Adam does not depend on the gradient's
+    size. Codes are initialised from the encoder's outputs (`init_from_data`).
 
     Parameters
     ----------
     config : CodebookConfig
     dim : int
-        Numbers in a code.
+        Dimensions of a code.
 
     References
     ----------
@@ -107,21 +107,21 @@ class Quantiser(nn.Module):
         else:
             self.weight = nn.Parameter(codes / config.codebook_rate)
         self._rate = config.codebook_rate if config.kind == "gradient" else 1.0
-        self._noted: tuple[Tensor, int] | None = None
+        self._batch_statistics: tuple[Tensor, int] | None = None
 
     @property
     def codebook(self) -> Tensor:
         """The codes, float32 [codes dim]."""
         return self.weight * self._rate
 
-    def forward(self, features: Tensor, generator: RandomGenerator | None = None) -> Quantised:
+    def forward(self, features: Tensor, generator: RandomGenerator | None = None) -> QuantisedFeatures:
         """Quantise feature maps [n d h w].
 
         Parameters
         ----------
         features : Tensor
         generator : RandomGenerator, optional
-            Where given, what `after_step` needs is noted.
+            Given in training: the statistics that `after_step` needs are kept, with random replacements for codes.
         """
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
@@ -132,13 +132,13 @@ class Quantiser(nn.Module):
             if self.config.kind == "gradient":
                 loss = loss + F.mse_loss(codes, features.detach())
             if generator is not None:
-                self._note(features.detach(), symbols, generator)
-            through = features + (codes - features).detach()
-        return Quantised(through, symbols, loss, commitment.detach())
+                self._batch_statistics = self._statistics(features.detach(), symbols, generator)
+            straight_through = features + (codes - features).detach()
+        return QuantisedFeatures(straight_through, symbols, loss, commitment.detach())
 
     @torch.no_grad()
     def symbols(self, features: Tensor) -> Tensor:
-        """Numbers of the nearest codes, int64 [n h w], of feature maps [n d h w]; of equally near ones the first."""
+        """Indices of the nearest codes, int64 [n h w], of feature maps [n d h w]; of equally near ones the first."""
         vectors, codebook = _vectors(features), self.codebook
         distances = codebook.square().sum(1) - 2 * vectors @ codebook.T
         n, _, height, width = features.shape
@@ -149,8 +149,8 @@ class Quantiser(nn.Module):
         return F.embedding(symbols, self.codebook).permute(0, 3, 1, 2)
 
     @torch.no_grad()
-    def start(self, features: Tensor) -> None:
-        """Take some of the vectors of feature maps [n d h w] for codes; the same ones of the same maps."""
+    def init_from_data(self, features: Tensor) -> None:
+        """Initialise the codes with vectors of feature maps [n d h w]; the choice of vectors is deterministic."""
         vectors = _vectors(features)
         order = RandomGenerator(0, "codebook", features.device).permutation(len(vectors))
         chosen = vectors[order[torch.arange(self.config.codes, device=order.device) % len(order)]]
@@ -158,30 +158,30 @@ class Quantiser(nn.Module):
 
     @property
     def perplexity(self) -> Tensor:
-        """Exponential of the entropy of the codes' use, by its moving average: how many codes are in use."""
+        """Exponential of the entropy of the codes' usage, by its moving average: the effective number of codes."""
         return perplexity(self.usage)
 
     @torch.no_grad()
     def after_step(self, mean: Callable[[Tensor], Tensor]) -> None:
-        """Update use and codes with what was noted, averaged over processes by ``mean``; replace dead codes."""
-        if self._noted is None:
+        """Update usage and codes with the batch's statistics, averaged over processes; replace dead codes."""
+        if self._batch_statistics is None:
             return
-        c, (noted, vectors) = self.config, self._noted
-        self._noted = None
-        counts, hits, sums, picked = torch.split(mean(noted), [1, 1, *[(noted.shape[1] - 2) // 2] * 2], 1)
+        c, (statistics, vectors) = self.config, self._batch_statistics
+        self._batch_statistics = None
+        counts, hits, sums, picked = torch.split(mean(statistics), [1, 1, *[(statistics.shape[1] - 2) // 2] * 2], 1)
         self.usage.lerp_(counts[:, 0], 1 - c.decay)
         if c.kind == "ema":
             self.sums.lerp_(sums, 1 - c.decay)
             epsilon, total = c.smoothing / vectors, self.usage.sum()
-            smooth = (self.usage + epsilon) / (total + c.codes * epsilon) * total
-            self.weight.copy_(self.sums / smooth[:, None])
+            smoothed = (self.usage + epsilon) / (total + c.codes * epsilon) * total
+            self.weight.copy_(self.sums / smoothed[:, None])
         self._set(self.usage < c.dead_below / c.codes, picked / hits)
 
-    def _note(self, features: Tensor, symbols: Tensor, generator: RandomGenerator) -> None:
-        """Keep, for every code: its share of the vectors, their sum, and a vector to replace it, drawn from the batch.
+    def _statistics(self, features: Tensor, symbols: Tensor, generator: RandomGenerator) -> tuple[Tensor, int]:
+        """Of each code its share of the vectors, their sum, and a vector of the batch to replace it; number of vectors.
 
-        The row of the batch is drawn over all processes; it is in one of them only, so that sums over processes say
-        which row it was.
+        The row of the batch that replaces a code is drawn over all processes and belongs to one of them only, so that
+        averages over processes contain it once.
         """
         n, d, height, width = features.shape
         codes, places = self.config.codes, height * width
@@ -190,18 +190,19 @@ class Quantiser(nn.Module):
         flat = symbols.flatten()
         counts = vectors.new_zeros(codes).index_add_(0, flat, vectors.new_ones(total)) / total
         sums = vectors.new_zeros(codes, d).index_add_(0, flat, vectors) / total
-        mine = generator.picks(n, codes)
+        is_drawn = generator.draw_rows(n, codes)
         place = generator.permutation(codes) % places
-        row = mine.long().argmax(1) * places + place
-        hits = mine.any(1).float()
-        self._noted = torch.cat([counts[:, None], hits[:, None], sums, vectors[row] * hits[:, None]], 1), total
+        row = is_drawn.long().argmax(1) * places + place
+        hits = is_drawn.any(1).float()
+        return torch.cat([counts[:, None], hits[:, None], sums, vectors[row] * hits[:, None]], 1), total
 
     def _set(self, which: Tensor, vectors: Tensor) -> None:
-        even = 1 / self.config.codes
+        """Replace the codes of a mask [codes] by vectors [codes dim], and reset their statistics."""
+        mean_usage = 1 / self.config.codes
         self.weight.data.copy_(torch.where(which[:, None], vectors / self._rate, self.weight))
-        self.usage.copy_(torch.where(which, even, self.usage))
+        self.usage.copy_(torch.where(which, mean_usage, self.usage))
         if self.config.kind == "ema":
-            self.sums.copy_(torch.where(which[:, None], vectors * even, self.sums))
+            self.sums.copy_(torch.where(which[:, None], vectors * mean_usage, self.sums))
 
     usage: Tensor
     weight: Tensor
@@ -215,4 +216,5 @@ def perplexity(shares: Tensor) -> Tensor:
 
 
 def _vectors(features: Tensor) -> Tensor:
+    """Vectors [n·h·w d] of feature maps [n d h w]."""
     return features.permute(0, 2, 3, 1).flatten(0, 2)

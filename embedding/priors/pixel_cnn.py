@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flatsort.embedding.nets import GROUPS, Residual
+from flatsort.embedding.nets import GROUPS, ResidualBlock
 from flatsort.embedding.random_generator import RandomGenerator
 
 
@@ -91,7 +91,7 @@ class PixelCNN(nn.Module):
         if above is not None:
             size = (level.height, level.width)
             self.above = nn.Sequential(
-                nn.Embedding(above.codes, c), _ChannelsFirst(), Residual(c), nn.Upsample(size), Residual(c)
+                nn.Embedding(above.codes, c), _ChannelsFirst(), ResidualBlock(c), nn.Upsample(size), ResidualBlock(c)
             )
 
     def context(self, above: Tensor | None = None, labels: Tensor | None = None) -> Tensor | None:

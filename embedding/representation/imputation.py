@@ -111,8 +111,8 @@ def impute(model: LatentModel, samples: Tensor, frames: Float, positions: Float,
     regression = regress(kernel, x[visible], z - mean, x)
     expected, std = regression.mean + mean, with_noise(regression, kernel).variance.sqrt()
     interpolated = _interpolate(frames, visible, latents)
-    ground_truth = model.likelihood.standardise(samples[hidden])
-    pixels = _interpolate(frames, visible, model.likelihood.standardise(samples))[hidden].to(samples.dtype)
+    ground_truth = model.likelihood.adjust_contrast(samples[hidden])
+    pixels = _interpolate(frames, visible, model.likelihood.adjust_contrast(samples))[hidden].to(samples.dtype)
     by_method = {REGRESSED: expected, "latents interpolated": interpolated, OWN: latents}
     decoded = {name: _decode(model, each[hidden].to(samples.dtype)) for name, each in by_method.items()}
     images = {REGRESSED: decoded.pop(REGRESSED), **decoded, "pixels interpolated": pixels}

@@ -32,7 +32,7 @@ CHUNK = 4096
 def variational(model: LatentModel, samples: Tensor) -> Gaussian:
     """The posterior q(z|x) of samples [n *shape] that the encoder of a VAE gives, [n d]."""
     with torch.no_grad():
-        return Gaussian.of(model.infer(samples))
+        return Gaussian.from_output(model.encoder_output(samples))
 
 
 def log_joint(model: LatentModel, samples: Tensor) -> LogDensity:
@@ -110,7 +110,7 @@ class GridPosterior:
         ----------
         Cremer et al., Inference suboptimality in variational autoencoders, ICML 2018.
         """
-        free = [t.detach().double().clone().requires_grad_() for t in (start.mean, start.log_deviation)]
+        free = [t.detach().double().clone().requires_grad_() for t in (start.mean, start.log_std)]
         optimiser = torch.optim.LBFGS(free, max_iter=FIT_STEPS, line_search_fn="strong_wolfe")
 
         def closure() -> Tensor:
@@ -124,8 +124,8 @@ class GridPosterior:
 
     def _sums(self, q: Gaussian) -> tuple[Tensor, Tensor]:
         """Mass of q and its divergence from p over the grid, each [n]; q factorises, so sums are over one axis each."""
-        mean, log_deviation = q.mean.double()[..., None], q.log_deviation.double()[..., None]
-        log_q = -0.5 * (((self.axis - mean) * (-log_deviation).exp()).square() + math.log(2 * math.pi)) - log_deviation
+        mean, log_std = q.mean.double()[..., None], q.log_std.double()[..., None]
+        log_q = -0.5 * (((self.axis - mean) * (-log_std).exp()).square() + math.log(2 * math.pi)) - log_std
         weights = log_q.exp() * math.sqrt(self.area)
         masses, inside = weights.sum(2), (weights * log_q).sum(2)
         own = (inside * masses.flip(1)).sum(1)

@@ -135,7 +135,7 @@ class Figures(Callback):
         # the names of generators decide what they draw
         inputs = augment(targets, run.config.augment, RandomGenerator(run.config.seed, "pictures", run.device))
         decoded = run.model.decode(run.model.encode(inputs))
-        expected = run.model.likelihood.standardise(targets)
+        expected = run.model.likelihood.adjust_contrast(targets)
         save_grid(torch.cat([inputs, expected, decoded]), run.out / "reconstructions.png", len(targets))
         latents = run.model.sample(GRID_SAMPLES, RandomGenerator(run.config.seed, "samples", run.device))
         if latents is not None:

@@ -140,7 +140,7 @@ class _TrainingLoop:
         """Finish the checkpoint's model with statistics of all training samples, calibrate it, and write both."""
         model, card = checkpoint.load(path, self.group.device)
         with torch.no_grad():
-            model.conclude(self._batches_of(self.rows))
+            model.finish_training(self._batches_of(self.rows))
         with training_state.writing(path):
             checkpoint.save(path, model, replace(card, calibration=calibrate_model(model, self.data)))
 
@@ -190,12 +190,12 @@ class _TrainingLoop:
 
     def _evaluate(self) -> None:
         """Evaluate on held-out samples, and keep the weights if they are the best or the best are not asked for."""
-        progress, settled = self.progress, self.trainer.model.settled
+        progress, in_final_phase = self.progress, self.trainer.model.in_final_phase
         terms = self.trainer.evaluate(progress.step, self._batches_of(self.held_out))
         self._require_finite(terms, progress.step, "held-out ")
         score = terms["score"]
         better = progress.best is None or score < progress.best
-        if settled:
+        if in_final_phase:
             progress.best, progress.waited = (score, 0) if better else (progress.best, progress.waited + 1)
         for callback in self.callbacks:
             callback.on_evaluate(progress.step, {f"heldout/{name}": value for name, value in terms.items()})

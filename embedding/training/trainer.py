@@ -58,7 +58,7 @@ class Trainer:
     def init_from_data(self, samples: Tensor) -> None:
         """Initialise what a model takes from samples [n *shape] before the first step and does not change later."""
         for model in (self.model, self.averaged):
-            model.fit(samples.to(self.group.device))
+            model.init_from_data(samples.to(self.group.device))
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         """Take a step, counted from 0, and return the loss terms and the gradient's norm before clipping.

@@ -51,7 +51,7 @@ def exact_penalty(model: LatentModel, config: FlatVHPVAEConfig, n: int) -> Calla
 
     def penalty(generator: RandomGenerator) -> torch.Tensor:
         points = flatness.mixup(generator.normal(n, model.dim), generator, config.alpha0)[: config.flat_rows]
-        return config.eta * flatness.exact(model.observe, points, config.mode).penalty
+        return config.eta * flatness.exact(model.decode_weighted, points, config.mode).penalty
 
     return penalty
 

@@ -30,7 +30,7 @@ NET = NetConfig(width=8, stem=2, halvings=1, hidden=[16])
 def write(path: Path, config: ModelConfig, samples: torch.Tensor) -> Path:
     model = build(config).eval()
     with torch.no_grad():
-        model.conclude([samples])
+        model.finish_training([samples])
     checkpoint.save(path, model, Card())
     return path
 

@@ -19,7 +19,7 @@ from flatsort.embedding.models.vq_vae2 import VQVAE2Config
 from flatsort.embedding.nets import NetConfig
 from flatsort.embedding.objectives.vector_quantisation import CodebookConfig
 from flatsort.embedding.priors.pixel_cnn import PixelCNNConfig
-from flatsort.embedding.quantised_model import SymbolModel, SymbolModelConfig
+from flatsort.embedding.quantised_model import QuantisedModel, QuantisedModelConfig
 from flatsort.tools.latent import rate_distortion
 from tests.e2e.conftest import Flatsort
 
@@ -36,11 +36,11 @@ SETTINGS = {
 }
 
 
-def write(path: Path, config: SymbolModelConfig) -> tuple[Path, SymbolModel]:
+def write(path: Path, config: QuantisedModelConfig) -> tuple[Path, QuantisedModel]:
     """An untrained model; its prior, where it has one, counts as learned."""
     model = build(config)
-    assert isinstance(model, SymbolModel)
-    model.fit(torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
+    assert isinstance(model, QuantisedModel)
+    model.init_from_data(torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
     if model.prior is not None:
         model.prior.ready.fill_(True)
     checkpoint.save(path, model, checkpoint.Card())

@@ -27,7 +27,7 @@ def made(**settings: Any) -> Likelihood:
 
 def error(likelihood: Likelihood, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Error of a decoder that gives x where y was expected."""
-    return likelihood.error(likelihood.present(x), y)
+    return likelihood.error(likelihood.normalise(x), y)
 
 
 def test_plain_gaussian_is_the_closed_form() -> None:
@@ -36,7 +36,7 @@ def test_plain_gaussian_is_the_closed_form() -> None:
     constant = math.log(0.3 * math.sqrt(2 * math.pi)) * x[0].numel()
     full = torch.nn.functional.gaussian_nll_loss(y, x, torch.full_like(x, 0.09), full=True, reduction="none")
     expected = full.flatten(1).sum(1) - constant
-    torch.testing.assert_close(likelihood.nll(likelihood.present(y), x), expected, rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(likelihood.nll(likelihood.normalise(y), x), expected, rtol=1e-5, atol=1e-3)
 
 
 def test_bernoulli_is_the_divergence_from_target_to_reconstruction() -> None:
@@ -90,36 +90,38 @@ def test_a_blur_forgives_a_shift_but_not_a_colour() -> None:
 def test_contrast_is_brought_towards_the_typical_one(contrast: float) -> None:
     likelihood = made(contrast=contrast, **WEIGHED)
     x = images(40)
-    likelihood.fit(x)
+    likelihood.init_from_data(x)
     low = likelihood.mean_image + 0.5 * (x - likelihood.mean_image)
-    ratio = (likelihood.standardise(low) - likelihood.mean_image) / (likelihood.standardise(x) - likelihood.mean_image)
+    ratio = (likelihood.adjust_contrast(low) - likelihood.mean_image) / (
+        likelihood.adjust_contrast(x) - likelihood.mean_image
+    )
     torch.testing.assert_close(ratio, torch.full_like(ratio, 0.5**contrast), rtol=1e-2, atol=1e-2)
-    assert likelihood.standardise(likelihood.mean_image[None]).isfinite().all()
+    assert likelihood.adjust_contrast(likelihood.mean_image[None]).isfinite().all()
 
 
 def test_without_contrast_images_stay_as_they_are() -> None:
     x = images()
     likelihood = made(**WEIGHED)
-    likelihood.fit(x)
-    assert likelihood.standardise(x) is x
+    likelihood.init_from_data(x)
+    assert likelihood.adjust_contrast(x) is x
 
 
 @pytest.mark.parametrize("settings", [WEIGHED, WEIGHED | {"contrast": 0.4}], ids=["weighed", "contrast"])
 def test_the_encoder_sees_what_the_decoder_gives_back(settings: dict[str, Any]) -> None:
     likelihood, x = made(**settings), images(40)
-    likelihood.fit(x)
-    seen = likelihood.present(x)
+    likelihood.init_from_data(x)
+    seen = likelihood.normalise(x)
     assert float(seen.std()) == pytest.approx(1, rel=0.01)
-    torch.testing.assert_close(likelihood.mean(seen), likelihood.standardise(x), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(likelihood.mean(seen), likelihood.adjust_contrast(x), rtol=1e-4, atol=1e-5)
     assert float(likelihood.error(seen, x).max()) < 1e-9
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
 def test_the_baseline_is_the_error_of_the_best_constant(kind: str) -> None:
     likelihood, x = made(kind=kind), images(40)
-    likelihood.fit(x)
+    likelihood.init_from_data(x)
     mean = x.mean(0).expand_as(x)
-    raw = torch.logit(mean) if kind == "bernoulli" else likelihood.present(mean)
+    raw = torch.logit(mean) if kind == "bernoulli" else likelihood.normalise(mean)
     torch.testing.assert_close(likelihood.baseline, likelihood.error(raw, x).mean(), rtol=1e-4, atol=1e-6)
 
 
@@ -127,7 +129,7 @@ def test_vectors_have_no_pixels_to_weigh() -> None:
     likelihood = Likelihood(LikelihoodConfig(contrast=0.5, **WEIGHED), [5])
     x = RandomGenerator(0).normal(3, 5)
     assert torch.equal(likelihood.weigh(x), x)
-    assert torch.equal(likelihood.standardise(x), x)
+    assert torch.equal(likelihood.adjust_contrast(x), x)
 
 
 @pytest.mark.parametrize(
@@ -148,29 +150,29 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_nearly_the_same(dtype: torch.dtype) -> None:
     likelihood, x = made(contrast=0.4, **WEIGHED), images(20)
-    likelihood.fit(x)
-    seen, error = likelihood.present(x), likelihood.error(0.5 * likelihood.present(x), x)
+    likelihood.init_from_data(x)
+    seen, error = likelihood.normalise(x), likelihood.error(0.5 * likelihood.normalise(x), x)
     with torch.autocast("cpu", dtype):
-        torch.testing.assert_close(likelihood.present(x), seen, rtol=0.05, atol=0.02)
-        torch.testing.assert_close(likelihood.error(0.5 * likelihood.present(x), x), error, rtol=0.05, atol=1e-5)
+        torch.testing.assert_close(likelihood.normalise(x), seen, rtol=0.05, atol=0.02)
+        torch.testing.assert_close(likelihood.error(0.5 * likelihood.normalise(x), x), error, rtol=0.05, atol=1e-5)
 
 
 def test_samples_that_teach_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected samples that differ, got 6 that are all alike"):
-        made().fit(torch.full((6, *SHAPE), 0.3))
+    with pytest.raises(ValueError, match="expected samples that differ, got 6 that are all equal"):
+        made().init_from_data(torch.full((6, *SHAPE), 0.3))
     with pytest.raises(
         ValueError, match=r"expected samples in 0..1 for a Bernoulli likelihood, got .* to 2|got .* to 1\.9"
     ):
-        made(kind="bernoulli").fit(2 * images())
+        made(kind="bernoulli").init_from_data(2 * images())
 
 
 def test_without_a_centre_pictures_are_seen_from_black() -> None:
     x = images(32)
     for settings in ({}, WEIGHED):
         likelihood, centred = made(centre=False, **settings), made(**settings)
-        likelihood.fit(x)
-        centred.fit(x)
+        likelihood.init_from_data(x)
+        centred.init_from_data(x)
         assert (likelihood.mean_image == 0).all()
-        torch.testing.assert_close(likelihood.present(3 * x), 3 * likelihood.present(x))
-        torch.testing.assert_close(likelihood.mean(likelihood.present(x)), x, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(likelihood.normalise(3 * x), 3 * likelihood.normalise(x))
+        torch.testing.assert_close(likelihood.mean(likelihood.normalise(x)), x, rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(likelihood.baseline, centred.baseline)

@@ -9,20 +9,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from flatsort.embedding.quantised_model import SymbolModel
+from flatsort.embedding.quantised_model import QuantisedModel
 from flatsort.embedding.random_generator import RandomGenerator
 from tests.embedding.models.small_models import IMAGE, VECTOR, batch, model, train
 
 pytestmark = pytest.mark.parametrize("name", ["vq_vae", "vq_vae2"])
 
 
-def made(name: str, shape: list[int] = IMAGE, **settings: Any) -> SymbolModel:
+def made(name: str, shape: list[int] = IMAGE, **settings: Any) -> QuantisedModel:
     found = model(name, shape, **settings)
-    assert isinstance(found, SymbolModel)
+    assert isinstance(found, QuantisedModel)
     return found
 
 
-def books(found: SymbolModel) -> list[torch.Tensor]:
+def books(found: QuantisedModel) -> list[torch.Tensor]:
     return [found._quantiser(i).codebook for i in range(len(found.levels))]
 
 
@@ -54,7 +54,7 @@ def test_latents_are_codes(name: str, shape: list[int]) -> None:
 def test_the_prior_learns_after_all_else(name: str) -> None:
     found, samples = made(name, prior_after=4), batch(IMAGE)
     train(found, samples, 4)
-    assert found.settled
+    assert found.in_final_phase
     before = {key: value.clone() for key, value in found.state_dict().items()}
     optimizer = torch.optim.Adam(found.parameters(), 1e-2)
     scores = []
@@ -77,7 +77,7 @@ def test_before_that_there_is_nothing_to_sample_from(name: str) -> None:
     found, samples = made(name, prior_after=2), batch(IMAGE)
     loss = found.loss(samples, RandomGenerator(0), 0)
     assert found.sample(3, RandomGenerator(0)) is None
-    assert not found.settled
+    assert not found.in_final_phase
     assert float(loss.score.detach()) == pytest.approx(
         float(loss.terms["nll"]) + found.code_bits * math.log(2), rel=1e-5
     )
@@ -97,7 +97,7 @@ def test_before_that_there_is_nothing_to_sample_from(name: str) -> None:
 
 def test_without_a_prior_there_is_no_module_of_it(name: str) -> None:
     found = made(name, prior_after=0)
-    assert found.settled
+    assert found.in_final_phase
     assert found.sample(2, RandomGenerator(0)) is None
     assert not [key for key in found.state_dict() if key.startswith("prior")]
 
@@ -121,9 +121,9 @@ def test_embeddings_are_codes_averaged_over_a_grid(name: str) -> None:
 
 def test_codes_start_from_the_encoder(name: str) -> None:
     found, samples = made(name, pool=[99, 99]), batch(IMAGE, n=64).inputs
-    found.fit(samples)
+    found.init_from_data(samples)
     again = made(name)
-    again.fit(samples)
+    again.init_from_data(samples)
     used = [len(set(symbols.flatten().tolist())) for symbols in found.symbols(samples)]
     assert min(used) > 4
     for mine, same in zip(books(found), books(again), strict=True):
@@ -153,7 +153,7 @@ def test_both_codebooks_learn(name: str, kind: str) -> None:
     from flatsort.embedding.objectives.vector_quantisation import CodebookConfig
 
     found, samples = made(name, prior_after=0, codebook=CodebookConfig(codes=16, kind=kind)), batch(IMAGE, n=32)
-    found.fit(samples.inputs)
+    found.init_from_data(samples.inputs)
     before = float(found.loss(samples, RandomGenerator(0), 0).terms["error"])
     after = train(found, samples, 30)
     assert after["error"] < 0.6 * before

@@ -36,11 +36,11 @@ def test_blocks_stay_in_one_process() -> None:
 
 
 def test_a_row_that_is_picked_is_in_one_process() -> None:
-    whole = RandomGenerator(5, 6).picks(12, 7)
+    whole = RandomGenerator(5, 6).draw_rows(12, 7)
     assert whole.shape == (7, 12)
     assert whole.sum(1).tolist() == [1] * 7
     for rank in range(3):
-        assert torch.equal(RandomGenerator(5, 6, rank=rank, world=3).picks(4, 7), whole[:, rank::3])
+        assert torch.equal(RandomGenerator(5, 6, rank=rank, world=3).draw_rows(4, 7), whole[:, rank::3])
 
 
 def test_ranges() -> None:

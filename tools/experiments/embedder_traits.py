@@ -133,10 +133,11 @@ def _decoder_traits(model: LatentModel, samples: Tensor) -> dict[str, float]:
 
     latents, likelihood = encode(model, samples), model.likelihood
     with torch.inference_mode():
+        targets = likelihood.adjust_contrast(samples)
         chunks = zip(torch.split(latents, 256), torch.split(samples, 256), strict=True)
-        standard = likelihood.standardise(samples)
-        error = torch.cat([likelihood.weigh(model.decode(z) - likelihood.standardise(x)).flatten(1) for z, x in chunks])
-        deviation = likelihood.weigh(standard - standard.mean(0))
+        errors = [model.decode(z) - likelihood.adjust_contrast(x) for z, x in chunks]
+        error = torch.cat([likelihood.weigh(each).flatten(1) for each in errors])
+        deviation = likelihood.weigh(targets - targets.mean(0))
     traits = {"bits": model.code_bits, "unexplained": float(error.square().mean() / deviation.square().mean())}
     if model.code_bits == 32 * model.dim:  # flatness is not defined between discrete codes
         traits["flatness"] = _flatness(model, latents[:FLAT_POINTS])
@@ -151,7 +152,7 @@ def _flatness(model: LatentModel, latents: Tensor) -> float:
     from flatsort.embedding.random_generator import RandomGenerator
 
     generator = RandomGenerator(0, "flatness").signs(PROBES * len(latents), latents.shape[1])
-    probes = [flatness.estimate(model.observe, latents.clone(), part) for part in generator.chunk(PROBES)]
+    probes = [flatness.estimate(model.decode_weighted, latents.clone(), part) for part in generator.chunk(PROBES)]
     return float(torch.stack([probe.penalty.detach() for probe in probes]).mean())
 
 

@@ -17,7 +17,7 @@ from flatsort.tools.latent.common import (
     data_option,
     gather_samples,
     model_option,
-    open_symbol_model,
+    open_quantised_model,
     out_option,
     seed_option,
     write_json,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from flatsort.embedding.data.sample_set import SampleSet
     from flatsort.embedding.priors.pixel_cnn import SymbolPrior
-    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.embedding.quantised_model import QuantisedModel
 
 HELD_OUT = 0.1
 """Share of the training samples on which the best step of the prior is chosen."""
@@ -74,7 +74,7 @@ def main(
     """
     from flatsort.embedding.figures.image_grids import image_grid, save_figure
 
-    opened = open_symbol_model(model)
+    opened = open_quantised_model(model)
     known, test, names = _split(gather_samples(sources, opened, out), tests, opened, out, seed)
     real, test = _standardise(opened, known), _standardise(opened, test)
     scores: dict[str, list[float]] = {"real": [], "reconstructed": [], "samples": []}
@@ -106,7 +106,7 @@ def main(
 
 
 def fit_prior(
-    model: SymbolModel, known: ClassifiedSamples, classes: int, steps: int, seed: int
+    model: QuantisedModel, known: ClassifiedSamples, classes: int, steps: int, seed: int
 ) -> tuple[SymbolPrior, float]:
     """Train a prior of the symbols given the class; keeps the weights that are best on held-out samples.
 
@@ -148,7 +148,7 @@ def fit_prior(
 
 
 def _split(
-    data: SampleSet, tests: tuple[str, ...], model: SymbolModel, out: Path, seed: int
+    data: SampleSet, tests: tuple[str, ...], model: QuantisedModel, out: Path, seed: int
 ) -> tuple[ClassifiedSamples, ClassifiedSamples, list[int]]:
     """Training samples, test samples, and the labels of both."""
     if tests:
@@ -171,19 +171,19 @@ def _classified(data: SampleSet, names: list[int]) -> ClassifiedSamples:
     )
 
 
-def _standardise(model: SymbolModel, known: ClassifiedSamples) -> ClassifiedSamples:
+def _standardise(model: QuantisedModel, known: ClassifiedSamples) -> ClassifiedSamples:
     """Samples with the contrast of decoded ones, as the model's likelihood reduces it."""
-    return ClassifiedSamples(model.likelihood.standardise(known.samples), known.classes)
+    return ClassifiedSamples(model.likelihood.adjust_contrast(known.samples), known.classes)
 
 
-def _reconstruct(model: SymbolModel, known: ClassifiedSamples) -> ClassifiedSamples:
+def _reconstruct(model: QuantisedModel, known: ClassifiedSamples) -> ClassifiedSamples:
     import torch
 
     with torch.no_grad():
         return ClassifiedSamples(model.decode(model.encode(known.samples)).clamp(0, 1), known.classes)
 
 
-def _sample(model: SymbolModel, prior: SymbolPrior, classes: Tensor, seed: int) -> ClassifiedSamples:
+def _sample(model: QuantisedModel, prior: SymbolPrior, classes: Tensor, seed: int) -> ClassifiedSamples:
     import torch
 
     from flatsort.embedding.random_generator import RandomGenerator

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flatsort.embedding.figures.image_grids import EncodedSamples
     from flatsort.embedding.model import LatentModel
     from flatsort.embedding.priors.hyperplane import HyperplanePrior
-    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.embedding.quantised_model import QuantisedModel
     from flatsort.tools.experiments.model_tables import SeededModel
 
 LEAST_SAMPLES = 10
@@ -81,12 +81,12 @@ def training_note(text: str) -> str:
     return checkpoint.read_header(decoder_checkpoint(text))[1].data
 
 
-def open_symbol_model(text: str) -> SymbolModel:
+def open_quantised_model(text: str) -> QuantisedModel:
     """`open_model` of a VQ-VAE of images."""
-    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.embedding.quantised_model import QuantisedModel
 
     model = open_model(text, SYMBOL_MODELS)
-    if not isinstance(model, SymbolModel) or len(model.config.shape) == 1:
+    if not isinstance(model, QuantisedModel) or len(model.config.shape) == 1:
         raise ValueError(f"model {text}: expected a model of images, its samples are {model.config.shape}")
     return model
 

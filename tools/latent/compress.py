@@ -16,7 +16,7 @@ from flatsort.tools.cli import debug_option, progress, run
 from flatsort.tools.latent.common import (
     gather_samples,
     model_option,
-    open_symbol_model,
+    open_quantised_model,
     out_option,
     seed_option,
     write_json,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from flatsort.embedding.compression import Coded, SymbolCoder
     from flatsort.embedding.data.sample_set import SampleSet
-    from flatsort.embedding.quantised_model import SymbolModel
+    from flatsort.embedding.quantised_model import QuantisedModel
     from flatsort.tracker.types import Image
 
 MANIFEST, STREAMS, SUFFIX = "streams.json", "streams", ".bin"
@@ -65,7 +65,7 @@ def main(model: str, sources: tuple[str, ...], folder: Path | None, out: Path, i
     from flatsort.embedding.compression import SymbolCoder
     from flatsort.tools.experiments.model_tables import decoder_checkpoint
 
-    opened = open_symbol_model(model)
+    opened = open_quantised_model(model)
     prior = opened.prior if opened.prior is not None and bool(opened.prior.ready) else None
     coder = SymbolCoder(opened.levels, prior)
     digest = hashlib.sha256(decoder_checkpoint(model).read_bytes()).hexdigest()
@@ -80,7 +80,7 @@ def main(model: str, sources: tuple[str, ...], folder: Path | None, out: Path, i
     click.echo(f"{out}: {STREAMS}/, {MANIFEST}, rate_distortion.json, rate_distortion.png")
 
 
-def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path, digest: str) -> dict[str, Any]:
+def _compress(model: QuantisedModel, coder: SymbolCoder, data: SampleSet, out: Path, digest: str) -> dict[str, Any]:
     import torch
 
     from flatsort.embedding.figures.image_grids import save_figure
@@ -104,7 +104,7 @@ def _compress(model: SymbolModel, coder: SymbolCoder, data: SampleSet, out: Path
     return report
 
 
-def _report(model: SymbolModel, images: Image, decoded: Image, coded: list[Coded]) -> dict[str, Any]:
+def _report(model: QuantisedModel, images: Image, decoded: Image, coded: list[Coded]) -> dict[str, Any]:
     from flatsort.tools.latent import rate_distortion
 
     pixels = int(np.prod(model.config.shape[1:]))
@@ -116,7 +116,7 @@ def _report(model: SymbolModel, images: Image, decoded: Image, coded: list[Coded
     jpegs = rate_distortion.jpeg(images)
     return {
         "images": len(images),
-        "prior": bool(model.settled and model.prior is not None),
+        "prior": bool(model.in_final_phase and model.prior is not None),
         "psnr": quality,
         "codes": [{"name": n, "bits": b, "rate": b / pixels, "psnr": quality} for n, b in bits.items()],
         "bytes": {"mean": float(sizes.mean()), "least": int(sizes.min()), "most": int(sizes.max())},
@@ -146,7 +146,7 @@ def _write_streams(coded: list[Coded], checks: list[int], out: Path, digest: str
     write_json(out / MANIFEST, {"model": digest, "streams": checks})
 
 
-def _decompress(model: SymbolModel, coder: SymbolCoder, folder: Path, out: Path, digest: str) -> int:
+def _decompress(model: QuantisedModel, coder: SymbolCoder, folder: Path, out: Path, digest: str) -> int:
     import cv2
 
     checks = _checksums(folder, digest)
@@ -185,7 +185,7 @@ def _checksum(levels: Sequence[Tensor]) -> int:
     return zlib.crc32(b"".join(level.numpy().astype("<i4").tobytes() for level in levels))
 
 
-def _decode(model: SymbolModel, maps: list[Any]) -> Image:
+def _decode(model: QuantisedModel, maps: list[Any]) -> Image:
     """Images uint8 [n h w c] of maps int64 [n h w], one per level."""
     import torch
 

@@ -115,12 +115,13 @@ def main(
     name, has = rows_with(attribute, known, words)
     rows = split(len(data), has, seed)
     labels = {key: editing.classes_of(values) for key, values in known.items()}
-    samples, standard = data.tensor(rows.edited), opened.likelihood.standardise  # with the contrast of decoded samples
-    classify = editing.AttributeClassifier(standard(data.tensor(rows.training)), _take(labels, rows.training), seed)
+    # with the contrast of decoded samples
+    samples, adjusted = data.tensor(rows.edited), opened.likelihood.adjust_contrast
+    classify = editing.AttributeClassifier(adjusted(data.tensor(rows.training)), _take(labels, rows.training), seed)
     with torch.no_grad():
         latents, examples = opened.encode(samples), opened.encode(data.tensor(rows.examples))
         directions = editing.attribute_directions(latents, examples, has[rows.examples], neighbours)
-        images = {"samples": standard(samples), "decoded": opened.decode(latents)}
+        images = {"samples": adjusted(samples), "decoded": opened.decode(latents)}
         changes = []
         for strength in strengths or (BIT_THRESHOLDS if opened.binary else SHIFTS):
             changed = edit_latents(opened, latents, directions, strength)

@@ -70,7 +70,7 @@ def main(
     data = gather_samples(sources, opened, out)
     samples = data.tensor(slice(None))
     chosen = [_rows(pair, len(data)) for pair in pairs] or choose_pairs(samples, count, seed)
-    standard = opened.likelihood.standardise(samples)  # with the contrast that decoded samples have
+    standard = opened.likelihood.adjust_contrast(samples)  # with the contrast that decoded samples have
     measured: dict[str, list[dict[str, float]]] = {}
     rows: list[tuple[str, Tensor]] = []
     with torch.no_grad():

@@ -106,7 +106,7 @@ def _sampled(chains: Chains, q: Gaussian, seed: int) -> dict[str, list[float]]:
     mean, covariance = chains.moments()
     pooled = chains.pooled()
     generator = RandomGenerator(seed, "q")
-    drawn = q.mean[:, None] + q.log_deviation.exp()[:, None] * generator.normal(*pooled.shape)
+    drawn = q.mean[:, None] + q.log_std.exp()[:, None] * generator.normal(*pooled.shape)
     # R̂ is infinite where chains do not move: JSON has no infinity
     r_hat = mcmc.split_r_hat(chains.draws).amax(1).clamp_max(1e3)
     w2 = posterior.gaussian_wasserstein(mean, covariance, q.mean.double(), _covariance(q))
@@ -136,7 +136,7 @@ def _on_grid(grid: GridPosterior, chains: Chains, q: Gaussian, best: Gaussian) -
 def _covariance(q: Gaussian) -> torch.Tensor:
     import torch
 
-    return torch.diag_embed((2 * q.log_deviation.double()).exp())
+    return torch.diag_embed((2 * q.log_std.double()).exp())
 
 
 def _draw(

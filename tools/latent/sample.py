@@ -108,7 +108,7 @@ def _compare(
     from flatsort.embedding.representation.nearest_neighbours import nearest_samples
 
     with torch.inference_mode():
-        known = model.likelihood.standardise(data.tensor(slice(None))).clone()
+        known = model.likelihood.adjust_contrast(data.tensor(slice(None))).clone()
     nearest = nearest_samples(drawn.numpy(), known.numpy())
     some = RandomGenerator(seed, "usual").permutation(len(known))[:REFERENCE_SAMPLES]
     usual = nearest_samples(known[some].numpy(), known.numpy(), some.numpy())

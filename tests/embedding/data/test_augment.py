@@ -83,10 +83,10 @@ def test_processes_hide_the_same_pixels() -> None:
 def test_mirror() -> None:
     samples = images(200)
     assert torch.equal(augment(samples, AugmentConfig(mirror=1), RandomGenerator(0)), samples.flip(3))
-    some = augment(samples, AugmentConfig(mirror=0.3), RandomGenerator(0))
-    swapped = torch.tensor([torch.equal(a, b.flip(2)) for a, b in zip(some, samples, strict=True)])
+    mirrored = augment(samples, AugmentConfig(mirror=0.3), RandomGenerator(0))
+    swapped = torch.tensor([torch.equal(a, b.flip(2)) for a, b in zip(mirrored, samples, strict=True)])
     assert 30 < int(swapped.sum()) < 90
-    assert torch.equal(some[~swapped], samples[~swapped])
+    assert torch.equal(mirrored[~swapped], samples[~swapped])
 
 
 def test_shift_moves_the_image_and_repeats_its_border() -> None:

@@ -91,8 +91,8 @@ def test_windows_are_all_runs_of_a_sequence(lengths: list[int], length: int, str
 
 def test_held_out_samples_are_passed_over_and_leave_a_gap_in_time() -> None:
     data = moving(9)
-    kept = np.flatnonzero(data.columns["frame"] != 4)
-    windows = SequenceWindows(data, kept, 4, 1, ["time"])
+    training = np.flatnonzero(data.columns["frame"] != 4)
+    windows = SequenceWindows(data, training, 4, 1, ["time"])
     rows = windows.rows(np.arange(len(windows)))
     assert 4 not in data.columns["frame"][rows]
     place = windows.positions(rows).reshape(-1, 4)

@@ -143,7 +143,7 @@ def test_interpolations_start_and_end_at_the_samples() -> None:
     around = decoded_images._evenly(shown, graph.path(0, 1))
     assert around.shape == (decoded_images.STEPS, 2)
     torch.testing.assert_close(around[[0, -1]], ends)
-    steps = shown.model.observe(around).detach().diff(dim=0).norm(dim=1)
+    steps = shown.model.decode_weighted(around).detach().diff(dim=0).norm(dim=1)
     assert float(steps.max() / steps.min()) < 1.3
     figure = decoded_images.interpolations([shown], [(3, 50), (1, 2)])
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]

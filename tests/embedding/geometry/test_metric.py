@@ -57,8 +57,8 @@ def test_polar_coordinates() -> None:
 def test_equals_the_jacobian_of_a_conv_decoder() -> None:
     model = AE(AEConfig(shape=[1, 16, 16], dim=3, net=NetConfig(width=8, stem=4, halvings=1)))
     z = _latents(5, 3)
-    for row, tensor in zip(z, metric_tensor(model.observe, z, chunk=2), strict=True):
-        jacobian = torch.autograd.functional.jacobian(lambda v: model.observe(v[None])[0], row)  # type: ignore[no-untyped-call]
+    for row, tensor in zip(z, metric_tensor(model.decode_weighted, z, chunk=2), strict=True):
+        jacobian = torch.autograd.functional.jacobian(lambda v: model.decode_weighted(v[None])[0], row)  # type: ignore[no-untyped-call]
         torch.testing.assert_close(tensor, (jacobian.T @ jacobian).double(), rtol=1e-4, atol=1e-6)
 
 

@@ -83,7 +83,7 @@ def test_riemannian_path_goes_around_what_is_far() -> None:
     nodes = np.random.default_rng(0).uniform(-2, 2, (400, 2))
     nodes[:2] = [[-1, 0], [1, 0]]
     plain = neighbour_graph(nodes).path(0, 1)
-    around = neighbour_graph(nodes, observe=ridge, segments=8).path(0, 1)
+    around = neighbour_graph(nodes, decode=ridge, segments=8).path(0, 1)
     assert plain[:, 1].max() < 0.8
     assert around[:, 1].max() > 1.0
     ends = torch.from_numpy(around.astype(np.float32))

@@ -19,7 +19,7 @@ def made(shape: list[int] | None = None, dim: int = 2, centre: bool = False, **s
     likelihood = LikelihoodConfig(centre=centre)
     config = DiskAEConfig(shape=shape or [1, 16, 16], dim=dim, widths=[4, 8], likelihood=likelihood, **settings)
     model = build(config, 3)
-    model.fit(RandomGenerator(5).uniform(6, *config.shape))
+    model.init_from_data(RandomGenerator(5).uniform(6, *config.shape))
     return model.eval()
 
 
@@ -82,12 +82,12 @@ def test_pictures_are_halved_as_often_as_they_can_be(shape: list[int], smallest:
 
 def test_coordinates_go_from_one_side_to_the_other() -> None:
     first = made(coord=True).encoder[0]  # type: ignore[index]
-    y, x = first.places
+    y, x = first.coordinates
     assert first.in_channels == 3
     assert torch.equal(x, y.T)
     assert (x[:, 0] == -1).all()
     assert (x[:, -1] == 1).all()
-    assert "encoder.0.places" not in made(coord=True).state_dict()
+    assert "encoder.0.coordinates" not in made(coord=True).state_dict()
 
 
 def test_bad_settings_are_one_sentence() -> None:

@@ -51,7 +51,7 @@ def test_shapes_of_latents_reconstructions_and_samples(name: str, shape: list[in
     assert latents.shape == (8, made.dim)
     assert made.embed(samples.inputs).shape == (8, made.embed_dim)
     assert made.decode(latents).shape == samples.targets.shape
-    assert made.observe(latents).shape == (8, samples.targets[0].numel())
+    assert made.decode_weighted(latents).shape == (8, samples.targets[0].numel())
     drawn = made.sample(5, RandomGenerator(1))
     again = made.sample(5, RandomGenerator(1))
     if drawn is not None and again is not None:
@@ -105,5 +105,5 @@ def test_held_out_samples_are_scored_without_a_trace(name: str) -> None:
         score = made.loss(samples, RandomGenerator(0), 1).score
     made.after_step(1, lambda mean: mean)
     assert score.isfinite()
-    assert isinstance(made.settled, bool)
+    assert isinstance(made.in_final_phase, bool)
     assert all(torch.equal(t, before[key]) for key, t in made.state_dict().items())

@@ -41,7 +41,7 @@ def learnt(samples: Tensor, dim: int, weight: float, seed: int = 0) -> PCAAE:
     """A linear model, a stage a step, each to convergence: L-BFGS on all samples."""
     made = build(PCAAEConfig(shape=[6], dim=dim, stage_steps=1, net=LINEAR, decorrelation=weight), seed)
     assert isinstance(made, PCAAE)
-    made.fit(samples)
+    made.init_from_data(samples)
     some = Batch(samples, samples)
     for stage in range(dim):
         parts = (made.encoder.stages[stage], made.decoder.stages[stage])
@@ -70,7 +70,7 @@ def linear() -> tuple[PCAAE, Tensor]:
 def test_a_linear_one_finds_the_principal_components_in_order(linear: tuple[PCAAE, Tensor]) -> None:
     made, samples = linear
     with torch.no_grad():
-        made.conclude(torch.split(samples, 90))
+        made.finish_training(torch.split(samples, 90))
     found = PCA(3).fit(samples.double().numpy())
     codes = made.encode(samples).detach().double().numpy()
     scores = found.transform(samples.double().numpy()) / np.sqrt(found.explained_variance_)
@@ -88,21 +88,21 @@ def test_concluded_codes_are_exactly_standardised_and_decode_as_before(linear: t
     made, samples = linear
     samples = samples[:250]  # moments of others than those of training
     with torch.no_grad():
-        made.conclude(torch.split(samples, 90))
+        made.finish_training(torch.split(samples, 90))
         codes = made.encode(samples).double()
         assert codes.mean(0).abs().max() < 1e-5
         torch.testing.assert_close(codes.std(0, unbiased=False), torch.ones(3).double(), rtol=1e-4, atol=0)
-        own = made.infer(samples)
+        own = made.encoder_output(samples)
         torch.testing.assert_close(made.decode(made.encode(samples)), made.decoder.stages[-1](own))
         before = {key: t.clone() for key, t in made.state_dict().items()}
-        made.conclude(torch.split(samples, 90))
+        made.finish_training(torch.split(samples, 90))
     assert all(torch.equal(t, before[key]) for key, t in made.state_dict().items())
 
 
 def test_distances_are_those_of_the_scores_of_principal_components(linear: tuple[PCAAE, Tensor]) -> None:
     made, samples = linear
     with torch.no_grad():
-        made.conclude([samples])
+        made.finish_training([samples])
     ours = torch.pdist(made.embed(samples[:50]).detach()).double().numpy()
     scores = PCA(3).fit(samples.numpy()).transform(samples[:50].double().numpy()) / np.sqrt(6)
     theirs = torch.pdist(torch.from_numpy(scores)).numpy()
@@ -117,7 +117,7 @@ def test_a_stage_changes_nothing_of_those_before(per_stage: int) -> None:
     for step in range(8):
         stage = min(step // 2, 4 // per_stage - 1)
         assert int(made.decoder.stage) == stage
-        assert made.settled == (stage == 4 // per_stage - 1)
+        assert made.in_final_phase == (stage == 4 // per_stage - 1)
         before = {key: t.clone() for key, t in made.state_dict().items()}
         loss = made.loss(samples, RandomGenerator(0, step), step)
         optimiser.zero_grad()
@@ -145,7 +145,7 @@ def test_codes_of_one_stage_are_ordered_by_importance() -> None:
     other.load_state_dict(state)
     with torch.no_grad():
         for each in (made, other.eval()):
-            each.conclude([samples])
+            each.finish_training([samples])
             assert (each.importance.view(2, 2).diff(dim=1) < 0).all()
         latents = made.encode(samples)
         torch.testing.assert_close(other.encode(samples), latents)

@@ -17,8 +17,8 @@ def test_the_loss_is_the_bound(name: str, beta: float) -> None:
     settings: dict[str, Any] = {} if name == "vae" else {"beta": beta}
     made, samples = model(name, **settings), batch()
     loss = made.loss(samples, RandomGenerator(3), 0)
-    mean, log_deviation = made.encoder(samples.inputs).chunk(2, 1)
-    deviation = torch.exp(8 * torch.tanh(log_deviation / 8))
+    mean, log_std = made.encoder(samples.inputs).chunk(2, 1)
+    deviation = torch.exp(8 * torch.tanh(log_std / 8))
     z = mean + deviation * RandomGenerator(3).normal(8, 4)
     nll = (made.decoder(z) - samples.targets).square().sum(1) / (2 * 0.1**2)
     kl = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1)

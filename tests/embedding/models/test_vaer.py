@@ -57,7 +57,7 @@ def test_targets_are_decoded_from_the_posterior_of_a_gaussian_process() -> None:
     vaer, samples, n, w = made(), windows(), 16, 8
     found = vaer.loss(samples, RandomGenerator(1), 3)
     generator = RandomGenerator(1)
-    posterior = Gaussian.of(vaer.infer(samples.inputs))
+    posterior = Gaussian.from_output(vaer.encoder_output(samples.inputs))
     z, kl = posterior.sample(generator.normal(n, 2)), posterior.kl()
     order, chance = generator.uniform(n).view(2, w).argsort(1).numpy(), generator.normal(n, 2)
     assert samples.positions is not None

@@ -27,11 +27,11 @@ def test_the_prior_is_frozen_until_the_error_is_below_its_limit() -> None:
     before = {key: p.clone() for key, p in made.named_parameters()}
     terms = train(made, samples, 5)
     assert terms["initial"] == 1
-    assert not made.settled
+    assert not made.in_final_phase
     for key, p in made.named_parameters():
         assert torch.equal(p, before[key]) == key.startswith("prior."), key
     terms = train(made, samples, 80)
-    assert made.settled
+    assert made.in_final_phase
     assert terms["kappa"] == pytest.approx(0.15)
     assert terms["beta"] > 0.02
     assert not any(torch.equal(p, before[key]) for key, p in made.named_parameters())
@@ -40,7 +40,7 @@ def test_the_prior_is_frozen_until_the_error_is_below_its_limit() -> None:
 def test_kappa_is_found_from_the_data() -> None:
     samples = batch(n=32)
     made = model("vhp_vae", rewo=RewoConfig(unexplained=0.3))
-    made.fit(samples.targets)
+    made.init_from_data(samples.targets)
     variance = float((samples.targets - samples.targets.mean(0)).square().mean())
     assert train(made, samples, 2)["kappa"] == pytest.approx((0.3 * variance) ** 0.5, rel=1e-4)
 
@@ -49,9 +49,9 @@ def test_a_kappa_out_of_reach_becomes_what_was_reached() -> None:
     samples = batch(n=32)
     rewo = RewoConfig(unexplained=1e-6, window=20, initial_steps=100, smoothing=0.9)
     made = model("vhp_vae", rewo=rewo)
-    made.fit(samples.targets)
+    made.init_from_data(samples.targets)
     terms = train(made, samples, 120)
-    assert made.settled
+    assert made.in_final_phase
     assert 0.5 < terms["C_hat"] / terms["kappa"] ** 2 < 1.5
 
 
@@ -62,7 +62,7 @@ def test_the_penalty_flattens_the_decoder() -> None:
         made = model("flat_vhp_vae", eta=eta)
         train(made, samples, 60)
         points = flatness.mixup(made.encode(samples.inputs), RandomGenerator(1)).detach()
-        spread[eta] = float(flatness.exact(made.observe, points).penalty.detach())
+        spread[eta] = float(flatness.exact(made.decode_weighted, points).penalty.detach())
     assert spread[300.0] < 0.3 * spread[0.0]
 
 

@@ -163,8 +163,8 @@ def test_a_trained_kernel_begins_with_unit_length_and_signal() -> None:
     kernel = trained()
     assert kernel.length.tolist() == [[1.0, 1.0]] * 3
     assert kernel.signal.tolist() == [1.0] * 3
-    assert trained.surprise().item() == 0
+    assert trained.negative_log_prior().item() == 0
     with torch.no_grad():
         trained.raw.add_(0.1)
     assert trained().length[0, 0].item() == pytest.approx(math.e)
-    assert trained.surprise().item() == pytest.approx(12 * 0.5 / 9, rel=1e-5)
+    assert trained.negative_log_prior().item() == pytest.approx(12 * 0.5 / 9, rel=1e-5)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
-from flatsort.embedding.objectives.kl import BOUND, Gaussian
+from flatsort.embedding.objectives.kl import MAX_LOG_STD, Gaussian
 from flatsort.embedding.random_generator import RandomGenerator
 
 ZETA, DIM = 2, 3
@@ -21,7 +21,7 @@ LOADING = torch.tensor([[1.0, 0.5], [1.0, -0.5], [0.0, 0.7]])
 
 def raw_log(deviation: float) -> float:
     """What a network must give for a deviation."""
-    return BOUND * math.atanh(math.log(deviation) / BOUND)
+    return MAX_LOG_STD * math.atanh(math.log(deviation) / MAX_LOG_STD)
 
 
 def linear_prior(samples: int, loading: Tensor, *, exact: bool) -> HierarchicalPrior:
@@ -73,7 +73,7 @@ def test_the_bound_falls_with_samples_to_the_divergence_in_closed_form() -> None
         prior = linear_prior(samples, LOADING, exact=False)
         with torch.no_grad():
             means[samples] = float(prior.bound(z, posterior.log_density(z), RandomGenerator(1)).mean())
-    q = MultivariateNormal(posterior.mean, torch.diag((2 * posterior.log_deviation).exp()))
+    q = MultivariateNormal(posterior.mean, torch.diag((2 * posterior.log_std).exp()))
     truth = float(kl_divergence(q, marginal(LOADING)))
     same_draws = float((posterior.log_density(z) - log_prob(LOADING, z)).mean())
     assert means[1] > means[4] + 0.05 > means[16] + 0.05 > means[256]
@@ -86,9 +86,9 @@ def test_one_sample_is_the_nested_lower_bound() -> None:
     posterior, z = posteriors(1)
     z = z.expand(20000, DIM)
     bound = prior.bound(z, posterior.log_density(z), RandomGenerator(2))
-    above = Gaussian.of(prior.inference(z[:1]))
+    above = Gaussian.from_output(prior.inference(z[:1]))
     zeta = above.sample(RandomGenerator(3).normal(20000, ZETA))
-    nested = posterior.log_density(z[:1]) + above.kl() - Gaussian.of(prior.generator(zeta)).log_density(z)
+    nested = posterior.log_density(z[:1]) + above.kl() - Gaussian.from_output(prior.generator(zeta)).log_density(z)
     error = (bound.var() / len(bound) + nested.var() / len(nested)).sqrt()
     assert abs(bound.mean() - nested.mean()) < 4 * error
 

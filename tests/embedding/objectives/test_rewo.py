@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from flatsort.embedding.likelihood import Likelihood, LikelihoodConfig
-from flatsort.embedding.objectives.rewo import LEAST_BETA, Rewo, RewoConfig
+from flatsort.embedding.objectives.rewo import MIN_BETA, Rewo, RewoConfig
 from flatsort.embedding.random_generator import RandomGenerator
 
 GAUSSIAN = Likelihood(LikelihoodConfig(sigma=0.2), [5])
@@ -32,7 +32,7 @@ def reference(config: RewoConfig, sequence: list[float], aim: float) -> list[tup
         if not initial:
             delta = min((hat - kappa2) / kappa2, 1)
             f = -1 if delta > 0 else math.tanh(config.tau * (beta - 1))
-            beta = min(max(beta * math.exp(config.nu * f * delta), LEAST_BETA), 1)
+            beta = min(max(beta * math.exp(config.nu * f * delta), MIN_BETA), 1)
         elif hat < kappa2:
             initial = False
         elif auto:
@@ -68,7 +68,7 @@ def test_it_follows_the_rules(config: RewoConfig) -> None:
     # at first the error falls, then the constraint is broken for a while
     sequence = errors(0.5, 0.01, 200) + errors(0.02, 0.012, 100) + errors(0.01, 0.009, 100)
     rewo = Rewo(config, GAUSSIAN)
-    rewo.fit(torch.tensor(0.5))
+    rewo.init_from_data(torch.tensor(0.5))
     expected = reference(config, sequence, config.unexplained * 0.5)
     for ours, theirs in zip(play(rewo, sequence), expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
@@ -88,7 +88,7 @@ def test_initial_phase_freezes_beta_then_it_rises_to_one_and_falls_when_the_cons
     rewo.update(torch.tensor(100.0))  # an excess counts as 100 % at most
     assert float(rewo.beta) == pytest.approx(before * math.exp(-1.2), rel=1e-5)
     play(rewo, [100.0] * 50)
-    assert float(rewo.beta) == pytest.approx(LEAST_BETA)
+    assert float(rewo.beta) == pytest.approx(MIN_BETA)
     assert not rewo.initial  # no way back into the initial phase
 
 

@@ -112,7 +112,7 @@ def test_the_stationary_codes_are_those_of_k_means(
 def test_averages_without_a_past_are_iterations_of_lloyd() -> None:
     features = RandomGenerator(4).normal(30, DIM, 3, 2)  # no clusters: assignments change in every iteration
     made = Quantiser(CodebookConfig(codes=4, dead_below=0, decay=0.0, smoothing=1e-9), DIM)
-    made.start(features)
+    made.init_from_data(features)
     for _ in range(3):
         start = made.codebook.numpy().copy()
         labels = np.linalg.norm(flat(features).numpy()[:, None] - start, axis=2).argmin(1)
@@ -183,9 +183,9 @@ def test_processes_that_share_a_batch_agree_with_one(kind: str) -> None:
         one.after_step(alone)
         for rank, each in enumerate(two):
             each(features[rank::2], RandomGenerator(0, step, rank=rank, world=2))
-        noted = [each._noted[0] for each in two if each._noted is not None]
+        statistics = [each._batch_statistics[0] for each in two if each._batch_statistics is not None]
         for i, each in enumerate(two):
-            each.after_step(lambda value, other=noted[1 - i]: (value + other) / 2)  # type: ignore[misc]
+            each.after_step(lambda value, other=statistics[1 - i]: (value + other) / 2)  # type: ignore[misc]
         for name, expected in one.state_dict().items():
             torch.testing.assert_close(two[0].state_dict()[name], expected, rtol=1e-4, atol=1e-4)
             assert torch.equal(two[0].state_dict()[name], two[1].state_dict()[name])
@@ -195,10 +195,10 @@ def test_codes_start_from_the_data() -> None:
     features = maps()
     first, second = (Quantiser(CodebookConfig(codes=12), DIM) for _ in range(2))
     for each in (first, second):
-        each.start(features)
+        each.init_from_data(features)
     assert torch.equal(first.codebook, second.codebook)
     assert float(torch.cdist(first.codebook, flat(features)).min(1).values.max()) == pytest.approx(0, abs=1e-5)
-    first.start(features[:1])  # fewer vectors than codes
+    first.init_from_data(features[:1])  # fewer vectors than codes
     assert first.codebook.isfinite().all()
 
 
@@ -209,7 +209,7 @@ def test_perplexity_in_closed_form() -> None:
     assert float(perplexity(torch.tensor([2.0, 1.0, 1.0]))) == pytest.approx(2**1.5)
 
 
-def test_nothing_is_noted_without_noise() -> None:
+def test_nothing_is_batch_statistics_without_noise() -> None:
     made = Quantiser(CodebookConfig(codes=4), DIM)
     before = {name: value.clone() for name, value in made.state_dict().items()}
     made(maps())

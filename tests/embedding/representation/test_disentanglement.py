@@ -98,9 +98,9 @@ def test_half_of_the_factors() -> None:
 
 def test_same_seed_same_scores() -> None:
     source = encoded(lambda f: codes(f) @ ROTATION + 0.5 * noise(f))
-    one, same, other = (disentanglement(source, seed, 200, 100) for seed in (1, 1, 2))
-    assert one == same
-    assert one != other
+    first, same, other = (disentanglement(source, seed, 200, 100) for seed in (1, 1, 2))
+    assert first == same
+    assert first != other
 
 
 def test_a_gap_by_hand() -> None:

@@ -60,9 +60,9 @@ def test_accuracy_is_that_of_scikit_learn() -> None:
 
 
 def test_seeds() -> None:
-    one, same, other = (label_efficiency(*blobs(noise=0.6), seed=seed) for seed in (0, 0, 1))
-    assert one == same
-    assert one != other
+    first, same, other = (label_efficiency(*blobs(noise=0.6), seed=seed) for seed in (0, 0, 1))
+    assert first == same
+    assert first != other
 
 
 def test_bad_input_is_refused() -> None:

@@ -58,11 +58,11 @@ def test_the_proposal_is_tuned(sampled: Chains) -> None:
 
 
 def test_the_same_generator_gives_the_same_chains() -> None:
-    one, same, other = (
+    first, same, other = (
         metropolis(gaussians, MEANS.expand(2, 3, 2), RandomGenerator(seed), 10, 40).draws for seed in (0, 0, 1)
     )
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
 
 
 def test_a_density_with_an_edge() -> None:

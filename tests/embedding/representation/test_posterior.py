@@ -90,8 +90,8 @@ def test_divergence_of_the_exact_and_of_other_gaussians() -> None:
     model, covariance = linear(OBLIQUE)
     grid, q = grid_posterior(model, SAMPLES), variational(model, SAMPLES)
     exact = MultivariateNormal(q.mean.double(), covariance)
-    moved = Gaussian(q.mean + 0.2, q.log_deviation - 0.1)
-    other = MultivariateNormal(moved.mean.double(), torch.diag_embed((2 * moved.log_deviation.double()).exp()))
+    moved = Gaussian(q.mean + 0.2, q.log_std - 0.1)
+    other = MultivariateNormal(moved.mean.double(), torch.diag_embed((2 * moved.log_std.double()).exp()))
     torch.testing.assert_close(grid.kl(moved), kl_divergence(other, exact), rtol=1e-3, atol=1e-5)
 
 
@@ -99,10 +99,10 @@ def test_the_best_diagonal_gaussian_has_the_precisions() -> None:
     """Of a Gaussian with precision Λ it has the same mean and the variances 1 / Λᵢᵢ (Bishop 2006, equation 10.12)."""
     model, covariance = linear(OBLIQUE)
     grid, q = grid_posterior(model, SAMPLES, cells=61), variational(model, SAMPLES)
-    best = grid.fit(Gaussian(q.mean + 0.3, q.log_deviation + 0.4))
+    best = grid.fit(Gaussian(q.mean + 0.3, q.log_std + 0.4))
     precision = torch.linalg.inv(covariance).diagonal()
     torch.testing.assert_close(best.mean, q.mean.double(), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close((-2 * best.log_deviation).exp(), precision.expand(3, 2), rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close((-2 * best.log_std).exp(), precision.expand(3, 2), rtol=1e-2, atol=1e-3)
     assert (grid.kl(best) < grid.kl(q)).all()
 
 
@@ -117,7 +117,7 @@ def test_the_gap_of_the_bound_is_the_divergence() -> None:
     grid = grid_posterior(model, samples)
     with torch.no_grad():
         joint = log_joint(model, samples)(grid.nodes.float()[:, None]).double()[:, 0]
-    log_q = Gaussian(q.mean.double(), q.log_deviation.double()).log_density(grid.nodes)
+    log_q = Gaussian(q.mean.double(), q.log_std.double()).log_density(grid.nodes)
     bound = (log_q.exp() * (joint - log_q)).sum() * grid.area
     assert float(grid.log_evidence[0] - bound) == pytest.approx(float(grid.kl(q)[0]), abs=1e-3)
     assert grid.kl(q)[0] > 0
@@ -125,9 +125,9 @@ def test_the_gap_of_the_bound_is_the_divergence() -> None:
 
 def test_gaussians_that_the_grid_does_not_cover_are_refused() -> None:
     grid = grid_posterior(linear(WEIGHTS)[0], SAMPLES[:1])
-    for mean, log_deviation in ((0.0, -6.0), (4.9, 0.0)):
+    for mean, log_std in ((0.0, -6.0), (4.9, 0.0)):
         with pytest.raises(ValueError, match="that the grid covers and resolves"):
-            grid.kl(Gaussian(torch.full((1, 2), mean), torch.full((1, 2), log_deviation)))
+            grid.kl(Gaussian(torch.full((1, 2), mean), torch.full((1, 2), log_std)))
     wide = build(VAEConfig(shape=[4], dim=3, net=NetConfig(hidden=[])))
     with pytest.raises(ValueError, match="expected 2 latent dimensions for a grid, got 3"):
         grid_posterior(wide, SAMPLES)

@@ -1,3 +1,5 @@
+"""Ranking of a gallery: CMC and mAP against scikit-learn and brute force."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,7 +15,7 @@ from flatsort.tracker.types import Float
 NAMES = sorted(PROTOCOLS)
 
 
-def made(seed: int, n: int = 60, people: int = 8, ties: bool = False) -> tuple[Float, Labels]:
+def latents_and_labels(seed: int, n: int = 60, people: int = 8, ties: bool = False) -> tuple[Float, Labels]:
     """Latents that know a little of who is who, with labels of every kind; some identities are unknown."""
     rng = np.random.default_rng(seed)
     identity = rng.integers(-1, people, n)
@@ -73,7 +75,7 @@ def counted(ranking: Ranking) -> list[list[int]]:
 @pytest.mark.parametrize("protocol", NAMES)
 @pytest.mark.parametrize("ties", [False, True])
 def test_equals_scikit_learn_and_brute_force(protocol: str, ties: bool) -> None:
-    latents, labels = made(3, ties=ties)
+    latents, labels = latents_and_labels(3, ties=ties)
     result = rank(latents, labels, protocol)
     ahead, precision, unmatched, auc = by_hand(latents, labels, protocol)
     assert result.ahead.tolist() == ahead
@@ -88,7 +90,7 @@ def test_equals_scikit_learn_and_brute_force(protocol: str, ties: bool) -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from(NAMES), st.booleans())
 def test_order_of_the_rows_changes_nothing(seed: int, protocol: str, ties: bool) -> None:
-    latents, labels = made(seed, n=25, ties=ties)
+    latents, labels = latents_and_labels(seed, n=25, ties=ties)
     order = np.random.default_rng(seed).permutation(25)
     a, b = rank(latents, labels, protocol), rank(latents[order], labels.take(order), protocol)
     assert sorted(a.ahead.tolist()) == sorted(b.ahead.tolist())
@@ -98,7 +100,7 @@ def test_order_of_the_rows_changes_nothing(seed: int, protocol: str, ties: bool)
 
 @pytest.mark.parametrize("protocol", NAMES)
 def test_chunks_change_nothing(protocol: str) -> None:
-    latents, labels = made(5)
+    latents, labels = latents_and_labels(5)
     whole, pieces = rank(latents, labels, protocol), rank(latents, labels, protocol, chunk=130)
     assert whole.ahead.tolist() == pieces.ahead.tolist()
     assert whole.precision.tolist() == pieces.precision.tolist()
@@ -107,7 +109,7 @@ def test_chunks_change_nothing(protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", NAMES)
 def test_perfect_latents(protocol: str) -> None:
-    _, labels = made(1)
+    _, labels = latents_and_labels(1)
     result = rank(np.eye(10)[labels.identity], labels, protocol)
     assert [result.rank(1), result.mean_average_precision, result.separation.auc] == [1, 1, 1]
 

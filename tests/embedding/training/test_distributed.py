@@ -80,9 +80,9 @@ def test_two_processes_equal_one_for_images(shared: Path, tmp_path: Path) -> Non
     assert distance(path, shared / "images" / path.name, data) < 1e-5
 
 
-def distance(one: Path, two: Path, data: SampleSet) -> float:
+def distance(first: Path, second: Path, data: SampleSet) -> float:
     """Of two checkpoints' latents, relative to their size."""
-    a, b = (checkpoint.load(path)[0].embed(data.tensor(slice(None))).detach() for path in (one, two))
+    a, b = (checkpoint.load(path)[0].embed(data.tensor(slice(None))).detach() for path in (first, second))
     return float(torch.linalg.norm(a - b) / torch.linalg.norm(a))
 
 

@@ -114,13 +114,13 @@ def test_patience_keeps_the_best(tmp_path: Path) -> None:
     assert max(scores) == card.training["steps"] + 2
 
 
-def test_average_is_what_is_kept(tmp_path: Path) -> None:
+def test_the_average_is_what_is_saved(tmp_path: Path) -> None:
     path = train(config("ae", "ema=0.9"), vectors(), tmp_path)
     last = weights(tmp_path)
     name = "encoder.0.weight"
-    kept = checkpoint.load(path)[0].state_dict()[name]
-    assert torch.equal(kept, last[f"average/module.{name}"])
-    assert not torch.equal(kept, last[f"model/{name}"])
+    saved = checkpoint.load(path)[0].state_dict()[name]
+    assert torch.equal(saved, last[f"average/module.{name}"])
+    assert not torch.equal(saved, last[f"model/{name}"])
 
 
 def test_clip(tmp_path: Path) -> None:

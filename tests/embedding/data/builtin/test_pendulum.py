@@ -44,6 +44,6 @@ def test_pendulum_refuses(arguments: dict[str, float]) -> None:
 
 
 def test_the_seed_decides() -> None:
-    one, same, other = (pendulum(30, seed).samples for seed in (3, 3, 4))
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
+    first, same, other = (pendulum(30, seed).samples for seed in (3, 3, 4))
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)

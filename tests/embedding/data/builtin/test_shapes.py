@@ -115,7 +115,7 @@ def test_a_half_turn_points_a_heart_down() -> None:
     assert not np.array_equal(up, down)
 
 
-def test_no_sprite_leaves_the_picture() -> None:
+def test_no_sprite_leaves_the_image() -> None:
     ends = [(PLACES - 1) / 2, 0.0, PLACES - 1.0]
     for shape in range(3):
         for turn in (0, 5):
@@ -150,31 +150,31 @@ def test_the_edge_of_a_disk_is_two_pixels_wide() -> None:
     np.testing.assert_array_equal(half[:6], [255, 255, 255, 191, 64, 0])
 
 
-def made(name: str, n: int, seed: int, size: int) -> SampleSet:
+def rendered(name: str, n: int, seed: int, size: int) -> SampleSet:
     settings = {"name": name, "samples": n, "seed": seed, "size": size}
     return DATA_SETS.build(restore_part(DATA_SETS, settings))
 
 
 def test_shapes_are_registered() -> None:
     assert DATA_SETS.names(INDEPENDENT_IMAGES) == ["disks", "ellipses", "moving_disks", "sprites"]
-    np.testing.assert_array_equal(made("moving_disks", 3, 0, 32).samples, disks(3, 0, 32, moving=True).samples)
+    np.testing.assert_array_equal(rendered("moving_disks", 3, 0, 32).samples, disks(3, 0, 32, moving=True).samples)
 
 
 @pytest.mark.parametrize("name", DATA_SETS.names(INDEPENDENT_IMAGES))
 def test_the_seed_decides(name: str) -> None:
-    one, same, other = made(name, 20, 3, 16), made(name, 20, 3, 16), made(name, 20, 4, 16)
-    assert np.array_equal(one.samples, same.samples)
-    assert not np.array_equal(one.samples, other.samples)
-    assert one.samples.dtype == np.uint8
-    assert one.samples.max() > 200
+    first, same, other = rendered(name, 20, 3, 16), rendered(name, 20, 3, 16), rendered(name, 20, 4, 16)
+    assert np.array_equal(first.samples, same.samples)
+    assert not np.array_equal(first.samples, other.samples)
+    assert first.samples.dtype == np.uint8
+    assert first.samples.max() > 200
 
 
 @pytest.mark.parametrize("name", DATA_SETS.names(INDEPENDENT_IMAGES))
 def test_bad_numbers_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="expected n ≥ 1 and size ≥ 16, got n 0 and size 32"):
-        made(name, 0, 0, 32)
+        rendered(name, 0, 0, 32)
     with pytest.raises(ValueError, match="got n 5 and size 15"):
-        made(name, 5, 0, 15)
+        rendered(name, 5, 0, 15)
 
 
 def test_thousands_of_sprites_take_no_time() -> None:

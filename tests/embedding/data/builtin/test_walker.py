@@ -58,9 +58,9 @@ def test_few_poses_and_none() -> None:
 
 
 def test_the_seed_decides() -> None:
-    one, same, other = (walker(30, seed).samples for seed in (3, 3, 4))
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
+    first, same, other = (walker(30, seed).samples for seed in (3, 3, 4))
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
 
 
 def _ink(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
