@@ -132,13 +132,22 @@ def test_ctrl_c_keeps_what_is_finished_and_names_it(sequence: Path, tmp_path: Pa
     (long / "seqinfo.ini").write_text(info.replace("name=demo", "name=long"))
     command = [sys.executable, "-m", "flatsort.tools.track", str(sequence), str(long), "--out", str(tmp_path / "out")]
     command += ["--smooth"] * smooth
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / "demo.config.yaml").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "out" / "demo.config.yaml").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert "demo.txt" in out
     assert "interrupted in" in err
