@@ -83,9 +83,9 @@ def test_a_box_is_drawn_where_it_is() -> None:
 
 
 def test_a_predicted_box_is_dashed() -> None:
-    seen = inked(draw(BLACK, tracks_of(BOX, source=[0])))[52:100, 80]
+    drawn = inked(draw(BLACK, tracks_of(BOX, source=[0])))[52:100, 80]
     predicted = inked(draw(BLACK, tracks_of(BOX, source=[-1])))[52:100, 80]
-    assert seen.all()
+    assert drawn.all()
     assert 0.2 < predicted.mean() < 0.8
 
 

@@ -103,9 +103,11 @@ def test_the_order_of_boxes_does_not_matter(seed: int) -> None:
         corner = corner + generator.normal(0, 4, (5, 2))
         boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)
         order = generator.permutation(5)
-        one, other = plain.origins(Detections.of(boxes)), shuffled.origins(Detections.of(boxes[order]))
-        there = np.where(other >= 0, before[other], -1)  # rows of the frame before, as they were before the shuffle
-        assert there.tolist() == one[order].tolist()
+        origins, shuffled_origins = plain.origins(Detections.of(boxes)), shuffled.origins(Detections.of(boxes[order]))
+        there = np.where(
+            shuffled_origins >= 0, before[shuffled_origins], -1
+        )  # rows of the frame before, as they were before the shuffle
+        assert there.tolist() == origins[order].tolist()
         before = order
 
 

@@ -13,7 +13,7 @@ from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.association.stages import StageConfig
 from flatsort.tracker.gallery import GalleryConfig
 from flatsort.tracker.lifecycle import LifecycleConfig
-from flatsort.tracker.pipeline import embed, track
+from flatsort.tracker.pipeline import detect, embed, track
 from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Detections, Float, Float32, Frame, Image
 
@@ -79,14 +79,12 @@ def test_a_batch_of_frames_gives_what_single_frames_give(seed: int, batch: int) 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(2, 5))
 def test_reuse_does_not_depend_on_the_batch(seed: int, batch: int, max_reuse: int) -> None:
-    stream, one, other = noise_frames(seed), CentreColour(), CentreColour()
-    single = latents_of(list(embed(stream, one, batch=1, max_reuse=max_reuse)))
-    together = latents_of(list(embed(stream, other, batch=batch, max_reuse=max_reuse)))
+    stream, first, second = noise_frames(seed), CentreColour(), CentreColour()
+    single = latents_of(list(embed(stream, first, batch=1, max_reuse=max_reuse)))
+    together = latents_of(list(embed(stream, second, batch=batch, max_reuse=max_reuse)))
     assert [z.tolist() for z in single] == [z.tolist() for z in together]
     assert (
-        one.boxes_asked
-        == other.boxes_asked
-        <= sum(len(each) for frame, each in stream if frame.image is not None)
+        first.boxes_asked == second.boxes_asked <= sum(len(each) for frame, each in stream if frame.image is not None)
     )
 
 
@@ -133,6 +131,21 @@ def test_no_frame_waits_for_more_than_its_batch() -> None:
 
     for given_out, _ in enumerate(embed(counting(), CentreColour(), batch=3), 1):
         assert taken == -(-given_out // 3) * 3
+
+
+class ListsOfBoxes:
+    """Gives a plain list in place of `Detections`."""
+
+    class_names = ("thing",)
+    needs_image = False
+
+    def detect(self, frame: Frame) -> Detections:
+        return [[10, 10, 50, 90]]  # type: ignore[return-value]
+
+
+def test_a_detector_that_gives_something_else_is_named() -> None:
+    with pytest.raises(ValueError, match="detector ListsOfBoxes, frame 7: expected Detections, got list"):
+        list(detect([Frame(7, None, 0.28)], ListsOfBoxes()))
 
 
 def test_nothing_comes_of_nothing() -> None:

@@ -141,8 +141,8 @@ def test_order_of_rows_does_not_matter_and_rows_are_unique(seed: int) -> None:
 
 def test_tracks_are_smoothed_independently() -> None:
     frames, ids, boxes = tracks(0)
-    together, one = smooth(frames, ids, boxes), ids == 5
-    np.testing.assert_array_equal(together.boxes[together.ids == 5], smooth(frames[one], ids[one], boxes[one]).boxes)
+    together, rows = smooth(frames, ids, boxes), ids == 5
+    np.testing.assert_array_equal(together.boxes[together.ids == 5], smooth(frames[rows], ids[rows], boxes[rows]).boxes)
 
 
 def test_predicted_rows_are_estimated_from_the_measured_ones() -> None:
@@ -167,9 +167,9 @@ def test_sizes_stay_positive_and_finite_where_a_box_shrinks_into_a_prediction() 
 
 def test_one_row_and_none_are_returned_as_they_are() -> None:
     box = START[None]
-    one = smooth(np.array([9]), np.array([4]), box)
-    assert (one.frames.tolist(), one.ids.tolist(), one.source.tolist()) == ([9], [4], [0])
-    np.testing.assert_array_equal(one.boxes, box)
+    single = smooth(np.array([9]), np.array([4]), box)
+    assert (single.frames.tolist(), single.ids.tolist(), single.source.tolist()) == ([9], [4], [0])
+    np.testing.assert_array_equal(single.boxes, box)
     none = np.empty(0, np.int64)
     assert len(smooth(none, none, np.empty((0, 4)))) == 0
 

@@ -77,10 +77,12 @@ def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_trackers_do_not_influence_each_other(name: str) -> None:
-    one, two = world(1), world(2)
-    alone = [[rows_of(t.step(d)) for d in w] for w in (one, two) for t in [tracker_of(name)]]
+    first_stream, second_stream = world(1), world(2)
+    alone = [[rows_of(t.step(d)) for d in w] for w in (first_stream, second_stream) for t in [tracker_of(name)]]
     first, second = tracker_of(name), tracker_of(name)
-    side_by_side = [(rows_of(first.step(a)), rows_of(second.step(b))) for a, b in zip(one, two, strict=True)]
+    side_by_side = [
+        (rows_of(first.step(a)), rows_of(second.step(b))) for a, b in zip(first_stream, second_stream, strict=True)
+    ]
     assert [a for a, _ in side_by_side] == alone[0]
     assert [b for _, b in side_by_side] == alone[1]
 
@@ -116,10 +118,10 @@ def test_a_gap_of_40_frames_ends_a_track_unless_its_maximum_age_is_larger() -> N
     box = Detections.of([[10, 10, 50, 110]])
     for max_age, ids in ((30, [1, 2]), (41, [1])):
         tracker = SortTracker(SortConfig(lifecycle=LifecycleConfig(min_hits=0, max_age=max_age)))
-        seen = set()
+        reported = set()
         for frame in range(60):
-            seen |= set(tracker.step(Detections.empty() if 10 <= frame < 50 else box).ids.tolist())
-        assert sorted(seen) == ids
+            reported |= set(tracker.step(Detections.empty() if 10 <= frame < 50 else box).ids.tolist())
+        assert sorted(reported) == ids
 
 
 BAD_ROWS = [

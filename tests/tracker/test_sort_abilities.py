@@ -68,10 +68,10 @@ def moving(frame: float) -> list[list[float]]:
 
 
 def test_timestamps_bridge_dropped_frames() -> None:
-    kept = [f for f in range(60) if f % 7 < 3 or f > 55]
+    received = [f for f in range(60) if f % 7 < 3 or f > 55]
     timed, untimed = (SortTracker(SortConfig(frame_rate=25.0)) for _ in range(2))
-    with_time = {int(i) for f in kept for i in timed.update(moving(f), time=f / 25)}
-    without = {int(i) for f in kept for i in untimed.update(moving(f))}
+    with_time = {int(i) for f in received for i in timed.update(moving(f), time=f / 25)}
+    without = {int(i) for f in received for i in untimed.update(moving(f))}
     assert with_time == {1}
     assert len(without - {-1}) > 1
 
@@ -90,12 +90,12 @@ def test_ages_in_seconds_follow_the_time_and_ages_in_frames_the_frames() -> None
 def test_tracks_follow_the_camera_motion() -> None:
     pan = np.array([[1.0, 0.0, -60.0], [0.0, 1.0, 0.0]])
     for camera, ids in ((pan, {1}), (None, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10})):
-        tracker, seen = SortTracker(EAGER), set()
+        tracker, reported = SortTracker(EAGER), set()
         for frame in range(10):
             x = 500 - 60 * frame
             detections = Detections.of([[x, 50, x + 40, 150]])
-            seen |= set(tracker.step(detections, camera=camera if frame else None).ids.tolist())
-        assert seen == ids
+            reported |= set(tracker.step(detections, camera=camera if frame else None).ids.tolist())
+        assert reported == ids
 
 
 def crossing(classes: tuple[int, int]) -> tuple[Float, Int]:

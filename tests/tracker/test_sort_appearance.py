@@ -35,13 +35,13 @@ def world(seed: int, frames: int = 30, people: int = 5, noise: float = 0.1) -> l
     """People who walk straight on, each with latents that vary a little, detected with misses."""
     generator = np.random.default_rng(seed)
     start, speed = generator.uniform(0, 400, (people, 2)), generator.normal(0, 4, (people, 2))
-    looks = generator.normal(size=(people, 8))
+    appearances = generator.normal(size=(people, 8))
     result = []
     for frame in range(frames):
         corner = start + frame * speed + generator.normal(0, 1, (people, 2))
         rows = generator.permutation(people)[generator.random(people) > 0.2]
         boxes = np.concatenate([corner, corner + np.array([40, 100])], axis=1)[rows]
-        latents = (looks + noise * generator.normal(size=looks.shape))[rows]
+        latents = (appearances + noise * generator.normal(size=appearances.shape))[rows]
         result.append(Detections.of(boxes, generator.uniform(0.5, 1, len(rows)), latents=latents))
     return result
 
@@ -69,17 +69,19 @@ def test_permuting_detections_permutes_source_and_nothing_else(name: str, seed: 
 @settings(max_examples=5)
 @given(seed=SEEDS, scale=st.sampled_from([2.0**-30, 0.1, 3.0, 1e6]))
 def test_the_scale_of_latents_has_no_effect_with_an_automatic_threshold(name: str, seed: int, scale: float) -> None:
-    one, other = tracker_of(name), tracker_of(name, AppearanceConfig(prior=None))
+    plain, rescaled = tracker_of(name), tracker_of(name, AppearanceConfig(prior=None))
     for detections in world(seed):
-        assert rows_of(one.step(detections)) == rows_of(other.step(scaled(detections, scale)))
+        assert rows_of(plain.step(detections)) == rows_of(rescaled.step(scaled(detections, scale)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_trackers_do_not_influence_each_other(name: str) -> None:
-    one, two = world(1), [scaled(each, 100) for each in world(2)]
-    alone = [[rows_of(t.step(d)) for d in w] for w in (one, two) for t in [tracker_of(name)]]
+    first_stream, second_stream = world(1), [scaled(each, 100) for each in world(2)]
+    alone = [[rows_of(t.step(d)) for d in w] for w in (first_stream, second_stream) for t in [tracker_of(name)]]
     first, second = tracker_of(name), tracker_of(name)
-    together = [(rows_of(first.step(a)), rows_of(second.step(b))) for a, b in zip(one, two, strict=True)]
+    together = [
+        (rows_of(first.step(a)), rows_of(second.step(b))) for a, b in zip(first_stream, second_stream, strict=True)
+    ]
     assert [[a for a, _ in together], [b for _, b in together]] == alone
 
 
@@ -138,9 +140,9 @@ def test_another_person_is_not_matched_with_the_one_who_left_while_the_threshold
 def test_a_person_who_comes_back_is_recognised_by_appearance(keep: str) -> None:
     config = replace(load(TrackConfig, find("track", "flatsort")), gallery=GalleryConfig(keep=keep, size=5))
     tracker = SortTracker(config)
-    seen = world(5, frames=40, noise=0.01)
+    stream = world(5, frames=40, noise=0.01)
     before: dict[int, np.ndarray] = {}
-    for detections in seen:
+    for detections in stream:
         tracks = tracker.step(detections)
         for track, row in zip(tracks.ids.tolist(), tracks.source.tolist(), strict=True):
             if row >= 0 and detections.latents is not None:

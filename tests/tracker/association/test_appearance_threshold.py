@@ -100,23 +100,23 @@ def test_latents_that_are_all_alike_or_as_large_as_can_be_give_finite_units(late
 
 @given(SEEDS, st.sampled_from([2.0**-20, 0.37, 1e6]))
 def test_units_do_not_depend_on_the_scale(seed: int, scale: float) -> None:
-    one, other = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
+    first, second = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
     for frame in range(5):
         latents = random_latents(seed + frame, 6, 4)
-        one.update(row_of(latents))
-        other.update(row_of(latents * np.float32(scale)))
+        first.update(row_of(latents))
+        second.update(row_of(latents * np.float32(scale)))
     distances = np.linspace(0, 5, 7)[None]
-    np.testing.assert_allclose(one.units(distances), other.units(distances * scale), rtol=1e-5)
+    np.testing.assert_allclose(first.units(distances), second.units(distances * scale), rtol=1e-5)
 
 
 @given(SEEDS)
 def test_the_order_of_detections_does_not_matter(seed: int) -> None:
-    one, other = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
+    first, second = AppearanceThreshold(AppearanceConfig()), AppearanceThreshold(AppearanceConfig())
     for frame in range(5):
         detections = row_of(random_latents(seed + frame, 6, 4), step=40.0)
-        one.update(detections)
-        other.update(detections[np.random.default_rng(seed).permutation(6)])
-    assert one.value == pytest.approx(other.value)
+        first.update(detections)
+        second.update(detections[np.random.default_rng(seed).permutation(6)])
+    assert first.value == pytest.approx(second.value)
 
 
 def test_the_newest_pairs_count_in_bounded_memory() -> None:

@@ -1,3 +1,5 @@
+"""Detection by background subtraction: walkers in rendered and real scenes."""
+
 from pathlib import Path
 
 import cv2

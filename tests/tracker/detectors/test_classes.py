@@ -1,3 +1,5 @@
+"""Names of classes: COCO's, and those of a file."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Detectors in ONNX files: networks built by hand, tiles, and a real YOLOX."""
+
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,11 +43,11 @@ def save(
         helper.make_node("Slice", ["pixels", "zero", "one", "one"], ["channel"]),
         helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[1, 2, 3], keepdims=1),
         helper.make_node("Squeeze", ["mean"], ["flat"], axes=[3]),
-        helper.make_node("Mul", ["flat", "gain"], ["seen"]),
-        helper.make_node("Add", ["seen", "head"], ["output"]),
+        helper.make_node("Mul", ["flat", "gain"], ["amplified"]),
+        helper.make_node("Add", ["amplified", "head"], ["output"]),
     ]
     weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "made", inputs, outputs, weights)
+    graph = helper.make_graph(nodes, "detector", inputs, outputs, weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), str(path))
     return str(path)
 
@@ -230,7 +232,7 @@ def test_reference_detections_are_reproduced(data: Path) -> None:
 def test_tiles_find_more_in_a_large_image(data: Path) -> None:
     folder = data / "sequences" / "ADL-Rundle-6-a"
     weights = str(data / "models" / "detector" / "yolox_nano.onnx")
-    truth = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",")
+    ground_truth = np.loadtxt(folder / "gt" / "gt.txt", delimiter=",")
     recalled = []
     for tiles in ((1, 1), (2, 1)):
         detector = DETECTORS.build(OnnxDetectorConfig(weights=weights, tiles=tiles))
@@ -239,7 +241,7 @@ def test_tiles_find_more_in_a_large_image(data: Path) -> None:
             bgr = cv2.imread(str(folder / "img1" / f"{index:06d}.jpg"))
             assert bgr is not None
             detections = detector.detect(Frame(index, cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB).astype(np.uint8), 0.0))
-            boxes = truth[truth[:, 0] == index, 2:6]
+            boxes = ground_truth[ground_truth[:, 0] == index, 2:6]
             boxes[:, 2:] += boxes[:, :2]
             hits += int((iou(boxes, detections.boxes).max(axis=1, initial=0) > 0.5).sum())
         recalled.append(hits)

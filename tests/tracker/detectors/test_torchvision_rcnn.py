@@ -1,3 +1,5 @@
+"""Detectors of torchvision, with random weights."""
+
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,7 @@ MODEL = "ssdlite320_mobilenet_v3_large"
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 
 
-def made(classes: int = 91) -> dict[str, torch.Tensor]:
+def random_weights(classes: int = 91) -> dict[str, torch.Tensor]:
     """Random weights, the same in every test."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -29,8 +31,8 @@ def made(classes: int = 91) -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "made.pth"
-    torch.save(made(), path)
+    path = tmp_path_factory.mktemp("weights") / "random.pth"
+    torch.save(random_weights(), path)
     return str(path)
 
 
@@ -58,13 +60,13 @@ def test_classes_and_scores_are_filtered(weights: str) -> None:
     name = detector.class_names[common]
     chosen = DETECTORS.build(config(weights=weights, classes=(name,))).detect(Frame(1, IMAGE, 0.0))
     np.testing.assert_array_equal(chosen.boxes, everything[everything.classes == common].boxes)
-    limit = float(np.median(everything.scores))
-    better = DETECTORS.build(config(weights=weights, min_score=limit)).detect(Frame(1, IMAGE, 0.0))
-    assert len(better) == int((everything.scores >= limit).sum())
+    threshold = float(np.median(everything.scores))
+    better = DETECTORS.build(config(weights=weights, min_score=threshold)).detect(Frame(1, IMAGE, 0.0))
+    assert len(better) == int((everything.scores >= threshold).sum())
 
 
 def test_published_weights_lack_the_counters_of_their_normalisation(tmp_path: Path, weights: str) -> None:
-    frozen = {key: value for key, value in made().items() if not key.endswith("num_batches_tracked")}
+    frozen = {key: value for key, value in random_weights().items() if not key.endswith("num_batches_tracked")}
     torch.save(frozen, tmp_path / "frozen.pth")
     detections = [
         DETECTORS.build(config(weights=w)).detect(Frame(1, IMAGE, 0.0)) for w in (weights, str(tmp_path / "frozen.pth"))
@@ -73,7 +75,7 @@ def test_published_weights_lack_the_counters_of_their_normalisation(tmp_path: Pa
 
 
 def test_own_classes(tmp_path: Path) -> None:
-    torch.save(made(classes=3), tmp_path / "own.pth")
+    torch.save(random_weights(classes=3), tmp_path / "own.pth")
     (tmp_path / "names.txt").write_text("head\nhand\n")
     own = config(weights=str(tmp_path / "own.pth"), names=str(tmp_path / "names.txt"), classes=("hand",))
     detector = DETECTORS.build(own)
@@ -121,7 +123,7 @@ def test_files_that_are_no_state_dict(tmp_path: Path, content: object) -> None:
 def test_weights_of_another_model(tmp_path: Path, weights: str) -> None:
     with pytest.raises(ValueError, match=r"expected the weights of fasterrcnn_mobilenet_v3_large_320_fpn"):
         DETECTORS.build(config(weights=weights, model="fasterrcnn_mobilenet_v3_large_320_fpn"))
-    torch.save({**made(), "more": torch.zeros(1)}, tmp_path / "more.pth")
+    torch.save({**random_weights(), "more": torch.zeros(1)}, tmp_path / "more.pth")
     with pytest.raises(ValueError, match="which has no more"):
         DETECTORS.build(config(weights=str(tmp_path / "more.pth")))
 
@@ -133,7 +135,7 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str) -> 
     known = models.get_model_weights(MODEL).DEFAULT
 
     def publish(checksum: str) -> Path:
-        path = tmp_path / f"made-{checksum}.pth"
+        path = tmp_path / f"random-{checksum}.pth"
         path.write_bytes(Path(weights).read_bytes())
         monkeypatch.setattr(known, "_value_", replace(known.value, url=path.as_uri()))
         return path
@@ -147,14 +149,14 @@ def test_download_is_checked_and_kept(published: Any, tmp_path: Path, weights: s
     detections = DETECTORS.build(config(weights="download")).detect(Frame(1, IMAGE, 0.0))
     assert capsys.readouterr().out == ""
     source.unlink()
-    kept = DETECTORS.build(config(weights="download")).detect(Frame(1, IMAGE, 0.0))
-    np.testing.assert_array_equal(detections.boxes, kept.boxes)
+    again = DETECTORS.build(config(weights="download")).detect(Frame(1, IMAGE, 0.0))
+    np.testing.assert_array_equal(detections.boxes, again.boxes)
     assert [p.name for p in (tmp_path / "hub" / "checkpoints").iterdir()] == [source.name]
 
 
 def test_download_with_a_wrong_checksum(published: Any, tmp_path: Path) -> None:
     published("00000000")
-    with pytest.raises(ValueError, match=r"made-00000000\.pth: expected the published weights, got another file"):
+    with pytest.raises(ValueError, match=r"random-00000000\.pth: expected the published weights, got another file"):
         DETECTORS.build(config(weights="download"))
     assert list((tmp_path / "hub" / "checkpoints").iterdir()) == []
 

@@ -1,3 +1,5 @@
+"""YOLOX's letterbox, grid, tiles and suppression of duplicates."""
+
 import numpy as np
 import pytest
 

@@ -269,15 +269,17 @@ class StreamServer:
         self.thread.join()
 
 
-def test_a_real_stream_is_read_and_found_again_after_its_server_came_back(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_real_stream_is_read_and_reconnected_after_its_server_came_back(caplog: pytest.LogCaptureFixture) -> None:
     with StreamServer() as server:
         source = open_live(f"http://127.0.0.1:{server.port}/video.mjpg", fps=25)
         frames = iter(source)
-        seen = [next(frames) for _ in range(5)]
+        received = [next(frames) for _ in range(5)]
     with StreamServer(server.port):
         wait_for(lambda: any("connected again" in r.getMessage() for r in caplog.records))
-        seen += [next(frames) for _ in range(5)]
+        received += [next(frames) for _ in range(5)]
         source.close()
-    assert all(f.image is not None and f.image.shape == (48, 64, 3) and f.image[0, 0, 0] in range(85, 95) for f in seen)
-    assert all(a.index < b.index and a.time < b.time for a, b in pairwise(seen))
+    assert all(
+        f.image is not None and f.image.shape == (48, 64, 3) and f.image[0, 0, 0] in range(85, 95) for f in received
+    )
+    assert all(a.index < b.index and a.time < b.time for a, b in pairwise(received))
     assert "connection lost" in caplog.records[0].getMessage()

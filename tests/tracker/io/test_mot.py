@@ -1,3 +1,5 @@
+"""MOTChallenge files: tables, detections, result rows and seqinfo.ini."""
+
 from __future__ import annotations
 
 from pathlib import Path

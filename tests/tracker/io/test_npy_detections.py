@@ -44,7 +44,7 @@ def test_features_become_latents_of_their_frames(file: Path, dtype: type, order:
 
 def test_ten_columns_are_detections_without_latents(file: Path) -> None:
     np.save(file, ROWS)
-    assert all(some.latents is None for some in read_detections(file).values())
+    assert all(detections.latents is None for detections in read_detections(file).values())
 
 
 @given(
@@ -59,9 +59,9 @@ def test_the_same_as_the_text_of_its_rows(tmp_path_factory: pytest.TempPathFacto
     np.savetxt(folder / "det.txt", table, delimiter=",")
     of_array, of_text = read_detections(folder / "det.npy"), read_detections(folder / "det.txt")
     assert list(of_array) == list(of_text)
-    for frame, some in of_array.items():
-        np.testing.assert_array_equal(some.boxes, of_text[frame].boxes)
-        np.testing.assert_array_equal(some.scores, of_text[frame].scores)
+    for frame, detections in of_array.items():
+        np.testing.assert_array_equal(detections.boxes, of_text[frame].boxes)
+        np.testing.assert_array_equal(detections.scores, of_text[frame].scores)
 
 
 def test_invalid_boxes_are_read_as_they_are(file: Path) -> None:

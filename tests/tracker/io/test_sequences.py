@@ -19,7 +19,7 @@ def sequence(folder: Path, names: dict[str, int]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("names", "blind", "seeing"),
+    ("names", "without_images", "with_images"),
     [
         ({"1.png": 1, "2.png": 2}, 4, [1, 2, None, None]),
         ({"3.png": 3}, 4, [None, None, 3, None]),
@@ -30,12 +30,12 @@ def sequence(folder: Path, names: dict[str, int]) -> Path:
     ids=["first two", "one in the middle", "beyond the detections", "no numbers", "more without numbers"],
 )
 def test_without_seqinfo_images_and_length_tell_the_frames(
-    tmp_path: Path, names: dict[str, int], blind: int, seeing: list[int | None]
+    tmp_path: Path, names: dict[str, int], without_images: int, with_images: list[int | None]
 ) -> None:
     folder = str(sequence(tmp_path / "x", names))
     source = open_source(folder, images=False, length=4)
-    assert source.length == len(list(source)) == blind
-    assert greys(open_source(folder, length=4)) == seeing
+    assert source.length == len(list(source)) == without_images
+    assert greys(open_source(folder, length=4)) == with_images
 
 
 def test_detections_alone_give_frames_without_images(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_rates_and_lengths_are_checked(arguments: dict[str, float]) -> None:
 
 
 @pytest.fixture
-def blind(monkeypatch: pytest.MonkeyPatch) -> None:
+def unreadable_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every way to read an image fail."""
 
     def fail(*_: object) -> None:
@@ -192,7 +192,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cv2, name, fail)
 
 
-@pytest.mark.usefixtures("blind")
+@pytest.mark.usefixtures("unreadable_images")
 def test_without_images_none_is_opened(tmp_path: Path) -> None:
     folder = write_seqinfo(tmp_path / "x", length=6)
     write_images(tmp_path / "plain", {"1.png": 1, "2.png": 2})

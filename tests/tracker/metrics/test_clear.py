@@ -1,3 +1,5 @@
+"""CLEAR MOT: matches, identity switches, fragmentations and mostly tracked objects in small examples."""
+
 from __future__ import annotations
 
 import dataclasses

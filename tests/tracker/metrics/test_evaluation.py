@@ -1,3 +1,5 @@
+"""Evaluation of tables and of files: properties of the scores, HOTA by hand, and messages."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -61,9 +63,9 @@ def test_the_ground_truth_scores_100(gt: MotTable) -> None:
 @given(tables(), tables(), st.permutations(range(1, 6)))
 def test_names_of_predictions_do_not_matter(gt: MotTable, pred: MotTable, names: list[int]) -> None:
     renamed = dataclasses.replace(pred, ids=1000 * np.array([0, *names])[pred.ids])
-    spread = dataclasses.replace(pred, boxes=pred.boxes + 0.01 * pred.ids[:, None] * [1, 0, 1, 0])
-    renamed = dataclasses.replace(renamed, boxes=spread.boxes)
-    close(evaluate_tables("a", gt, spread).scores, evaluate_tables("a", gt, renamed).scores)
+    distinct = dataclasses.replace(pred, boxes=pred.boxes + 0.01 * pred.ids[:, None] * [1, 0, 1, 0])
+    renamed = dataclasses.replace(renamed, boxes=distinct.boxes)
+    close(evaluate_tables("a", gt, distinct).scores, evaluate_tables("a", gt, renamed).scores)
 
 
 @pytest.mark.slow
@@ -191,17 +193,17 @@ def test_ground_truth_of_which_nothing_is_evaluated(
     assert [record.getMessage() for record in caplog.records] == expected
 
 
-def test_progress_sees_every_sequence(tmp_path: Path) -> None:
+def test_progress_reports_every_sequence(tmp_path: Path) -> None:
     example(tmp_path)
-    seen: list[tuple[str, int]] = []
+    reported: list[tuple[str, int]] = []
 
     def watch(results: Iterator[SequenceResult], total: int) -> Iterator[SequenceResult]:
         for result in results:
-            seen.append((result.name, total))
+            reported.append((result.name, total))
             yield result
 
     evaluate(tmp_path / "gt", tmp_path / "pred", progress=watch)
-    assert seen == [("a", 2), ("b", 2)]
+    assert reported == [("a", 2), ("b", 2)]
 
 
 def test_json_round_trip_keeps_the_scores(tmp_path: Path) -> None:

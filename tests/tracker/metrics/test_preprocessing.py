@@ -1,3 +1,5 @@
+"""The benchmark's preprocessing: which boxes are evaluated, and which tables are refused."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,3 +1,5 @@
+"""Scores as text, Markdown, LaTeX, CSV, JSON and figures."""
+
 from __future__ import annotations
 
 import csv

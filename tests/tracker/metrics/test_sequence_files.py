@@ -1,3 +1,5 @@
+"""Pairs of ground truth and prediction files by their names."""
+
 from __future__ import annotations
 
 from pathlib import Path

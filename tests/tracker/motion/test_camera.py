@@ -73,11 +73,11 @@ def test_motion_is_from_the_latest_image(texture: Image, method: str) -> None:
     assert corner_error(estimated, moved(shift=(4.0, 0.0))) < 0.5
 
 
-@pytest.mark.parametrize(("model", "limit"), [("translation", 0.1), ("euclidean", 0.3), ("affine", 0.5)])
-def test_ecc_models(texture: Image, model: str, limit: float) -> None:
+@pytest.mark.parametrize(("model", "tolerance"), [("translation", 0.1), ("euclidean", 0.3), ("affine", 0.5)])
+def test_ecc_models(texture: Image, model: str, tolerance: float) -> None:
     camera = CameraMotion(CameraConfig("ecc", ecc_model=model))
     camera.estimate(view_of(texture, moved()))
-    assert corner_error(camera.estimate(view_of(texture, moved(shift=(3.0, 2.0)))), moved(shift=(3.0, 2.0))) < limit
+    assert corner_error(camera.estimate(view_of(texture, moved(shift=(3.0, 2.0)))), moved(shift=(3.0, 2.0))) < tolerance
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -37,7 +37,7 @@ def golden_xysr() -> KalmanFilter:
     return golden
 
 
-def spread(height: float, share: float, aspect: float) -> Float:
+def variances(height: float, share: float, aspect: float) -> Float:
     return np.array([share * height, share * height, aspect, share * height]) ** 2
 
 
@@ -75,13 +75,13 @@ def test_deep_sort_filter_equals_filterpy(walk: tuple[int, list[bool]]) -> None:
     golden.H = np.eye(4, 8)
     golden.x[:4, 0] = measured[0]
     height = measured[0, 3]
-    golden.P = np.diag(np.concatenate([spread(height, 2 / 20, 1e-2), spread(height, 10 / 160, 1e-5)]))
+    golden.P = np.diag(np.concatenate([variances(height, 2 / 20, 1e-2), variances(height, 10 / 160, 1e-5)]))
     for z, box, hit in zip(measured[1:], boxes[1:], hits, strict=True):
         height = golden.x[3, 0]
-        golden.Q = np.diag(np.concatenate([spread(height, 1 / 20, 1e-2), spread(height, 1 / 160, 1e-5)]))
+        golden.Q = np.diag(np.concatenate([variances(height, 1 / 20, 1e-2), variances(height, 1 / 160, 1e-5)]))
         golden.predict()
         state = model.predict(state, 1.0)
-        golden.R = np.diag(spread(golden.x[3, 0], 1 / 20, 1e-1))
+        golden.R = np.diag(variances(golden.x[3, 0], 1 / 20, 1e-1))
         innovation = golden.H @ golden.P @ golden.H.T + golden.R
         residual = z - golden.x[:4, 0]
         distance = residual @ np.linalg.solve(innovation, residual)
@@ -101,8 +101,8 @@ def test_tracks_do_not_influence_each_other(name: str, seed: int) -> None:
     boxes = boxes_of(seed, 6)
     together = model.correct(model.predict(model.start(model.measure(boxes)), 1.0), model.measure(boxes + 2.0))
     for row in range(len(boxes)):
-        one = boxes[row : row + 1]
-        alone = model.correct(model.predict(model.start(model.measure(one)), 1.0), model.measure(one + 2.0))
+        box = boxes[row : row + 1]
+        alone = model.correct(model.predict(model.start(model.measure(box)), 1.0), model.measure(box + 2.0))
         np.testing.assert_allclose(together[:, :, row], alone[:, :, 0], rtol=1e-12)
 
 
