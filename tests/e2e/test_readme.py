@@ -36,6 +36,7 @@ FILE = re.compile(r"# (\w+\.(?:py|yaml))\n")
 WITH_IMAGES = ("seq",)
 """Sequences that have images."""
 SHORT = {
+    "demo": ["--frames", "20"],
     "benchmark": ["rounds=10"],
     "tune": ["--trials=2"],
     "train": ["steps=2", "batch=4", "model.net.width=8", "model.net.decoder_width=8", "model.dim=4"],
