@@ -92,10 +92,20 @@ class Run:
 
 
 def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame, Detections]]:
-    """Each frame with its detections; none where it needs an image and there is none."""
+    """Each frame with its detections; none where it needs an image and there is none.
+
+    Raises
+    ------
+    ValueError
+        If the detector gives anything but `Detections`.
+    """
     for frame in frames:
         lacks_image = detector.needs_image and frame.image is None
-        yield frame, Detections.empty() if lacks_image else detector.detect(frame)
+        detections = Detections.empty() if lacks_image else detector.detect(frame)
+        if not isinstance(detections, Detections):
+            expected = f"detector {type(detector).__name__}, frame {frame.index}: expected Detections"
+            raise ValueError(f"{expected}, got {type(detections).__name__}")
+        yield frame, detections
 
 
 def embed(

@@ -23,10 +23,10 @@ def test_a_sequence_is_tracked_without_reading_an_image(
         monkeypatch.setattr(cv2, name, None)
     done = flatsort("track", sequence, "--out", tmp_path)
     assert done.code == 0, done.err
-    found = read_rows(tmp_path / "demo.txt")
-    assert {len(r) for r in found} == {10}
-    assert {r[0] for r in found} <= set(range(1, 61))
-    assert len({(r[0], r[1]) for r in found}) == len(found) > 100
+    rows = read_rows(tmp_path / "demo.txt")
+    assert {len(r) for r in rows} == {10}
+    assert {r[0] for r in rows} <= set(range(1, 61))
+    assert len({(r[0], r[1]) for r in rows}) == len(rows) > 100
     assert yaml.safe_load((tmp_path / "demo.config.yaml").read_text())["lifecycle"]["max_age"] == 30
 
 
@@ -129,6 +129,11 @@ def test_explain_a_frame_and_a_track(flatsort: Flatsort, sequence: Path, tmp_pat
     done = flatsort("track", sequence, "--explain", "id:1", "--out", tmp_path)
     with (tmp_path / "demo.explain.csv").open() as file:
         assert {p["track"] for p in csv.DictReader(file)} == {"1"}
+    done = flatsort("track", sequence, "--explain", "9999", "--out", tmp_path)
+    assert "frame 9999: no pair of a track and a detection to explain; the last frame is 60" in done.out
+    done = flatsort("track", sequence, "--explain", "id:9999", "--out", tmp_path)
+    last_id = max(int(row[1]) for row in read_rows(tmp_path / "demo.txt"))
+    assert f"track 9999: no pair of a track and a detection to explain; the last id is {last_id}" in done.out
     wrong = flatsort("track", sequence, "--tracker", "sort", "--explain", "x:1").sentence
     assert "expected a frame (57) or a track (id:3), got 'x:1'" in wrong
 

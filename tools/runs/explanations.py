@@ -41,11 +41,14 @@ class Explanations:
         self._by_id = kind == "id"
         self._pairs: list[ExplainedPair] = []
         self._unconfirmed: dict[int, list[ExplainedPair]] = {}  # serial → pairs so far
+        self._last_frame = self._last_id = 0
 
     def add(self, result: FrameResult, tracker: SortTracker) -> None:
         """Take what was asked for of the frame that the tracker is at."""
         if not self.requested:
             return
+        self._last_frame = result.frame.index
+        self._last_id = max(self._last_id, int(result.tracks.ids.max(initial=0)))
         if not self._by_id:
             if result.frame.index == self._number:
                 self._pairs += tracker.explain().pairs
@@ -71,7 +74,8 @@ class Explanations:
         """A table of each track's nearest detections."""
         what = f"track {self._number}" if self._by_id else f"frame {self._number}"
         if not self._pairs:
-            return f"{what}: no pair of a track and a detection to explain"
+            last = f"last id is {self._last_id}" if self._by_id else f"last frame is {self._last_frame}"
+            return f"{what}: no pair of a track and a detection to explain; the {last}"
         # frame, serial → detection → pairs, stage by stage
         by_track: dict[tuple[int, int], dict[int, list[ExplainedPair]]] = {}
         for pair in self._pairs:
