@@ -21,7 +21,7 @@ from tests.e2e.conftest import Flatsort
 
 @pytest.fixture(scope="module")
 def street(scene: Scene, video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scene as a MOTChallenge sequence with a video for its pictures."""
+    """The scene as a MOTChallenge sequence with a video instead of images."""
     folder = tmp_path_factory.mktemp("crop") / "street"
     write_sequence(scene, folder)
     shutil.copy(video, folder / "street.avi")
@@ -32,17 +32,17 @@ def columns(data: SampleSet, name: str) -> list[int]:
     return list(data.columns[name].tolist())
 
 
-def test_ground_truth_gives_identities_and_the_pictures_of_the_boxes(
+def test_ground_truth_gives_identities_and_the_crops_of_the_boxes(
     flatsort: Flatsort, street: Path, tmp_path: Path
 ) -> None:
     done = flatsort("crop", street, "--boxes", "gt", "--out", tmp_path, "--size", "16x32", "--stride", "20")
     assert done.code == 0, done.err
-    truth = read_table(street / "gt" / "gt.txt")
-    rows = np.flatnonzero((truth.frames - 1) % 20 == 0)
+    ground_truth = read_table(street / "gt" / "gt.txt")
+    rows = np.flatnonzero((ground_truth.frames - 1) % 20 == 0)
     data = open_set(tmp_path)
     assert data.shape == [3, 32, 16]
-    assert columns(data, "identity") == truth.ids[rows].tolist()
-    assert columns(data, "frame") == truth.frames[rows].tolist()
+    assert columns(data, "identity") == ground_truth.ids[rows].tolist()
+    assert columns(data, "frame") == ground_truth.frames[rows].tolist()
     assert set(columns(data, "track")) == {-1}
     assert set(columns(data, "camera")) == {-1}
     assert data.sequences == ("demo",)
@@ -50,7 +50,7 @@ def test_ground_truth_gives_identities_and_the_pictures_of_the_boxes(
     capture = cv2.VideoCapture(str(street / "street.avi"))
     image = np.asarray(cv2.cvtColor(capture.read()[1], cv2.COLOR_BGR2RGB), np.uint8)
     capture.release()
-    boxes = truth.boxes[rows][truth.frames[rows] == 1]
+    boxes = ground_truth.boxes[rows][ground_truth.frames[rows] == 1]
     np.testing.assert_array_equal(data.samples[: len(boxes)], crop(image, boxes, (16, 32)))
     assert done.out == f"{tmp_path}: {len(rows)} crops of 16×32 pixels from 1 source\n"
 
@@ -69,11 +69,11 @@ def test_a_real_sequence(flatsort: Flatsort, data: Path, tmp_path: Path) -> None
     sequence = data / "sequences" / "TUD-Campus"
     options = ["--boxes", "gt", "--views", "tracklets", "--frames", "10", "--size", "16x32"]
     assert flatsort("crop", sequence, "--out", tmp_path, *options).code == 0
-    found = open_set(tmp_path)
-    truth = read_table(sequence / "gt" / "gt.txt")
-    assert len(found) == (truth.frames <= 10).sum()
-    for number in np.unique(found.columns["track"]):
-        assert len(np.unique(found.columns["identity"][found.columns["track"] == number])) == 1
+    crops = open_set(tmp_path)
+    ground_truth = read_table(sequence / "gt" / "gt.txt")
+    assert len(crops) == (ground_truth.frames <= 10).sum()
+    for number in np.unique(crops.columns["track"]):
+        assert len(np.unique(crops.columns["identity"][crops.columns["track"] == number])) == 1
 
 
 def test_what_is_left_out_is_counted(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_a_video_is_cut_by_a_detector(flatsort: Flatsort, video: Path, tmp_path:
 
 
 def test_near_duplicates_are_left_out(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
-    def count(limit: float) -> int:
-        options = ["--boxes", "gt", "--size", "8x16", "--duplicates", str(limit)]
+    def count(threshold: float) -> int:
+        options = ["--boxes", "gt", "--size", "8x16", "--duplicates", str(threshold)]
         assert flatsort("crop", street, "--out", tmp_path, *options).code == 0
         return len(open_set(tmp_path))
 

@@ -37,14 +37,14 @@ def test_detections_of_a_video(flatsort: Flatsort, video: Path, sequence: Path, 
     out = tmp_path / "new" / "latents.npz"
     done = flatsort("embed", video, "--detections", table, "--model", model, "--out", out, "--batch", 7, "chunk=5")
     assert done.code == 0, done.err
-    found, expected = read(out), read_detections(table)
-    assert list(found) == ["latents", "frame", "boxes", "score", "model"]
-    assert f"{len(found['latents'])} latents of 4 numbers" in done.out
-    assert found["latents"].dtype == np.float32
-    assert len(found["latents"]) == sum(map(len, expected.values()))
-    np.testing.assert_array_equal(np.unique(found["frame"]), sorted(k for k, v in expected.items() if len(v)))
-    np.testing.assert_array_equal(found["boxes"][found["frame"] == 9], expected[9].boxes)
-    np.testing.assert_array_equal(found["score"][found["frame"] == 9], expected[9].scores)
+    arrays, expected = read(out), read_detections(table)
+    assert list(arrays) == ["latents", "frame", "boxes", "score", "model"]
+    assert f"{len(arrays['latents'])} latents of 4 numbers" in done.out
+    assert arrays["latents"].dtype == np.float32
+    assert len(arrays["latents"]) == sum(map(len, expected.values()))
+    np.testing.assert_array_equal(np.unique(arrays["frame"]), sorted(k for k, v in expected.items() if len(v)))
+    np.testing.assert_array_equal(arrays["boxes"][arrays["frame"] == 9], expected[9].boxes)
+    np.testing.assert_array_equal(arrays["score"][arrays["frame"] == 9], expected[9].scores)
 
 
 def test_latents_are_those_of_the_frames(
@@ -54,14 +54,16 @@ def test_latents_are_those_of_the_frames(
     flatsort(
         "embed", video, "--detections", table, "--model", "pixels", "--out", out, "--frames", 4, "--min-score", 0.5
     )
-    found, expected = read(out), read_detections(table)
-    assert found["frame"].max() == 4
+    arrays, expected = read(out), read_detections(table)
+    assert arrays["frame"].max() == 4
     for index in (1, 4):
-        sure = expected[index][expected[index].scores >= 0.5]
-        (drawn,) = embedding.load("pixels").embed([scene.image(index)], [sure.boxes])
-        got = found["latents"][found["frame"] == index]
+        confident = expected[index][expected[index].scores >= 0.5]
+        (expected_latents,) = embedding.load("pixels").embed([scene.image(index)], [confident.boxes])
+        got = arrays["latents"][arrays["frame"] == index]
         # the video is compressed
-        assert np.linalg.norm(got - drawn, axis=1).max() < 0.3 * np.linalg.norm(drawn, axis=1).min()
+        assert (
+            np.linalg.norm(got - expected_latents, axis=1).max() < 0.3 * np.linalg.norm(expected_latents, axis=1).min()
+        )
 
 
 def test_a_folder_of_crops(flatsort: Flatsort, scene: Scene, tmp_path: Path) -> None:
@@ -69,14 +71,14 @@ def test_a_folder_of_crops(flatsort: Flatsort, scene: Scene, tmp_path: Path) -> 
     (folder / "b").mkdir(parents=True)
     for name in ("1.png", "b/2.png"):
         cv2.imwrite(str(folder / name), scene.image(1)[20:90, 30:60, ::-1])
-    (folder / "b" / "broken.png").write_bytes(b"no picture")
+    (folder / "b" / "broken.png").write_bytes(b"no image")
     done = flatsort("embed", folder, "--whole", "--model", "pixels", "--out", out)
     assert "2 latents of 384 numbers, 1 images not readable left out" in done.out
-    found = read(out)
-    assert found["names"].tolist() == ["1.png", "b/2.png"]
+    arrays = read(out)
+    assert arrays["names"].tolist() == ["1.png", "b/2.png"]
     whole = [np.array([[0.0, 0, 30, 70]])]
     expected = embedding.load("pixels").embed([scene.image(1)[20:90, 30:60]], whole)[0]
-    np.testing.assert_array_equal(found["latents"], np.repeat(expected, 2, axis=0))
+    np.testing.assert_array_equal(arrays["latents"], np.repeat(expected, 2, axis=0))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -84,10 +86,10 @@ def test_a_set_of_samples(flatsort: Flatsort, tmp_path: Path, channels: int) -> 
     samples = np.random.default_rng(0).integers(0, 256, (5, 16, 8, channels)).astype(np.uint8)
     sample_set.save(SampleSet(samples, {"frame": np.arange(5)}), tmp_path / "set")
     assert flatsort("embed", tmp_path / "set", "--model", "pixels", "--out", tmp_path / "l.npz").code == 0
-    found = read(tmp_path / "l.npz")
-    assert found["latents"].shape == (5, 384)
-    assert found["frame"].tolist() == [0, 1, 2, 3, 4]
-    assert set(found) == {"latents", "model", *sample_set.COLUMNS}
+    arrays = read(tmp_path / "l.npz")
+    assert arrays["latents"].shape == (5, 384)
+    assert arrays["frame"].tolist() == [0, 1, 2, 3, 4]
+    assert set(arrays) == {"latents", "model", *sample_set.COLUMNS}
 
 
 def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""``flatsort evaluate`` through the command line."""
+
 from __future__ import annotations
 
 import json
@@ -17,7 +19,7 @@ ROW = "{},{},100,100,50,120,1,-1,-1,-1\n"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("one", "two"):
-        gt = tmp_path / "truth" / name / "gt" / "gt.txt"
+        gt = tmp_path / "gt" / name / "gt" / "gt.txt"
         gt.parent.mkdir(parents=True)
         gt.write_text("".join(ROW.format(frame, 1) for frame in range(1, 11)))
     (tmp_path / "tracks").mkdir()
@@ -37,7 +39,7 @@ def invoke(*arguments: str | Path) -> Result:
 
 @pytest.mark.parametrize("verb", [["flatsort.tools.evaluate"], ["flatsort", "evaluate"]])
 def test_the_verb_prints_the_table(folder: Path, verb: list[str]) -> None:
-    done = module(*verb, "--gt", "truth", "--pred", "tracks", cwd=folder)
+    done = module(*verb, "--gt", "gt", "--pred", "tracks", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["sequence", "-" * 10, "one", "two", "OVERALL"]
@@ -54,7 +56,7 @@ def test_files(folder: Path) -> None:
         ("--plot", "plots"),
     ]
     extra = [part for option, name in styles for part in (option, str(out / name))]
-    assert invoke("--gt", folder / "truth", "--pred", folder / "tracks", *extra).exit_code == 0
+    assert invoke("--gt", folder / "gt", "--pred", folder / "tracks", *extra).exit_code == 0
     scores = json.loads((out / "s.json").read_text())
     assert scores["sequences"]["two"]["ids"] == scores["overall"]["ids"] == 1
     assert scores["sequences"]["one"]["hota"] == pytest.approx(100)
@@ -62,20 +64,20 @@ def test_files(folder: Path) -> None:
     assert {file.name for file in (out / "plots").iterdir()} == {"hota.png", "timeline-one.png", "timeline-two.png"}
 
 
-def test_one_picture(folder: Path) -> None:
-    arguments: list[str | Path] = ["--gt", folder / "truth" / "one", "--pred", folder / "tracks" / "two.txt"]
+def test_curves_of_one_sequence(folder: Path) -> None:
+    arguments: list[str | Path] = ["--gt", folder / "gt" / "one", "--pred", folder / "tracks" / "two.txt"]
     assert invoke(*arguments, "--plot", folder / "curves.png").exit_code == 0
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow
 def test_jobs_change_nothing(folder: Path) -> None:
-    arguments: list[str | Path] = ["--gt", folder / "truth", "--pred", folder / "tracks"]
+    arguments: list[str | Path] = ["--gt", folder / "gt", "--pred", folder / "tracks"]
     assert invoke(*arguments, "--jobs", "2").output == invoke(*arguments).output
 
 
 def test_the_format_can_be_forced(folder: Path) -> None:
-    gt = folder / "truth" / "one" / "gt" / "gt.txt"
+    gt = folder / "gt" / "one" / "gt" / "gt.txt"
     gt.write_text("".join(f"{frame},1,100,100,50,120,1,6,1\n" for frame in range(1, 11)))
     predicted = {}
     for name in ("auto", "mot15", "mot16", "mot17", "mot20"):
@@ -102,7 +104,7 @@ def test_the_format_can_be_forced(folder: Path) -> None:
             "two.txt line 1: frame 4 has id 1 more than once",
         ),
         (
-            lambda folder: (folder / "truth" / "two" / "gt" / "gt.txt").write_text("1,1,0,0,9,9,0.87,-1,-1,-1\n"),
+            lambda folder: (folder / "gt" / "two" / "gt" / "gt.txt").write_text("1,1,0,0,9,9,0.87,-1,-1,-1\n"),
             "gt.txt line 1: column 7 of ground truth says whether to evaluate the box, expected 1 or 0, got 0.87",
         ),
         (lambda folder: (folder / "tracks").rename(folder / "elsewhere"), "tracks: no such file or folder"),
@@ -111,7 +113,7 @@ def test_the_format_can_be_forced(folder: Path) -> None:
 def test_errors_are_one_sentence(folder: Path, spoil: object, sentence: str) -> None:
     assert callable(spoil)
     spoil(folder)
-    done = module("flatsort.tools.evaluate", "--gt", "truth", "--pred", "tracks", "--json", "out.json", cwd=folder)
+    done = module("flatsort.tools.evaluate", "--gt", "gt", "--pred", "tracks", "--json", "out.json", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: ")
@@ -120,9 +122,9 @@ def test_errors_are_one_sentence(folder: Path, spoil: object, sentence: str) -> 
 
 
 def test_ground_truth_beside_the_tracks_is_not_scored_against_itself(folder: Path) -> None:
-    (folder / "truth" / "two.txt").write_text((folder / "tracks" / "two.txt").read_text())
-    output = invoke("--gt", folder / "truth" / "two", "--pred", folder / "truth").output
-    assert output == invoke("--gt", folder / "truth" / "two", "--pred", folder / "tracks" / "two.txt").output
+    (folder / "gt" / "two.txt").write_text((folder / "tracks" / "two.txt").read_text())
+    output = invoke("--gt", folder / "gt" / "two", "--pred", folder / "gt").output
+    assert output == invoke("--gt", folder / "gt" / "two", "--pred", folder / "tracks" / "two.txt").output
     assert output.splitlines()[2].split()[:2] == ["two", "50.0"]
 
 
@@ -130,19 +132,19 @@ def test_ground_truth_beside_the_tracks_is_not_scored_against_itself(folder: Pat
 def test_no_file_is_named_dash(folder: Path, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     with pytest.raises(click.BadParameter, match="expected a name to write to, got -, but the table is"):
-        main(["--gt", "truth", "--pred", "tracks", option, "-"], standalone_mode=False)
-    assert {file.name for file in folder.iterdir()} == {"truth", "tracks"}
+        main(["--gt", "gt", "--pred", "tracks", option, "-"], standalone_mode=False)
+    assert {file.name for file in folder.iterdir()} == {"gt", "tracks"}
 
 
 def test_allow_missing(folder: Path) -> None:
     (folder / "tracks" / "two.txt").unlink()
-    done = module("flatsort.tools.evaluate", "--gt", "truth", "--pred", "tracks", "--allow-missing", cwd=folder)
+    done = module("flatsort.tools.evaluate", "--gt", "gt", "--pred", "tracks", "--allow-missing", cwd=folder)
     assert done.returncode == 0
     assert "not scored, as ground truth or prediction is missing: two" in done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["one", "OVERALL"]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--gt", "truth", "--pred", "tracks"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--gt", "gt", "--pred", "tracks"]])
 def test_neither_torch_nor_opencv_is_loaded(folder: Path, arguments: list[str]) -> None:
     script = (
         "import sys\n"

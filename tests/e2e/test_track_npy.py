@@ -10,20 +10,21 @@ import pytest
 from tests.e2e.conftest import Flatsort, read_rows
 
 LEFT, RIGHT = [100, 100, 40, 90], [300, 100, 40, 90]
-LOOKS = np.eye(2)
+FEATURES = np.eye(2)
 FRAMES, SWAP = 20, 11
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Two people who change places between two frames."""
-    found = []
+    rows = []
     for frame in range(1, FRAMES + 1):
         places = (LEFT, RIGHT) if frame < SWAP else (RIGHT, LEFT)
-        found += [
-            [frame, -1, *place, 0.9, -1, -1, -1, *look] for place, look in zip(places, LOOKS.tolist(), strict=True)
+        rows += [
+            [frame, -1, *place, 0.9, -1, -1, -1, *feature]
+            for place, feature in zip(places, FEATURES.tolist(), strict=True)
         ]
-    np.save(tmp_path / "swap.npy", np.array(found))
+    np.save(tmp_path / "swap.npy", np.array(rows))
     return tmp_path / "swap.npy"
 
 
@@ -34,16 +35,18 @@ def ids_on_the_left(out: Path) -> list[int]:
 def test_identities_follow_the_features(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
     anywhere = ("stages.appearance.gates=[]", "appearance.threshold=0.5", "embedder=''")
     assert flatsort("track", file, "--tracker", "deep_sort", *anywhere, "--out", tmp_path).code == 0
-    found = ids_on_the_left(tmp_path)
-    assert (found[0], found[-1]) in ((1, 2), (2, 1))
+    ids = ids_on_the_left(tmp_path)
+    assert (ids[0], ids[-1]) in ((1, 2), (2, 1))
 
 
-def test_or_the_places_where_the_tracker_looks_at_nothing_else(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
+def test_identities_follow_the_positions_for_a_tracker_without_appearance(
+    flatsort: Flatsort, file: Path, tmp_path: Path
+) -> None:
     assert flatsort("track", file, "--tracker", "sort", "--out", tmp_path).code == 0
     assert len(set(ids_on_the_left(tmp_path))) == 1
 
 
-def test_as_detections_of_a_sequence_with_a_least_score(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
+def test_a_file_as_detections_with_a_minimum_score(flatsort: Flatsort, file: Path, tmp_path: Path) -> None:
     table = np.load(file)
     np.savetxt(tmp_path / "det.txt", table[:, :10], delimiter=",")
     command = ("track", file, "--tracker", "sort", "--min-score", "0.5")
