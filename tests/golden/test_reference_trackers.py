@@ -11,6 +11,8 @@ on 2026-11-27, with numpy 2.4.6 and scipy 1.17.1. Columns: seed, frame, id, and 
   its evaluation on MOT17 (``track_thresh=0.6``, ``track_buffer=30``, ``match_thresh=0.9``), lap 0.5.13 and
   cython_bbox 0.1.5.
 
+The file ``kalman_filter.py`` of each was taken from a fork, as were the commits above from one store of public code.
+
 The seeds are such that nothing depends on what differs: DeepSORT keeps a track for the 31st frame after its last match
 without matching it there, and adds up cosine distances where the assignment here adds up Euclidean ones; ByteTrack
 removes duplicate tracks, and can match a track once more in the frame after its removal. ByteTrack also freezes the
