@@ -66,6 +66,7 @@ def open_run(
         chosen, note = choose_detector(text, config.detector, config.min_score)
         config, detector = replace(config, detector=chosen), DETECTORS.build(chosen)
         notes.append(note)
+    _require_detector(detector)
     if config.embedder and not config.uses_appearance:
         notes.append(f"the tracker does not use appearance: {config.embedder} is left out")
         config = replace(config, embedder="")
@@ -89,6 +90,15 @@ def open_run(
     if smooth is not None:
         config = replace(config, offline=smooth)
     return resolve(source, detector, config, embedder, notes)
+
+
+def _require_detector(detector: object) -> None:
+    """Refuse an object that lacks a part of the protocol, before its first frame."""
+    missing = [name for name in ("class_names", "needs_image", "detect") if not hasattr(detector, name)]
+    if missing:
+        raise ValueError(
+            f"detector {type(detector).__name__}: expected class_names, needs_image and detect, has no {missing[0]}"
+        )
 
 
 def resolve(

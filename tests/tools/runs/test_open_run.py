@@ -26,6 +26,7 @@ from flatsort.tracker.latent_reuse import EmbedConfig
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.track_config import TrackConfig, load_track_config
+from flatsort.tracker.types import Detections, Frame
 
 BY_APPEARANCE = ("deep_sort", "vhp_vae_sort", "flat_vhp_vae_sort", "flatsort")
 
@@ -215,3 +216,18 @@ def test_a_run_smooths_as_asked(sequence: str) -> None:
     assert not open_run(sequence, track_config("sort")).smooths
     assert open_run(sequence, track_config("sort"), smooth=True).smooths
     assert not open_run(sequence, track_config("sort", ["offline=true"]), smooth=False).smooths
+
+
+class Nameless:
+    """A detector without names of its classes."""
+
+    needs_image = False
+
+    def detect(self, frame: Frame) -> Detections:  # noqa: ARG002
+        return Detections.empty()
+
+
+def test_a_detector_that_lacks_a_part_is_refused_before_its_first_frame() -> None:
+    expected = "detector Nameless: expected class_names, needs_image and detect, has no class_names"
+    with pytest.raises(ValueError, match=f"^{expected}$"):
+        open_run("no such source", TrackConfig(), detector=Nameless())  # type: ignore[arg-type]
