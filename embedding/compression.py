@@ -1,4 +1,4 @@
-"""Maps of symbols as bytes: range coding with the probabilities of a prior.
+"""Lossless compression of maps of symbols: range coding with the probabilities of a prior.
 
 References
 ----------
@@ -21,44 +21,44 @@ from flatsort.embedding.priors.pixel_cnn import Level, PixelCNN, SymbolPrior
 from flatsort.tracker.types import Float
 
 RESOLUTION = 2.0**18
-"""Counts that a probability is rounded to; each symbol has one beside, so that none is impossible. With 512 codes that
-costs 0.003 bits a symbol."""
+"""Counts that probabilities are rounded to; each symbol has one count more, so that none is impossible. With 512 codes
+that costs 0.003 bits a symbol."""
 
 
 @dataclass(frozen=True)
-class Coded:
-    """A sample's symbols as bytes, and −log2 of the probability of them that the coder used."""
+class EncodedSymbols:
+    """A sample's symbols as bytes, and their information content −log2 p, in bits, under the coder's probabilities."""
 
     data: bytes
     bits: float
 
 
 class SymbolCoder:
-    """Codes the maps of one sample at a time: with a prior's probabilities, or with equal ones.
+    """Range coder of the maps of one sample at a time, with the probabilities of a prior or with uniform ones.
 
-    The bytes can be read back only if reader and writer have the same probabilities to the last count. So both compute
-    them in the same way, symbol by symbol and for one sample, in double precision, and round them.
+    Decoding needs exactly the probabilities of encoding. So both compute them in the same way, symbol by symbol and for
+    one sample, in double precision, and round them to counts.
 
     Parameters
     ----------
     levels : sequence of Level
-        Of the maps, coarse to fine.
+        Sizes of the maps, coarse to fine.
     prior : SymbolPrior, optional
     """
 
     def __init__(self, levels: Sequence[Level], prior: SymbolPrior | None = None) -> None:
         self.levels = tuple(levels)
-        self._parts: list[PixelCNN | None] = [None] * len(levels)
+        self._pixel_cnns: list[PixelCNN | None] = [None] * len(levels)
         if prior is not None:
-            self._parts = [*copy.deepcopy(prior).cpu().double().eval().pixel_cnns]
+            self._pixel_cnns = [*copy.deepcopy(prior).cpu().double().eval().pixel_cnns]
 
-    def encode(self, maps: Sequence[Tensor]) -> Coded:
-        """Bytes of the maps int64 [h w] of a sample: as few as a range coder can do with.
+    def encode(self, maps: Sequence[Tensor]) -> EncodedSymbols:
+        """Encode the maps int64 [h w] of a sample in the fewest bytes that a range coder allows.
 
         Raises
         ------
         ValueError
-            If the maps are not of the coder's levels.
+            If the maps do not have the sizes of the coder's levels.
         """
         for level, each in zip(self.levels, maps, strict=True):
             if each.shape != (level.height, level.width) or not 0 <= int(each.min()) <= int(each.max()) < level.codes:
@@ -74,29 +74,29 @@ class SymbolCoder:
             tables.append(table)
             return next(left)
 
-        self._walk(choose)
+        self._code_symbols(choose)
         bits = -sum(np.log2(table[symbol] / table.sum()) for table, symbol in zip(tables, symbols, strict=True))
-        return Coded(_written(symbols, tables), float(bits))
+        return EncodedSymbols(_shortest_bytes(symbols, tables), float(bits))
 
     def decode(self, data: bytes) -> list[Tensor]:
-        """Maps int64 [h w] of the sample that these bytes came of.
+        """Decode the maps int64 [h w] of a sample.
 
         Raises
         ------
         ValueError
-            If they came of none. Not all damage is found.
+            If the bytes are damaged. Not all damage is detected.
         """
-        decoder = _reader(data)
+        decoder = _range_decoder(data)
         try:
-            return self._walk(lambda table: int(decoder.decode(_model(table))))
+            return self._code_symbols(lambda table: int(decoder.decode(_model(table))))
         except AssertionError as error:
             raise ValueError(f"stream: expected {len(data)} bytes of this coder, got others ({error})") from error
 
     @torch.no_grad()
-    def _walk(self, choose: Callable[[Float], int]) -> list[Tensor]:
-        """Maps whose every symbol ``choose`` gave, from the counts [codes] of all that were possible."""
+    def _code_symbols(self, choose: Callable[[Float], int]) -> list[Tensor]:
+        """Maps of the symbols that ``choose`` returns for the counts [codes] of the possible symbols, one by one."""
         maps: list[Tensor] = []
-        for level, part in zip(self.levels, self._parts, strict=True):
+        for level, part in zip(self.levels, self._pixel_cnns, strict=True):
             context = part.context(maps[-1][None] if maps else None) if part is not None else None
             drawn = torch.zeros(level.height, level.width, dtype=torch.long)
             for place in range(level.places):
@@ -108,10 +108,10 @@ class SymbolCoder:
         return maps
 
 
-def _written(symbols: Sequence[int], tables: Sequence[Float]) -> bytes:
-    """The shortest bytes that are read as these symbols.
+def _shortest_bytes(symbols: Sequence[int], tables: Sequence[Float]) -> bytes:
+    """The shortest bytes that are decoded as these symbols.
 
-    The library gives whole words of 32 bits of a number in the final interval; the shortest number in it begins with
+    The library returns a number in the final interval in whole words of 32 bits; the shortest number in it begins with
     the same bytes, or with those plus one.
     """
     models = [_model(table) for table in tables]
@@ -119,18 +119,18 @@ def _written(symbols: Sequence[int], tables: Sequence[Float]) -> bytes:
     for symbol, model in zip(symbols, models, strict=True):
         encoder.encode(symbol, model)
     whole: bytes = encoder.get_compressed().astype(">u4").tobytes()
-    return next((short for short in _shorter(whole) if _reads(short, symbols, models)), whole)
+    return next((short for short in _shorter_candidates(whole) if _decodes_to(short, symbols, models)), whole)
 
 
-def _reads(data: bytes, symbols: Sequence[int], models: Sequence[constriction.stream.model.Categorical]) -> bool:
-    decoder = _reader(data)
+def _decodes_to(data: bytes, symbols: Sequence[int], models: Sequence[constriction.stream.model.Categorical]) -> bool:
+    decoder = _range_decoder(data)
     try:
         return all(decoder.decode(model) == symbol for symbol, model in zip(symbols, models, strict=True))
-    except AssertionError:  # the library's word for bytes that no symbols are written as
+    except AssertionError:  # what the library raises for bytes that encode no symbols
         return False
 
 
-def _shorter(whole: bytes) -> Iterator[bytes]:
+def _shorter_candidates(whole: bytes) -> Iterator[bytes]:
     value = int.from_bytes(whole, "big")
     for size in range(len(whole)):
         head = value >> 8 * (len(whole) - size)
@@ -139,8 +139,8 @@ def _shorter(whole: bytes) -> Iterator[bytes]:
             yield (head + 1).to_bytes(size, "big")
 
 
-def _reader(data: bytes) -> constriction.stream.queue.RangeDecoder:
-    """A decoder of bytes, which are followed by zeros."""
+def _range_decoder(data: bytes) -> constriction.stream.queue.RangeDecoder:
+    """A range decoder of bytes, padded with zeros."""
     padded = data + bytes(8 + -len(data) % 4)
     return constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
 

@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""Devices of torch by name."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 
 
 def find_device(name: str, index: int | None = None) -> torch.device:
-    """The device that a user's word means; ``index`` chooses among several GPUs where the word does not.
+    """The device of a name (auto, cpu, cuda, cuda:NUMBER); ``index`` is the GPU where the name has no number.
 
     Raises
     ------
     ValueError
-        If the word is none of auto, cpu, cuda and cuda:NUMBER, or this machine has no such device.
+        If the name is none of these, or this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -24,9 +24,9 @@ def find_device(name: str, index: int | None = None) -> torch.device:
             raise ValueError("device: expected cpu or auto (this machine has no CUDA device), got cuda")
         if device.index is None and index is not None:
             device = torch.device("cuda", index)
-        many = torch.cuda.device_count()
-        if device.index is not None and device.index >= many:
-            raise ValueError(f"device: expected cuda:0 to cuda:{many - 1} (as many as this machine has), got {device}")
+        count = torch.cuda.device_count()
+        if device.index is not None and device.index >= count:
+            raise ValueError(f"device: expected cuda:0 to cuda:{count - 1} (as many as this machine has), got {device}")
     elif device.type != "cpu":
         raise ValueError(f"device: expected auto, cpu, cuda or cuda:NUMBER, got {name!r}")
     return device

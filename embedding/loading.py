@@ -1,4 +1,4 @@
-"""Embedders by name or file."""
+"""Loading of embedders by name or file."""
 
 from __future__ import annotations
 
@@ -13,44 +13,45 @@ from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.registry import suggest
 
 CHECKPOINT = "model.safetensors"
-"""Name of the checkpoint in a training's folder."""
+"""File name of the checkpoint in the folder of a training run."""
 
-KINDS = {".safetensors": "torch", ".onnx": "onnx"}
+EMBEDDERS_BY_SUFFIX = {".safetensors": "torch", ".onnx": "onnx"}
+"""Suffix of a file of weights → registered name of its embedder."""
 
 
 def load(name_or_path: str | Path, device: str = "auto", **settings: Any) -> Embedder:
-    """The embedder that a name or a file means; every call builds a new one.
+    """Load an embedder by name or file; every call builds a new one.
 
     Parameters
     ----------
     name_or_path : str or Path
-        A name of `embedding.registry.names`, a ``FILE.safetensors``, a ``FILE.onnx``, or the folder of a training.
+        A name of `embedding.registry.names`, a ``FILE.safetensors``, a ``FILE.onnx``, or the folder of a training run.
     device : str
-        auto (a GPU where there is one), cpu, cuda, …; what runs on the CPU only does not look at it.
+        auto (a GPU where there is one), cpu, cuda, …; ignored by embedders that run on the CPU only.
     **settings
-        Of the embedder's config: `TorchConfig` of a checkpoint, `OnnxConfig` of an ONNX file, `PixelsConfig`.
+        Settings of the embedder: `TorchConfig` of a checkpoint, `OnnxConfig` of an ONNX file, `PixelsConfig`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the name or a setting is unknown, or the file does not hold what its suffix says.
+        If the name or a setting is unknown, or the file's content does not fit its suffix.
     ImportError
-        If a package is missing that the embedder needs.
+        If a package that the embedder needs is not installed.
 
     Examples
     --------
     >>> embedder = embedding.load("flat_vhp_vae")
     >>> latents = embedder.embed([image], [boxes])
     """
-    kind, weights = find(name_or_path)
+    kind, weights = resolve_embedder(name_or_path)
     values: dict[str, Any] = {"name": kind}
     if weights is not None:
         values["weights"] = str(weights)
     if any(f.name == "device" for f in fields(EMBEDDERS.config(kind))):
         values["device"] = device
-    # the config's language would take a dollar sign for a reference
+    # OmegaConf would take ${ for an interpolation
     given = {k: v.replace("${", r"\${") if isinstance(v, str) else v for k, v in {**values, **settings}.items()}
     try:
         config = configs.restore_part(EMBEDDERS, given)
@@ -59,20 +60,20 @@ def load(name_or_path: str | Path, device: str = "auto", **settings: Any) -> Emb
     return EMBEDDERS.build(config)
 
 
-def find(name_or_path: str | Path) -> tuple[str, Path | None]:
-    """Registered name of the embedder, and the file of its weights where it has one; raises as `load` does."""
+def resolve_embedder(name_or_path: str | Path) -> tuple[str, Path | None]:
+    """Registered name of an embedder, and the file of its weights where it has one; raises as `load` does."""
     name, path = str(name_or_path), Path(name_or_path)
-    shipped = registry.shipped()
+    shipped = registry.shipped_checkpoints()
     if name in shipped:
         return "torch", shipped[name]
-    kind = KINDS.get(path.suffix.lower())
+    kind = EMBEDDERS_BY_SUFFIX.get(path.suffix.lower())
     if kind is not None and path.is_file():
         return kind, path
-    if name in registry.weightless():
+    if name in registry.names_without_weights():
         return name, None
     if path.is_dir():
         if not (path / CHECKPOINT).is_file():
-            raise FileNotFoundError(f"{path}: expected the folder of a training, found no {CHECKPOINT} in it")
+            raise FileNotFoundError(f"{path}: expected the folder of a training run, found no {CHECKPOINT} in it")
         return "torch", path / CHECKPOINT
     if kind is not None:
         raise FileNotFoundError(f"{path}: no such file")
@@ -80,10 +81,11 @@ def find(name_or_path: str | Path) -> tuple[str, Path | None]:
         raise ValueError(f"{path}: expected a FILE.safetensors or FILE.onnx")
     if len(path.parts) > 1:
         raise FileNotFoundError(f"{path}: no such file or folder")
-    raise ValueError(_unknown(name))
+    raise ValueError(_unknown_name(name))
 
 
-def _unknown(name: str) -> str:
+def _unknown_name(name: str) -> str:
+    """Message about a name that cannot be loaded."""
     from flatsort.embedding.model import MODELS
 
     if name in MODELS.names():

@@ -1,7 +1,7 @@
-"""Encoders and decoders for images and for vectors.
+"""Convolutional encoders and decoders of images, fully connected ones of vectors.
 
-Normalisation is by group and activations are smooth: `torch.func` cannot differentiate train-mode batch
-normalisation, and a metric tensor of a piecewise linear decoder would jump.
+Group normalisation is used since `torch.func` cannot differentiate batch normalisation in training mode, and smooth
+activations since the metric tensor of a piecewise linear decoder would be discontinuous.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ GROUPS = 8
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Size of encoder and decoder; of a vector's, only ``hidden`` counts."""
+    """Size of encoder and decoder; for vectors, only ``hidden`` is used."""
 
     width: int = 48
     """Channels of the encoder's finest feature map, a multiple of 8; they double with every halving."""
     decoder_width: int = 32
-    """The same of the decoder."""
+    """Channels of the decoder's finest feature map, a multiple of 8."""
     stem: int = 4
     """Stride of the first convolution, in pixels."""
     halvings: int = 2
-    """How often the feature map is halved after that."""
+    """How often the feature map is halved after the first convolution."""
     hidden: list[int] = field(default_factory=lambda: [256, 256])
-    """Hidden layers of a vector's encoder; the decoder has them in reverse."""
+    """Hidden layers of the encoder of vectors; the decoder has them in reverse."""
 
     def __post_init__(self) -> None:
         for name in ("width", "decoder_width"):
@@ -41,7 +41,7 @@ class NetConfig:
 
 
 def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module:
-    """A module from samples [n *shape], centred, to [n out].
+    """An encoder from normalised samples [n *shape] to outputs [n out].
 
     Raises
     ------
@@ -50,28 +50,28 @@ def make_encoder(shape: Sequence[int], out: int, config: NetConfig) -> nn.Module
     """
     if len(shape) == 1:
         return mlp([shape[0], *config.hidden, out])
-    height, width = _grid(shape, config)
-    layers, c = _sink(shape[0], config)
+    height, width = _coarsest_size(shape, config)
+    layers, c = _downsampling_layers(shape[0], config)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(c * height * width, out))
 
 
 def make_decoder(dim: int, shape: Sequence[int], config: NetConfig) -> nn.Module:
-    """A module from latents [n dim] to samples [n *shape] before the likelihood's last non-linearity."""
+    """A decoder from latents [n dim] to the likelihood's parameters [n *shape]."""
     if len(shape) == 1:
         return mlp([dim, *reversed(config.hidden), shape[0]])
-    height, width = _grid(shape, config)
+    height, width = _coarsest_size(shape, config)
     c = config.decoder_width * 2**config.halvings
     first = (nn.Linear(dim, c * height * width), nn.Unflatten(1, (c, height, width)))
-    return nn.Sequential(*first, *_rise(c, shape[0], config))
+    return nn.Sequential(*first, *_upsampling_layers(c, shape[0], config))
 
 
 def map_size(shape: Sequence[int], config: NetConfig, places: int) -> tuple[int, int]:
-    """Height and width of the feature map of a sample; a vector's has ``places`` rows and one column."""
-    return (places, 1) if len(shape) == 1 else _grid(shape, config)
+    """Height and width of the feature map of a sample; that of a vector has ``places`` rows and one column."""
+    return (places, 1) if len(shape) == 1 else _coarsest_size(shape, config)
 
 
 def make_map_encoder(shape: Sequence[int], out: int, config: NetConfig, places: int, blocks: int) -> nn.Module:
-    """A module from samples [n *shape], centred, to a feature map [n out h w] (see `map_size`).
+    """An encoder from normalised samples [n *shape] to feature maps [n out h w] (see `map_size`).
 
     Parameters
     ----------
@@ -80,34 +80,34 @@ def make_map_encoder(shape: Sequence[int], out: int, config: NetConfig, places: 
         Channels of the map.
     config : NetConfig
     places : int
-        Rows of a vector's map.
+        Rows of the map of a vector.
     blocks : int
-        Residual blocks at the map's resolution, of images.
+        Residual blocks at the map's resolution, for images.
     """
     if len(shape) == 1:
         return nn.Sequential(mlp([shape[0], *config.hidden, out * places]), nn.Unflatten(1, (out, places, 1)))
-    _grid(shape, config)
-    layers, c = _sink(shape[0], config)
+    _coarsest_size(shape, config)
+    layers, c = _downsampling_layers(shape[0], config)
     return nn.Sequential(
         *layers, *(ResidualBlock(c) for _ in range(blocks)), nn.GroupNorm(GROUPS, c), nn.Conv2d(c, out, 1)
     )
 
 
 def make_map_decoder(dim: int, shape: Sequence[int], config: NetConfig, places: int, blocks: int) -> nn.Module:
-    """A module from feature maps [n dim h w] to samples [n *shape] before the likelihood's last non-linearity."""
+    """A decoder from feature maps [n dim h w] to the likelihood's parameters [n *shape]."""
     if len(shape) == 1:
         return nn.Sequential(nn.Flatten(), mlp([dim * places, *reversed(config.hidden), shape[0]]))
     c = config.decoder_width * 2**config.halvings
     layers: list[nn.Module] = [nn.Conv2d(dim, c, 3, padding=1), *(ResidualBlock(c) for _ in range(blocks))]
-    return nn.Sequential(*layers, *_rise(c, shape[0], config))
+    return nn.Sequential(*layers, *_upsampling_layers(c, shape[0], config))
 
 
 class ResidualBlock(nn.Module):
-    """x + convolutions of x, at the same size [n c h w]."""
+    """Residual block: x + convolutions of x, at the same size [n c h w]."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        groups = min(GROUPS, channels // 2)  # a group of one value, in a map of one place, has no deviation
+        groups = min(GROUPS, channels // 2)  # a group of a single value has no standard deviation
         self.body = nn.Sequential(
             *(nn.GroupNorm(groups, channels), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1)),
             *(nn.GroupNorm(groups, channels), nn.SiLU(), nn.Conv2d(channels, channels, 1)),
@@ -125,17 +125,17 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def _sink(channels: int, config: NetConfig) -> tuple[list[nn.Module], int]:
+def _downsampling_layers(channels: int, config: NetConfig) -> tuple[list[nn.Module], int]:
     """Layers from images to the coarsest feature map, and its channels."""
     c, s = config.width, config.stem
-    layers = _conv(channels, c, s + 2, s)
+    layers = _conv_block(channels, c, s + 2, s)
     for _ in range(config.halvings):
-        layers += _conv(c, 2 * c, 3, 2)
+        layers += _conv_block(c, 2 * c, 3, 2)
         c *= 2
     return layers, c
 
 
-def _rise(c: int, channels: int, config: NetConfig) -> list[nn.Module]:
+def _upsampling_layers(c: int, channels: int, config: NetConfig) -> list[nn.Module]:
     """Layers from the coarsest feature map, of c channels, to images."""
     layers: list[nn.Module] = []
     for _ in range(config.halvings):
@@ -145,11 +145,12 @@ def _rise(c: int, channels: int, config: NetConfig) -> list[nn.Module]:
     return [*layers, nn.GroupNorm(GROUPS, c), nn.SiLU(), last, nn.PixelShuffle(config.stem)]
 
 
-def _conv(fan_in: int, fan_out: int, kernel: int, stride: int) -> list[nn.Module]:
+def _conv_block(fan_in: int, fan_out: int, kernel: int, stride: int) -> list[nn.Module]:
     return [nn.Conv2d(fan_in, fan_out, kernel, stride, padding=1), nn.GroupNorm(GROUPS, fan_out), nn.SiLU()]
 
 
-def _grid(shape: Sequence[int], config: NetConfig) -> tuple[int, int]:
+def _coarsest_size(shape: Sequence[int], config: NetConfig) -> tuple[int, int]:
+    """Height and width of the coarsest feature map of images."""
     unit = config.stem * 2**config.halvings
     _, height, width = shape
     if height % unit or width % unit:

@@ -81,7 +81,7 @@ class QuantisedModel(LatentModel):
     ) -> None:
         dim = config.dim * sum(level.places for level in levels)
         super().__init__(config, encoder=encoder, decoder=decoder, dim=dim)
-        self._quantised_config = config
+        self.quantised_config = config
         self.levels = tuple(levels)
         self.quantisers = nn.ModuleList(Quantiser(config.codebook, config.dim) for _ in levels)
         self.prior = SymbolPrior(levels, config.pixel_cnn) if config.prior_after else None
@@ -104,7 +104,7 @@ class QuantisedModel(LatentModel):
 
     def loss(self, batch: Batch, generator: RandomGenerator, step: int) -> LossTerms:
         """The loss of the phase that the step is in, mean over the batch."""
-        prior_phase = 0 < self._quantised_config.prior_after <= step
+        prior_phase = 0 < self.quantised_config.prior_after <= step
         with torch.set_grad_enabled(torch.is_grad_enabled() and not prior_phase):
             codebook_generator = generator if self.training and not prior_phase else None
             levels = self.quantise(batch.inputs, lambda level, x: self._quantiser(level)(x, codebook_generator))
@@ -113,7 +113,7 @@ class QuantisedModel(LatentModel):
             total = error / self.likelihood.baseline + torch.stack([level.loss for level in levels]).sum()
         rate = nll.new_tensor(self.code_bits * math.log(2))
         if prior_phase and self.prior is not None:
-            total = rate = self.prior.nats([level.symbols for level in levels]).mean()
+            total = rate = self.prior.nll([level.symbols for level in levels]).mean()
         terms = {"error": error, "nll": nll, "bits": rate / math.log(2)}
         terms["commitment"] = torch.stack([level.commitment for level in levels]).sum()
         for i, _ in enumerate(self.levels):
@@ -143,7 +143,7 @@ class QuantisedModel(LatentModel):
         for i, _ in enumerate(self.levels):
             self._quantiser(i).after_step(mean)
         if self.training and self.prior is not None:
-            self.prior.ready.fill_(step + 1 >= self._quantised_config.prior_after)
+            self.prior.ready.fill_(step + 1 >= self.quantised_config.prior_after)
 
     @torch.no_grad()
     def sample(self, n: int, generator: RandomGenerator) -> Tensor | None:
@@ -169,7 +169,7 @@ class QuantisedModel(LatentModel):
         """Dimensions of the output of `embed`."""
         if len(self.config.shape) == 1:
             return self.dim
-        return self._quantised_config.dim * sum(math.prod(self._grid(level)) for level in self.levels)
+        return self.quantised_config.dim * sum(math.prod(self._grid(level)) for level in self.levels)
 
     def _pooled(self, images: Tensor) -> Tensor:
         if images.ndim == 2:
@@ -182,7 +182,7 @@ class QuantisedModel(LatentModel):
         return torch.cat([each.flatten(1) for each in pooled], 1)
 
     def _grid(self, level: Level) -> tuple[int, int]:
-        rows, columns = self._quantised_config.pool
+        rows, columns = self.quantised_config.pool
         return min(rows, level.height), min(columns, level.width)
 
     def _quantiser(self, level: int) -> Quantiser:

@@ -1,4 +1,4 @@
-"""Which embedders there are by name: shipped checkpoints, and those that need no weights."""
+"""Names of embedders: shipped checkpoints, and embedders that need no weights."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the shipped checkpoints."""
 
 
-def shipped() -> dict[str, Path]:
-    """Name → file of each checkpoint that comes with the project."""
+def shipped_checkpoints() -> dict[str, Path]:
+    """Name → file of each checkpoint that is shipped with the package."""
     return {path.stem: path for path in sorted(WEIGHTS.glob("*.safetensors"))}
 
 
-def weightless() -> list[str]:
+def names_without_weights() -> list[str]:
     """Names of the registered embedders that need no weights."""
     return [n for n in EMBEDDERS.names() if all(f.name != "weights" for f in fields(EMBEDDERS.config(n)))]
 
 
 def names() -> list[str]:
-    """Every name that `embedding.load` knows, sorted."""
-    return sorted({*shipped(), *weightless()})
+    """All names that `embedding.load` accepts, sorted."""
+    return sorted({*shipped_checkpoints(), *names_without_weights()})

@@ -252,9 +252,9 @@ def export_embedder(model: str | Path, path: str | Path) -> float:
     """
     from flatsort.embedding.checkpoint import load
     from flatsort.embedding.export import export
-    from flatsort.embedding.loading import find
+    from flatsort.embedding.loading import resolve_embedder
 
-    kind, weights = find(model)
+    kind, weights = resolve_embedder(model)
     if kind != "torch" or weights is None:
         raise ValueError(f"{model}: expected a checkpoint of a model, got an embedder of kind {kind}")
     return export(load(weights)[0], path)

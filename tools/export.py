@@ -31,9 +31,9 @@ def main(model: str, out: Path) -> None:
     """
     from flatsort.embedding.checkpoint import load
     from flatsort.embedding.export import export
-    from flatsort.embedding.loading import find
+    from flatsort.embedding.loading import resolve_embedder
 
-    kind, weights = find(model)
+    kind, weights = resolve_embedder(model)
     if kind != "torch" or weights is None:
         raise ValueError(f"{model}: expected a checkpoint of a model, got an embedder of kind {kind}")
     network, _ = load(weights)

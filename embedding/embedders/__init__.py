@@ -1,4 +1,4 @@
-"""What turns boxes of pictures into latents, one file each; ``EMBEDDERS`` knows them by name."""
+"""Embedders, which turn boxes of images into latents; ``EMBEDDERS`` is their registry."""
 
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.registry import Registry

@@ -1,4 +1,4 @@
-"""Crops cut on the device that holds the frames: one operation for all boxes."""
+"""Crops cut on the device that holds the frames, in one operation for all boxes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from flatsort.tracker.types import Float
 
 
 def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple[int, int]) -> Tensor:
-    """Cut boxes out of frames and bring them to one size, as `tracker.crops.crop` does on the CPU.
+    """Cut boxes out of frames and resize them to one size, as `tracker.crops.crop` does on the CPU.
 
     Each value is the mean of bilinear samples on a grid that is as fine as the frame's pixels (RoIAlign [1]_ with as
-    many samples a bin as the box asks for), where the CPU averages areas exactly: on pictures of people the two differ
+    many samples a bin as the box has pixels), where the CPU averages areas exactly: on images of people the two differ
     by about one of 255 levels in the mean.
 
     Parameters
@@ -25,7 +25,7 @@ def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple
     frames : sequence of uint8 [h w 3] tensors
         RGB, all on one device; of any sizes.
     boxes : sequence of float64 [n 4] arrays
-        xyxy in pixels, for each frame; see `tracker.crops.cut` for what becomes of odd ones.
+        xyxy in pixels, for each frame; see `tracker.crops.cut` for invalid ones.
     size : tuple of int
         Width and height of the crops in pixels.
 
@@ -51,8 +51,8 @@ def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple
         rois = [_rois(place, boxes[k], shape) for place, k in enumerate(members)]
         stack = torch.stack([frames[k] for k in members]).permute(0, 3, 1, 2)
         where = torch.from_numpy(np.concatenate(rois)).to(stack.device, non_blocking=True)
-        pictures = stack.to(torch.float32, memory_format=torch.contiguous_format)
-        parts.append(roi_align(pictures, where, (size[1], size[0]), sampling_ratio=0, aligned=True))
+        images = stack.to(torch.float32, memory_format=torch.contiguous_format)
+        parts.append(roi_align(images, where, (size[1], size[0]), sampling_ratio=0, aligned=True))
         order += [int(row) for k in members for row in range(starts[k], starts[k + 1])]
     if not parts:
         return torch.empty((0, 3, size[1], size[0]))
@@ -62,10 +62,10 @@ def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple
     return crops.contiguous(memory_format=torch.channels_last)
 
 
-def brightness(pictures: Tensor) -> Tensor:
-    """Grey pictures [n 1 h w] of RGB ones [n 3 h w] in 0..1, in whole levels of 255 as those on disk have them."""
-    weights = torch.tensor(LUMA, device=pictures.device)[:, None, None]
-    return ((pictures * weights).sum(1, keepdim=True) * 255).round() / 255
+def to_grey(images: Tensor) -> Tensor:
+    """Grey images [n 1 h w] of RGB ones [n 3 h w] in 0..1, rounded to whole levels of 255 as in image files."""
+    weights = torch.tensor(LUMA, device=images.device)[:, None, None]
+    return ((images * weights).sum(1, keepdim=True) * 255).round() / 255
 
 
 def _rois(place: int, boxes: Float, shape: tuple[int, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

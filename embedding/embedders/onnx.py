@@ -1,4 +1,4 @@
-"""Any re-identification network as an ONNX file: here the supervised rivals plug in, and our own exported ones."""
+"""Embedder of ONNX files: supervised re-identification networks, and our own exported models."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from flatsort.embedding.embedders import EMBEDDERS
-from flatsort.embedding.embedders.batches import by_image, crops_of
+from flatsort.embedding.embedders.batches import crop_images, split_by_image
 from flatsort.tracker.onnx_session import DEVICES, OnnxSession, open_session
 from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Float, Float32, Image
 
-NOTE = "flatsort"
-"""Key of the JSON in an ONNX file that says how its pictures are prepared: settings of `OnnxConfig` by name."""
+METADATA_KEY = "flatsort"
+"""Key of the metadata in an ONNX file that says how crops are preprocessed: settings of `OnnxConfig` as JSON."""
 
-CHUNK = 64
+BATCH_SIZE = 64
+"""Crops that the network is run on at once."""
 
 
 @dataclass(frozen=True)
 class OnnxConfig(PartConfig):
-    """A network and how its pictures are prepared.
+    """A network and how crops are preprocessed for it.
 
-    What is left at null is taken from the note in the file where `flatsort export` wrote it.
+    Settings of null are taken from the file's metadata where `flatsort export` wrote them.
     """
 
     name: str = "onnx"
     weights: str = ""
-    """FILE.onnx: pictures [n 3 height width] in, one vector a picture out."""
+    """FILE.onnx: images [n 3 height width] in, one vector an image out."""
     size: tuple[int, int] | None = None
-    """Width and height of the input in pixels, where the network leaves them open; null: 128 and 256."""
+    """Width and height of the input in pixels, where the network does not fix them; null: 128 and 256."""
     scale: float | None = None
-    """Divides the values 0..255 first; null: 255."""
+    """First, divisor of the values 0..255; null: 255."""
     mean: tuple[float, float, float] | None = None
-    """Taken off each channel after that; null: ImageNet's."""
+    """Then subtracted from each channel; null: ImageNet's."""
     deviation: tuple[float, float, float] | None = None
-    """Divides each channel after that; null: ImageNet's."""
+    """Then the divisor of each channel; null: ImageNet's."""
     channels: str | None = None
     """rgb or bgr; null: rgb."""
     normalise: bool | None = None
-    """Bring latents to length 1, so that Euclidean distance orders as cosine distance does; null: true."""
+    """Normalise latents to length 1, so that Euclidean and cosine distance have the same order; null: true."""
     device: str = "auto"
     """auto (a GPU where onnxruntime can use one), cpu or cuda."""
     threads: int = 0
@@ -60,7 +61,7 @@ class OnnxConfig(PartConfig):
         )
 
 
-PLAIN = OnnxConfig(
+IMAGENET_DEFAULTS = OnnxConfig(
     size=(128, 256),
     scale=255.0,
     mean=(0.485, 0.456, 0.406),
@@ -68,7 +69,7 @@ PLAIN = OnnxConfig(
     channels="rgb",
     normalise=True,
 )
-"""What networks trained on top of ImageNet's weights expect, in the size that person re-identification uses."""
+"""Preprocessing of networks trained from ImageNet's weights, in the usual size of person re-identification."""
 
 
 @EMBEDDERS.register("onnx", OnnxConfig)
@@ -86,7 +87,7 @@ class OnnxEmbedder:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the network does not turn pictures into vectors, or does not fit the settings.
+        If the network does not turn images into vectors, or does not fit the settings.
     """
 
     def __init__(self, config: OnnxConfig) -> None:
@@ -97,7 +98,7 @@ class OnnxEmbedder:
             device=config.device,
             threads=config.threads,
         )
-        self.config = config = _complete(config, self.network)
+        self.config = config = _with_defaults(config, self.network)
         width, height = self.size = config.size or (0, 0)
         mean, deviation = np.array(config.mean), np.array(config.deviation)
         self._gain = (1 / (deviation * (config.scale or 1))).astype(np.float32)[:, None, None]
@@ -106,12 +107,10 @@ class OnnxEmbedder:
             probe = self.network.run(self._prepare(np.zeros((2, height, width, 3), np.uint8)))
         except Exception as error:  # onnxruntime's errors have no base class of their own
             reason = " ".join(str(error).split())[:200]
-            raise ValueError(
-                f"{config.weights}: cannot run on pictures of {width}x{height} pixels ({reason})"
-            ) from error
+            raise ValueError(f"{config.weights}: cannot run on images of {width}x{height} pixels ({reason})") from error
         if probe.ndim < 2 or len(probe) != 2 or probe[0].size != max(probe.shape[1:]):
             raise ValueError(
-                f"{config.weights}: expected one vector for each picture, got {list(probe.shape)} for two pictures"
+                f"{config.weights}: expected one vector for each image, got {list(probe.shape)} for two images"
             )
         self.dim = int(probe[0].size)
 
@@ -121,34 +120,34 @@ class OnnxEmbedder:
         Raises
         ------
         ValueError
-            If the network gives a number that is not finite.
+            If the network returns a value that is not finite.
         """
-        crops = crops_of(images, boxes, self.size)
+        crops = crop_images(images, boxes, self.size)
         latents = np.empty((len(crops), self.dim), np.float32)
-        for start in range(0, len(crops), CHUNK):
-            part = self.network.run(self._prepare(crops[start : start + CHUNK]))
-            latents[start : start + CHUNK] = part.reshape(len(part), -1)
+        for start in range(0, len(crops), BATCH_SIZE):
+            output = self.network.run(self._prepare(crops[start : start + BATCH_SIZE]))
+            latents[start : start + BATCH_SIZE] = output.reshape(len(output), -1)
         if not np.isfinite(latents).all():
             raise ValueError(f"{self.config.weights}: the network gave a latent that is not finite")
         if self.config.normalise:
             latents /= np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), np.float32(1e-12))
-        return by_image(latents, boxes)
+        return split_by_image(latents, boxes)
 
     def _prepare(self, crops: Image) -> Float32:
         ordered = crops[..., ::-1] if self.config.channels == "bgr" else crops
-        pictures = ordered.transpose(0, 3, 1, 2).astype(np.float32, order="C")
-        pictures *= self._gain
-        pictures += self._shift
-        return pictures
+        prepared = ordered.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+        prepared *= self._gain
+        prepared += self._shift
+        return prepared
 
 
-def _complete(config: OnnxConfig, network: OnnxSession) -> OnnxConfig:
-    """The settings with what is open taken from the network, its note, or the usual."""
-    note = _note(network, config.weights)
+def _with_defaults(config: OnnxConfig, network: OnnxSession) -> OnnxConfig:
+    """The settings, those of null replaced by the network's own, its metadata's, or `IMAGENET_DEFAULTS`."""
+    metadata = _read_metadata(network, config.weights)
     chosen = {f.name: getattr(config, f.name) for f in fields(config)}
     for name in ("size", "scale", "mean", "deviation", "channels", "normalise"):
         if chosen[name] is None:
-            chosen[name] = note.get(name, getattr(PLAIN, name))
+            chosen[name] = metadata.get(name, getattr(IMAGENET_DEFAULTS, name))
     width, height = (own or asked for own, asked in zip(network.size, chosen["size"], strict=True))
     if config.size is not None and tuple(config.size) != (width, height):
         raise ValueError(
@@ -158,13 +157,13 @@ def _complete(config: OnnxConfig, network: OnnxSession) -> OnnxConfig:
     return replace(config, **{**chosen, "size": (width, height)})
 
 
-def _note(network: OnnxSession, weights: str) -> dict[str, object]:
-    text = network.notes.get(NOTE)
+def _read_metadata(network: OnnxSession, weights: str) -> dict[str, object]:
+    text = network.notes.get(METADATA_KEY)
     if text is None:
         return {}
     try:
-        note = json.loads(text)
-        OnnxConfig(**note)
+        metadata = json.loads(text)
+        OnnxConfig(**metadata)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{weights}: its note {NOTE!r} is damaged ({error})") from error
-    return dict(note)
+        raise ValueError(f"{weights}: its note {METADATA_KEY!r} is damaged ({error})") from error
+    return dict(metadata)

@@ -1,4 +1,4 @@
-"""The trivial rival: the picture itself, tiny and with its brightness and contrast taken out."""
+"""Baseline embedder: the crop itself, downscaled, with brightness and contrast normalised."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from flatsort.embedding.embedders import EMBEDDERS
-from flatsort.embedding.embedders.batches import by_image, crops_of
+from flatsort.embedding.embedders.batches import crop_images, split_by_image
 from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Float, Float32, Image
 
 
 @dataclass(frozen=True)
 class PixelsConfig(PartConfig):
-    """How tiny, and whether normalised."""
+    """Size of the downscaled crop, and whether it is normalised."""
 
     name: str = "pixels"
     size: tuple[int, int] = (8, 16)
     """Width and height in pixels."""
     normalise: bool = True
-    """Bring the values of a crop to mean 0 and deviation 1; else they are in 0..1."""
+    """Normalise the values of a crop to mean 0 and standard deviation 1; else they are in 0..1."""
 
     def __post_init__(self) -> None:
         require(self, "embedder", ("size", min(self.size) >= 1, "width and height of at least 1"))
@@ -29,7 +29,7 @@ class PixelsConfig(PartConfig):
 
 @EMBEDDERS.register("pixels", PixelsConfig)
 class PixelsEmbedder:
-    """Values of a tiny picture as a latent.
+    """Pixel values of a downscaled crop as its latent.
 
     Parameters
     ----------
@@ -42,9 +42,11 @@ class PixelsEmbedder:
 
     def embed(self, images: Sequence[Image], boxes: Sequence[Float]) -> list[Float32]:
         """Latents [n dim] of the boxes of each image."""
-        values = crops_of(images, boxes, self._config.size).reshape(-1, self.dim).astype(np.float32) / np.float32(255)
+        values = crop_images(images, boxes, self._config.size).reshape(-1, self.dim).astype(np.float32) / np.float32(
+            255
+        )
         if self._config.normalise:
             values -= values.mean(axis=1, keepdims=True)
-            # a plain surface has no contrast to bring to 1: half a grey level counts as none
+            # at least half a grey level: a uniform crop has no contrast to normalise
             values /= np.maximum(values.std(axis=1, keepdims=True), 0.5 / 255)
-        return by_image(values, boxes)
+        return split_by_image(values, boxes)

@@ -1,1 +1,1 @@
-"""What is fitted over the codes of a model: priors to sample from and to compress with."""
+"""Priors over discrete codes, to sample from and to compress with."""

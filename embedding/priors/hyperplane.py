@@ -1,10 +1,10 @@
-"""Binary codes as the sides of vectors about a random hyperplane: a prior over {−1, 1}ᵈ from two moments.
+"""Prior over binary codes {−1, 1}ᵈ from their first two moments, sampled by random hyperplanes.
 
-Every bit is a unit vector, and so is a boundary. A bit is 1 where a random normal has its vector and the boundary on
-one side. With ⟨Vᵢ, Vⱼ⟩ = sin(π/2·Mᵢⱼ) the bits have exactly the means and the second moments in M.
+Each bit has a unit vector, and so has a boundary. A bit is 1 where its vector and the boundary's are on the same side
+of a random hyperplane. With ⟨Vᵢ, Vⱼ⟩ = sin(π/2·Mᵢⱼ) the bits have exactly the means and the second moments in M.
 
-The paper interpolates between normals from a heuristic that leaves a few bits wrong; here a code's normal is that of
-the widest margin, which has all of them right.
+The paper interpolates between normals of a heuristic that gets a few bits wrong; here a code's normal is that of the
+widest margin, which gets all of them right.
 
 References
 ----------
@@ -26,19 +26,20 @@ from torch import Tensor, nn
 from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.tracker.types import Float
 
-ROUNDS = 100
-"""Projections of the repair; eigenvalues below 0 are far below the moments' own error by then."""
-SHIFT = 1e-12
-"""First shift of the diagonal; a pair that must agree always does so but for √(2·shift)/π of the draws."""
-STRICT = 1e4
+MAX_PROJECTIONS = 100
+"""Largest number of projections to the nearest correlation matrix; remaining negative eigenvalues are then far below
+the error of the moments."""
+DIAGONAL_SHIFT = 1e-12
+"""First shift of the diagonal; bits that always agree then differ in √(2·shift)/π of the draws."""
+VIOLATION_WEIGHT = 1e4
 """Weight of the squared distance by which a code's bit may be on the wrong side of its hyperplane."""
 TOLERANCE = 1e-10
-"""Change of the largest entry at which the repair ends."""
+"""Change of the largest entry at which the projections end."""
 TINY = 1e-9
 
 
 class HyperplanePrior(nn.Module):
-    """The distribution of codes of which means and second moments are known.
+    """Distribution of binary codes with given means and second moments.
 
     Parameters
     ----------
@@ -48,11 +49,11 @@ class HyperplanePrior(nn.Module):
     Attributes
     ----------
     count : int64 scalar
-        Codes that were seen; 0 before `fit`.
+        Number of codes that the prior was fitted to; 0 before `fit`.
     moments : float32 [d+1 d+1]
         Second moments of the codes with a 1 appended: the last row and column are their means.
     vectors : float32 [d+1 d+1]
-        Unit vectors of the bits, in rows; the last is the boundary.
+        Unit vectors of the bits, in rows; the last is that of the boundary.
     """
 
     count: Tensor
@@ -68,7 +69,7 @@ class HyperplanePrior(nn.Module):
 
     @torch.no_grad()
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Take the moments of codes −1 and 1 [n d], a batch at a time.
+        """Fit the moments to codes −1 and 1 [n d], a batch at a time.
 
         Raises
         ------
@@ -83,10 +84,10 @@ class HyperplanePrior(nn.Module):
                 count += len(codes)
                 yield codes
 
-        moments = moments_of(counted())
+        moments = second_moments(counted())
         self.count.fill_(count)
         self.moments.copy_(moments)
-        self.vectors.copy_(vectors_of(moments))
+        self.vectors.copy_(bit_vectors(moments))
 
     def sample(self, n: int, generator: RandomGenerator) -> Tensor:
         """Codes [n d] of random hyperplanes."""
@@ -100,29 +101,29 @@ class HyperplanePrior(nn.Module):
     def normals(self, codes: Tensor) -> Tensor:
         """Normals float64 [n d+1] of hyperplanes that give codes [n d] with the widest margin.
 
-        `codes` of them gives the codes back, but for bits that contradict what always held among the codes seen.
+        `codes` of them gives the codes back, except for bits that contradict relations that held in all fitted codes.
         """
         vectors = self.vectors.double().cpu().numpy()
-        found = [_normal(vectors, sides) for sides in bordered(codes).double().cpu().numpy()]
-        return torch.from_numpy(np.stack(found))
+        normals = [_normal(vectors, sides) for sides in append_one(codes).double().cpu().numpy()]
+        return torch.from_numpy(np.stack(normals))
 
     def interpolate(self, start: Tensor, end: Tensor, steps: int) -> Tensor:
-        """Codes [steps d] of hyperplanes that turn in equal angles from one code [d] to another."""
+        """Codes [steps d] of hyperplanes that rotate by equal angles from one code [d] to another."""
         ends = self.normals(torch.stack([start, end])).to(self.vectors)
         return self.codes(slerp(ends[0], ends[1], steps))
 
     def expected(self) -> Tensor:
-        """Second moments float64 [d+1 d+1] that samples have in the limit; beside `moments`: what the repair cost."""
+        """Second moments float64 [d+1 d+1] of samples in the limit; they differ from `moments` by the projection."""
         vectors = nn.functional.normalize(self.vectors.double(), dim=1)
         return (torch.asin((vectors @ vectors.T).clamp(-1, 1)) * (2 / math.pi)).fill_diagonal_(1.0)
 
 
-def bordered(codes: Tensor) -> Tensor:
+def append_one(codes: Tensor) -> Tensor:
     """Codes [n d] with a 1 appended to each [n d+1]."""
     return torch.cat([codes, codes.new_ones(len(codes), 1)], dim=1)
 
 
-def moments_of(batches: Iterable[Tensor]) -> Tensor:
+def second_moments(batches: Iterable[Tensor]) -> Tensor:
     """Second moments float64 [d+1 d+1], on the CPU, of codes [n d] with a 1 appended to each, a batch at a time.
 
     Raises
@@ -132,8 +133,8 @@ def moments_of(batches: Iterable[Tensor]) -> Tensor:
     """
     total, count = None, 0
     for codes in batches:
-        longer = bordered(codes).double()
-        product = longer.T @ longer
+        extended = append_one(codes).double()
+        product = extended.T @ extended
         total = product if total is None else total + product
         count += len(codes)
     if total is None or not count:
@@ -141,13 +142,12 @@ def moments_of(batches: Iterable[Tensor]) -> Tensor:
     return total.cpu() / count
 
 
-def vectors_of(moments: Tensor) -> Tensor:
-    """Unit vectors float64 [n n], in rows, whose random hyperplanes have these second moments as nearly as can be.
+def bit_vectors(moments: Tensor) -> Tensor:
+    """Unit vectors float64 [n n], in rows, whose random hyperplanes give these second moments as closely as possible.
 
-    Not every matrix of moments can be had: three bits can have a Gram matrix sin(π/2·moments) that is indefinite, and
-    codes of trained models do. The repair leaves the last row, the means, as it is: the nearest correlation matrix is
-    taken of what is left of the bits' vectors beside the boundary. Its diagonal is shifted as little as the Cholesky
-    factorisation asks for.
+    Not all moments are possible: the Gram matrix sin(π/2·moments) of three bits can be indefinite, and that of trained
+    models' codes is. The last row, the means, is kept; the components of the bits' vectors orthogonal to the boundary
+    get the nearest correlation matrix, whose diagonal is shifted as little as the Cholesky factorisation requires.
 
     Parameters
     ----------
@@ -168,11 +168,11 @@ def vectors_of(moments: Tensor) -> Tensor:
 def nearest_correlation(matrix: Tensor) -> Tensor:
     """The correlation matrix float64 [n n] nearest to a symmetric one, by alternating projections.
 
-    They go to the positive semidefinite matrices, with Dykstra's correction, and to those with a unit diagonal, in
-    which they end: an eigenvalue may be a little below 0.
+    The projections are to positive semidefinite matrices, with Dykstra's correction, and to matrices with a unit
+    diagonal, which is the last one: an eigenvalue may be slightly negative.
     """
     nearest, correction = matrix.clone(), torch.zeros_like(matrix)
-    for _ in range(ROUNDS):
+    for _ in range(MAX_PROJECTIONS):
         corrected = nearest - correction
         values, basis = torch.linalg.eigh(corrected)
         semidefinite = (basis * values.clamp_min(0)) @ basis.T
@@ -184,19 +184,19 @@ def nearest_correlation(matrix: Tensor) -> Tensor:
 
 
 def slerp(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Unit vectors [steps n] in equal angles from the direction of one vector [n] to that of another."""
+    """Spherical linear interpolation: unit vectors [steps n] in equal angles from one vector [n] to another."""
     start, end = (nn.functional.normalize(vector, dim=0) for vector in (start, end))
     angle = 2 * torch.atan2((end - start).norm(), (end + start).norm())
     share = torch.linspace(0, 1, steps, dtype=start.dtype)[:, None]
-    if float(angle.sin()) < TINY:  # the same, or opposite, where no way is nearer than another
+    if float(angle.sin()) < TINY:  # equal, or opposite, where no path is shorter than another
         return nn.functional.normalize(torch.lerp(start[None], end[None], share), dim=1)
     return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
 
 
 def round_gaussian(moments: Tensor, n: int, generator: RandomGenerator) -> Tensor:
-    """Codes float64 [n d]: signs of a Gaussian that has the codes' means and covariances.
+    """Codes float64 [n d]: signs of draws of a Gaussian with the codes' means and covariances.
 
-    The rival of hyperplanes, which has neither: means come out as erf(μ/√2σ), covariances smaller.
+    The baseline of random hyperplanes; its codes have neither: their means are erf(μ/√2σ), covariances are smaller.
 
     Parameters
     ----------
@@ -214,10 +214,10 @@ def round_gaussian(moments: Tensor, n: int, generator: RandomGenerator) -> Tenso
 
 
 def _factor(matrix: Tensor) -> Tensor:
-    """Lower triangular factor with unit rows of a correlation matrix, or of the one nearest to it."""
+    """Cholesky factor with unit rows of a correlation matrix, or of the nearest one."""
     factor, failed = torch.linalg.cholesky_ex(matrix)
     if failed:
-        matrix, shift = nearest_correlation(matrix), SHIFT
+        matrix, shift = nearest_correlation(matrix), DIAGONAL_SHIFT
         identity = torch.eye(len(matrix), dtype=matrix.dtype)
         while failed:
             factor, failed = torch.linalg.cholesky_ex(matrix + shift * identity)
@@ -229,10 +229,10 @@ def _normal(vectors: Float, sides: Float) -> Float:
     """The shortest normal [n] that has vectors [n n] on the given sides (−1, 1) at a distance of 1 or more.
 
     Lawson, Hanson: Solving least squares problems, 1974, chapter 23: least distance programming as a non-negative least
-    squares problem. Sides that contradict each other are given up at the price of `STRICT`.
+    squares problem. Sides that contradict each other are violated at the cost of `VIOLATION_WEIGHT`.
     """
     signed = vectors * sides[:, None]
-    slack = np.eye(len(sides)) / math.sqrt(STRICT)
+    slack = np.eye(len(sides)) / math.sqrt(VIOLATION_WEIGHT)
     system = np.vstack([signed.T, slack, np.ones(len(sides))])
     target = np.zeros(len(system))
     target[-1] = 1.0

@@ -1,4 +1,4 @@
-"""Gated PixelCNN: an exact distribution over maps of symbols, one symbol after the other."""
+"""Gated PixelCNN: an autoregressive distribution over maps of symbols."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PixelCNNConfig:
     width: int = 64
     """Channels, a multiple of 8."""
     layers: int = 5
-    """Gated layers; together with the kernel they decide how far a symbol looks: layers·(kernel − 1)/2 places."""
+    """Gated layers; the receptive field reaches layers·(kernel − 1)/2 places."""
     kernel: int = 3
-    """Side of the convolutions, odd."""
+    """Size of the convolutions, odd."""
 
     def __post_init__(self) -> None:
         for name, ok, expected in (
@@ -37,7 +37,7 @@ class PixelCNNConfig:
 
 @dataclass(frozen=True)
 class Level:
-    """A map of symbols: how many there are to choose from, and the map's sides."""
+    """Size of a map of symbols: number of codes, height and width."""
 
     codes: int
     height: int
@@ -45,7 +45,7 @@ class Level:
 
     @property
     def places(self) -> int:
-        """Symbols of a map."""
+        """Number of symbols of a map."""
         return self.height * self.width
 
     @property
@@ -55,21 +55,21 @@ class Level:
 
 
 class PixelCNN(nn.Module):
-    """Probability of each symbol given those before it, row by row from the left.
+    """Probability of each symbol given the earlier ones, in raster order.
 
-    Two stacks of gated convolutions: the vertical one sees all rows above, the horizontal one what is to the left in
-    the same row and the vertical one, so that no place before is unseen (no blind spot). What comes after is never in
-    reach: inputs are shifted by a row or a column, kernels end at their own place. No normalisation over places.
+    Two stacks of gated convolutions: the vertical one covers all rows above, the horizontal one the symbols to the left
+    in the same row and the vertical stack, so that there is no blind spot. Later symbols are excluded: inputs are
+    shifted by a row or a column, kernels end at their own place. There is no normalisation over places.
 
     Parameters
     ----------
     level : Level
-        Of the maps.
+        Size of the maps.
     config : PixelCNNConfig
     above : Level, optional
-        Of a coarser map that the distribution is conditioned on.
+        Size of a coarser map that the distribution is conditioned on.
     classes : int
-        Labels that it is conditioned on; 0: none.
+        Number of class labels that it is conditioned on; 0: none.
 
     References
     ----------
@@ -83,7 +83,7 @@ class PixelCNN(nn.Module):
         self.symbols = nn.Embedding(level.codes, c)
         self.position = nn.Parameter(0.1 * torch.randn(c, level.height, level.width))
         self.layers = nn.ModuleList(
-            _Gated(c, config.kernel, above is not None or classes > 0) for _ in range(config.layers)
+            _GatedLayer(c, config.kernel, above is not None or classes > 0) for _ in range(config.layers)
         )
         self.head = nn.Sequential(nn.SiLU(), nn.Conv2d(c, c, 1), nn.SiLU(), nn.Conv2d(c, level.codes, 1))
         self.labels = nn.Embedding(classes, c) if classes else None
@@ -95,15 +95,15 @@ class PixelCNN(nn.Module):
             )
 
     def context(self, above: Tensor | None = None, labels: Tensor | None = None) -> Tensor | None:
-        """What the conditions come to, float32 [n c 1|h 1|w]: of coarser maps [n h' w'] and labels [n]."""
-        found = None if self.above is None else self.above(above)
+        """Features float32 [n c 1|h 1|w] of the conditions: coarser maps [n h' w'] and labels [n]."""
+        features = None if self.above is None else self.above(above)
         if self.labels is not None:
             label = self.labels(labels)[:, :, None, None]
-            found = label if found is None else found + label
-        return found
+            features = label if features is None else features + label
+        return features
 
     def forward(self, maps: Tensor, context: Tensor | None = None) -> Tensor:
-        """Logits [n codes h w] of every symbol of maps int64 [n h w], of which rows from below may be missing."""
+        """Logits [n codes h w] of all symbols of maps int64 [n h w]; the last rows of the maps may be left out."""
         rows = maps.shape[1]
         position = self.position[:, :rows]
         x = self.symbols(maps).permute(0, 3, 1, 2)
@@ -116,19 +116,19 @@ class PixelCNN(nn.Module):
         logits: Tensor = self.head(horizontal)
         return logits
 
-    def nats(self, maps: Tensor, context: Tensor | None = None) -> Tensor:
-        """Negative logarithm of the probability of maps int64 [n h w], [n]."""
+    def nll(self, maps: Tensor, context: Tensor | None = None) -> Tensor:
+        """Negative log-likelihood [n] of maps int64 [n h w], nats."""
         return F.cross_entropy(self(maps, context).float(), maps, reduction="none").flatten(1).sum(1)
 
     def logits_at(self, maps: Tensor, place: int, context: Tensor | None = None) -> Tensor:
-        """Logits [n codes] of the symbol at a place, counted row by row; maps need be filled before it only."""
+        """Logits [n codes] of the symbol at a place, counted row by row; only earlier symbols of the maps are used."""
         row, column = divmod(place, self.level.width)
         logits: Tensor = self(maps[:, : row + 1], context)[:, :, row, column]
         return logits
 
     @torch.no_grad()
     def sample(self, n: int, generator: RandomGenerator, context: Tensor | None = None) -> Tensor:
-        """Maps int64 [n h w], drawn symbol by symbol."""
+        """Maps int64 [n h w], sampled symbol by symbol."""
         level = self.level
         drawn = generator.uniform(n, level.places).double().T.contiguous()
         maps = torch.zeros(n, level.places, dtype=torch.long, device=self.position.device)
@@ -140,19 +140,19 @@ class PixelCNN(nn.Module):
 
 
 class SymbolPrior(nn.Module):
-    """A PixelCNN for each of several maps of a sample, from coarse to fine, each given the one before.
+    """A PixelCNN for each level of a sample's maps, from coarse to fine, each conditioned on the one before.
 
     Parameters
     ----------
     levels : sequence of Level
     config : PixelCNNConfig
     classes : int
-        Labels that all are conditioned on; 0: none.
+        Number of class labels that all are conditioned on; 0: none.
 
     Attributes
     ----------
     ready : bool tensor
-        Whether it has begun to learn.
+        Whether its training has begun.
 
     References
     ----------
@@ -167,12 +167,12 @@ class SymbolPrior(nn.Module):
         )
         self.register_buffer("ready", torch.tensor(False))
 
-    def nats(self, maps: Sequence[Tensor], labels: Tensor | None = None) -> Tensor:
-        """Negative logarithm of the probability of samples, [n], from their maps [n h w], coarse to fine."""
+    def nll(self, maps: Sequence[Tensor], labels: Tensor | None = None) -> Tensor:
+        """Negative log-likelihood [n] of samples from their maps [n h w], coarse to fine, nats."""
         total = maps[0].new_zeros(len(maps[0]), dtype=torch.float32)
         above = None
         for part, each in zip(self.pixel_cnns, maps, strict=True):
-            total = total + part.nats(each, part.context(above, labels))
+            total = total + part.nll(each, part.context(above, labels))
             above = each
         return total
 
@@ -185,14 +185,14 @@ class SymbolPrior(nn.Module):
 
     @property
     def pixel_cnns(self) -> list[PixelCNN]:
-        """The parts, coarse to fine."""
+        """The PixelCNNs, coarse to fine."""
         return [part for part in self.parts if isinstance(part, PixelCNN)]
 
     ready: Tensor
 
 
-class _Gated(nn.Module):
-    """A layer of both stacks: tanh(a)·σ(b) of convolutions and of the context; the horizontal one is residual."""
+class _GatedLayer(nn.Module):
+    """A layer of both stacks: tanh(a)·σ(b) of convolutions and of the context; the horizontal stack is residual."""
 
     def __init__(self, c: int, kernel: int, conditioned: bool) -> None:
         super().__init__()

@@ -51,7 +51,7 @@ def test_the_bits_are_those_of_the_prior(prior: SymbolPrior) -> None:
     samples = drawn(prior, 6)[:3]
     whole = [torch.stack(level) for level in zip(*samples, strict=True)]
     with torch.no_grad():
-        expected = prior.nats(whole).double() / torch.tensor(2.0).log()
+        expected = prior.nll(whole).double() / torch.tensor(2.0).log()
     found = [SymbolCoder(LEVELS, prior).encode(maps).bits for maps in samples]
     assert found == pytest.approx(expected.tolist(), abs=0.05)
     uniform = SymbolCoder(LEVELS).encode(samples[0])

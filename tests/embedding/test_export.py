@@ -35,8 +35,8 @@ def test_the_file_gives_torchs_latents_without_settings(path: Path) -> None:
     assert exported.network.batch is None
     assert (exported.dim, exported.size, exported.config.normalise) == (4, (8, 16), False)
     assert check_embedder(exported) == []
-    ours = np.concatenate(TorchEmbedder(tiny_models.model("vae")).embed(*tiny_models.pictures()))
-    theirs = np.concatenate(exported.embed(*tiny_models.pictures()))
+    ours = np.concatenate(TorchEmbedder(tiny_models.model("vae")).embed(*tiny_models.images_and_boxes()))
+    theirs = np.concatenate(exported.embed(*tiny_models.images_and_boxes()))
     np.testing.assert_allclose(theirs, ours, atol=1e-4 * np.linalg.norm(ours, axis=1).max())
 
 
@@ -50,15 +50,17 @@ def test_what_differs_from_torch_does_not_appear(path: Path, tmp_path: Path, mon
 
 def test_models_of_grey_pictures_take_colour() -> None:
     model = tiny_models.model(shape=(1, 16, 8)).eval()
-    (image, _), (boxes, _) = tiny_models.pictures()
+    (image, _), (boxes, _) = tiny_models.images_and_boxes()
     pictures = torch.from_numpy(crop(image, boxes, (8, 16))).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
-        got = export.Embedding(model)(pictures).numpy()
+        got = export.EmbeddingNetwork(model)(pictures).numpy()
     np.testing.assert_allclose(got, TorchEmbedder(model).embed([image], [boxes])[0], atol=5e-3)
 
 
 def test_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"ae: expected a model of pictures with 1 or 3 channels, got samples \[6\]"):
+    with pytest.raises(
+        ValueError, match=r"ae: expected a model of images with 1 or 3 channels, got one of samples \[6\]"
+    ):
         export.export(tiny_models.model(shape=(6,)), tmp_path / "m.onnx")
     with pytest.raises(ValueError, match=r"m\.pt: expected the name of a FILE\.onnx"):
         export.export(tiny_models.model(), tmp_path / "m.pt")

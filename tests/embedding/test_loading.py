@@ -48,10 +48,10 @@ def test_nothing_is_kept_between_calls(weights: Path) -> None:
     first, second = embedding.load(weights, "cpu"), embedding.load(weights, "cpu")
     assert isinstance(first, TorchEmbedder)
     assert isinstance(second, TorchEmbedder)
-    before = second.embed(*tiny_models.pictures())
+    before = second.embed(*tiny_models.images_and_boxes())
     for parameter in first.model.parameters():
         parameter.data.zero_()
-    np.testing.assert_array_equal(np.concatenate(second.embed(*tiny_models.pictures())), np.concatenate(before))
+    np.testing.assert_array_equal(np.concatenate(second.embed(*tiny_models.images_and_boxes())), np.concatenate(before))
 
 
 def test_settings_reach_the_embedder(weights: Path) -> None:
@@ -85,7 +85,7 @@ def test_sentences(name: str, settings: dict[str, Any], sentence: str) -> None:
 def test_sentences_about_files(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.onnx: no such file"):
         embedding.load("absent.onnx")
-    with pytest.raises(FileNotFoundError, match=r"expected the folder of a training, found no model\.safetensors"):
+    with pytest.raises(FileNotFoundError, match=r"expected the folder of a training run, found no model\.safetensors"):
         embedding.load(tmp_path)
     other = tmp_path / "model.pt"
     other.write_bytes(b"")

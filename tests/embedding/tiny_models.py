@@ -26,7 +26,7 @@ def calibration(threshold: float) -> DistanceCalibration:
     return DistanceCalibration.from_distances([threshold / 2], np.full(1000, threshold))
 
 
-def pictures() -> tuple[list[Image], list[Float]]:
+def images_and_boxes() -> tuple[list[Image], list[Float]]:
     """Two frames with three boxes and one box."""
     generator = np.random.default_rng(1)
     coarse = [generator.integers(0, 256, (height // 10, width // 10, 3)) for height, width in ((60, 80), (50, 40))]

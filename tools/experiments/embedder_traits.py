@@ -161,10 +161,10 @@ def _samples(data: LabelledImages, model: LatentModel) -> Tensor:
     import torch
 
     from flatsort.embedding.data.image_folder import resize_to_shape
-    from flatsort.embedding.embedders.batches import crops_of
+    from flatsort.embedding.embedders.batches import crop_images
 
     shape = model.config.shape
-    crops_by_batch = (crops_of(batch.images, batch.boxes, (shape[2], shape[1])) for batch in data.batches())
+    crops_by_batch = (crop_images(batch.images, batch.boxes, (shape[2], shape[1])) for batch in data.batches())
     crops = [resize_to_shape(crop, shape) for batch in crops_by_batch for crop in batch]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
@@ -204,9 +204,9 @@ def _files(crops: str) -> list[Path]:
 
 
 def _embedder_key(file: str) -> str:
-    from flatsort.embedding.loading import find
+    from flatsort.embedding.loading import resolve_embedder
 
-    kind, weights = find(file)
+    kind, weights = resolve_embedder(file)
     return result_cache.key_of_content(weights) if weights else kind
 
 

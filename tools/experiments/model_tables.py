@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 from tabulate import tabulate
 
 from flatsort.embedding import checkpoint
-from flatsort.embedding.loading import CHECKPOINT, find, load
+from flatsort.embedding.loading import CHECKPOINT, load, resolve_embedder
 from flatsort.tools.cli import progress
 from flatsort.tools.experiments.seed_statistics import format_mean_std, measures_over_seeds
 from flatsort.tracker import config as configs
@@ -109,7 +109,7 @@ def load_latent_models(texts: Sequence[str]) -> list[SeededModel[LatentModel]]:
 
 def checkpoint_of(text: str) -> Path | None:
     """The checkpoint that a name, file or folder means; None if it means another kind of embedder."""
-    kind, path = find(text)
+    kind, path = resolve_embedder(text)
     return path if kind == "torch" else None
 
 
@@ -121,11 +121,9 @@ def decoder_checkpoint(text: str) -> Path:
     ValueError, FileNotFoundError
         If there is none, or it has no decoder (an ONNX network, pixels).
     """
-    path = checkpoint_of(text)
-    if path is None:
-        raise ValueError(
-            f"model {text}: expected a checkpoint of a latent model, which has a decoder, got {find(text)[0]}"
-        )
+    kind, path = resolve_embedder(text)
+    if path is None or kind != "torch":
+        raise ValueError(f"model {text}: expected a checkpoint of a latent model, which has a decoder, got {kind}")
     return path
 
 

@@ -124,7 +124,7 @@ def write_calibrations(calibrations: Calibrations) -> None:
     """Write calibrations into the headers of those models that are the user's own checkpoints, not shipped ones."""
     for text, calibration in calibrations.items():
         path = checkpoint_of(text)
-        if path is not None and text not in registry.shipped():
+        if path is not None and text not in registry.shipped_checkpoints():
             checkpoint.write_calibration(path, calibration)
 
 

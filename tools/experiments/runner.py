@@ -168,9 +168,9 @@ def run(task: TrackingTask, cache: Cache) -> FinishedRun:
 
 
 def _latents_key(config: TrackConfig, sequence: BenchmarkSequence, detections: str) -> str:
-    from flatsort.embedding.loading import find
+    from flatsort.embedding.loading import resolve_embedder
 
-    kind, weights = find(config.embedder)
+    kind, weights = resolve_embedder(config.embedder)
     return result_cache.digest(
         result_cache.key_of_content(weights) if weights else [kind, version("flatsort")],
         result_cache.key_of_code(result_cache.LATENTS_CODE, result_cache.LATENTS_TEXT),
@@ -184,10 +184,10 @@ def _latents_key(config: TrackConfig, sequence: BenchmarkSequence, detections: s
 
 def _embedder(name: str) -> Embedder:
     from flatsort import embedding
-    from flatsort.embedding.loading import find
+    from flatsort.embedding.loading import resolve_embedder
 
     # the clock would not count onnxruntime's own threads
-    options: dict[str, Any] = {"threads": 1} if find(name)[0] == "onnx" else {}
+    options: dict[str, Any] = {"threads": 1} if resolve_embedder(name)[0] == "onnx" else {}
     return embedding.load(name, **options)
 
 

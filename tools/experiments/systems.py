@@ -132,15 +132,19 @@ def with_embedders(config: BenchmarkConfig, text: str) -> BenchmarkConfig:
         If there is no embedder or model with a name, or a system already has it.
     """
     from flatsort.embedding.model import MODELS
-    from flatsort.embedding.registry import shipped, weightless
+    from flatsort.embedding.registry import names_without_weights, shipped_checkpoints
 
     trained = {name: config.checkpoints.replace(NAME, name) for name in MODELS.names()}
-    for name in set(shipped()) & set(trained):
+    for name in set(shipped_checkpoints()) & set(trained):
         if not any(Path(trained[name].replace(SEED, str(seed))).exists() for seed in config.seeds):
             trained[name] = name
-    known = {**trained, **{name: name for name in weightless()}, **{n: f for n, f in config.embedders.items() if f}}
+    known = {
+        **trained,
+        **{name: name for name in names_without_weights()},
+        **{n: f for n, f in config.embedders.items() if f},
+    }
     if text == "all":
-        names = list(config.embedders) or [*weightless(), *trained]
+        names = list(config.embedders) or [*names_without_weights(), *trained]
     else:
         names = [name for name in text.split(",") if name]
     systems = dict(config.systems)
@@ -236,10 +240,10 @@ def _kind(name: str, embedder: str) -> str:
     """Registered kind of an embedder; empty for none."""
     if not embedder:
         return ""
-    from flatsort.embedding.loading import find as find_embedder
+    from flatsort.embedding.loading import resolve_embedder
 
     try:
-        return find_embedder(embedder)[0]
+        return resolve_embedder(embedder)[0]
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"system {name}: {error}") from error
 

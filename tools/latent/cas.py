@@ -128,20 +128,20 @@ def fit_prior(
     held_out, rows = order[:count], order[count:]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        prior = SymbolPrior(model.levels, model.settings.pixel_cnn, classes)
+        prior = SymbolPrior(model.levels, model.quantised_config.pixel_cnn, classes)
     optimiser = torch.optim.AdamW(prior.parameters(), LEARNING_RATE)
     best, kept = float("inf"), prior
 
-    def nats(chosen: Tensor) -> Tensor:
-        return prior.nats([level[chosen] for level in maps], known.classes[chosen]).mean()
+    def nll(chosen: Tensor) -> Tensor:
+        return prior.nll([level[chosen] for level in maps], known.classes[chosen]).mean()
 
     for step in range(steps):
         optimiser.zero_grad()
-        nats(rows[RandomGenerator(seed, step).permutation(len(rows))[:BATCH]]).backward()  # type: ignore[no-untyped-call]
+        nll(rows[RandomGenerator(seed, step).permutation(len(rows))[:BATCH]]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if (step + 1) % VALIDATE_EVERY == 0 or step + 1 == steps:
             with torch.no_grad():
-                validation = float(nats(held_out))
+                validation = float(nll(held_out))
             if validation < best:
                 best, kept = validation, copy.deepcopy(prior)
     return kept, best / math.log(2)

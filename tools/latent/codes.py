@@ -60,7 +60,7 @@ def main(model: str, out: Path, samples: int, seed: int) -> None:
         "hyperplanes": prior.sample(samples, RandomGenerator(seed, "hyperplanes")),
         "rounded Gaussian": gaussian.float(),
     }
-    moments = {"codes": prior.moments.double()} | {name: hyperplane.moments_of([c]) for name, c in drawn.items()}
+    moments = {"codes": prior.moments.double()} | {name: hyperplane.second_moments([c]) for name, c in drawn.items()}
     reference, expected = moments["codes"], prior.expected()
     errors = {
         "hyperplanes": moment_errors(moments["hyperplanes"], reference),

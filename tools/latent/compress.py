@@ -26,7 +26,7 @@ from flatsort.tracker.files import replacing
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from flatsort.embedding.compression import Coded, SymbolCoder
+    from flatsort.embedding.compression import EncodedSymbols, SymbolCoder
     from flatsort.embedding.data.sample_set import SampleSet
     from flatsort.embedding.quantised_model import QuantisedModel
     from flatsort.tracker.types import Image
@@ -104,7 +104,7 @@ def _compress(model: QuantisedModel, coder: SymbolCoder, data: SampleSet, out: P
     return report
 
 
-def _report(model: QuantisedModel, images: Image, decoded: Image, coded: list[Coded]) -> dict[str, Any]:
+def _report(model: QuantisedModel, images: Image, decoded: Image, coded: list[EncodedSymbols]) -> dict[str, Any]:
     from flatsort.tools.latent import rate_distortion
 
     pixels = int(np.prod(model.config.shape[1:]))
@@ -135,7 +135,7 @@ def _report(model: QuantisedModel, images: Image, decoded: Image, coded: list[Co
     }
 
 
-def _write_streams(coded: list[Coded], checks: list[int], out: Path, digest: str) -> None:
+def _write_streams(coded: list[EncodedSymbols], checks: list[int], out: Path, digest: str) -> None:
     (out / MANIFEST).unlink(missing_ok=True)
     (out / STREAMS).mkdir(parents=True, exist_ok=True)
     for old in (out / STREAMS).glob(f"*{SUFFIX}"):

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     write(root / "a/0009_00.png", drawn(40, 7))
     (root / "b/0009_01.png").write_bytes(b"no image")
     (root / "b/0009_02.jpg").write_bytes(b"\xff\xd8 cut short \xff\xda")
-    (root / "notes.txt").write_text("not looked at")
+    (root / "notes.txt").write_text("no image")
     return root
 
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from flatsort import embedding
 from flatsort.embedding.conformance import check_embedder
-from flatsort.embedding.embedders.onnx import PLAIN, OnnxEmbedder
+from flatsort.embedding.embedders.onnx import IMAGENET_DEFAULTS, OnnxEmbedder
 from flatsort.tracker.crops import crop
 from flatsort.tracker.io.mot import read_table
 from flatsort.tracker.io.video import open_source
@@ -45,13 +45,13 @@ def save(
 
 def means(size: tuple[int, int]) -> Float32:
     """Mean of each channel in 0..1 of each crop."""
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     crops = [crop(i, b, size).mean(axis=(1, 2)) / 255 for i, b in zip(images, boxes, strict=True)]
     return np.concatenate(crops).astype(np.float32)
 
 
 def embed(path: Path, **settings: Any) -> Float32:
-    return np.concatenate(embedding.load(path, "cpu", **settings).embed(*tiny_models.pictures()))
+    return np.concatenate(embedding.load(path, "cpu", **settings).embed(*tiny_models.images_and_boxes()))
 
 
 @pytest.mark.parametrize("batch", [1, 3, "n"])
@@ -80,7 +80,7 @@ def test_open_sides_take_the_given_size_or_the_usual(tmp_path: Path) -> None:
     usual, small = embedding.load(path), embedding.load(path, size=[6, 12])
     assert isinstance(usual, OnnxEmbedder)
     assert isinstance(small, OnnxEmbedder)
-    assert (usual.size, small.size) == (PLAIN.size, (6, 12))
+    assert (usual.size, small.size) == (IMAGENET_DEFAULTS.size, (6, 12))
 
 
 def test_a_note_in_the_file_says_how_and_settings_go_before_it(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_note_in_the_file_says_how_and_settings_go_before_it(tmp_path: Path) -
 def test_wrong_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"embedder\.size: expected 8x16 pixels as .*m\.onnx has them, got 9x9"):
         embedding.load(save(tmp_path / "m.onnx"), size=[9, 9])
-    with pytest.raises(ValueError, match=r"expected one vector for each picture, got \[2, 3, 16, 8\]"):
+    with pytest.raises(ValueError, match=r"expected one vector for each image, got \[2, 3, 16, 8\]"):
         embedding.load(save(tmp_path / "m.onnx", ops=("Relu",)))
     with pytest.raises(ValueError, match=r"input of shape \[1 3 height width\], got images tensor\(float\) \['n', 5"):
         embedding.load(save(tmp_path / "m.onnx", ("n", 5, 16, 8)))

@@ -11,7 +11,7 @@ from tests.embedding import tiny_models
 
 
 def test_plain_values_are_the_crop() -> None:
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     embedder = embedding.load("pixels", normalise=False)
     latents = embedder.embed(images, boxes)
     assert embedder.dim == 16 * 8 * 3
@@ -20,7 +20,7 @@ def test_plain_values_are_the_crop() -> None:
 
 
 def test_brightness_and_contrast_do_not_count() -> None:
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     dim = [(image // 2 + 40).astype(np.uint8) for image in images]
     embedder = embedding.load("pixels")
     for plain, dimmed in zip(embedder.embed(images, boxes), embedder.embed(dim, boxes), strict=True):

@@ -21,7 +21,7 @@ from tests.embedding import tiny_models
 
 
 def embed(embedder: TorchEmbedder) -> Any:
-    return np.concatenate(embedder.embed(*tiny_models.pictures()))
+    return np.concatenate(embedder.embed(*tiny_models.images_and_boxes()))
 
 
 @pytest.mark.parametrize("name", MODELS.names())
@@ -44,7 +44,7 @@ def test_saved_and_loaded_it_gives_the_same_latents(name: str, tmp_path: Path) -
 def test_grey_models_see_brightness(crops: str) -> None:
     embedder = TorchEmbedder(tiny_models.model(shape=(1, 16, 8)), config=TorchConfig(crops=crops))
     assert check_embedder(embedder) == []
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     grey = [np.repeat((i @ [0.299, 0.587, 0.114]).round().astype(np.uint8)[..., None], 3, axis=2) for i in images]
     off = np.concatenate(embedder.embed(grey, boxes)) - embed(embedder)
     assert np.abs(off).max() < 0.05 * np.abs(embed(embedder)).max()
@@ -52,7 +52,7 @@ def test_grey_models_see_brightness(crops: str) -> None:
 
 def test_it_is_the_models_embedding_of_the_crops() -> None:
     model = tiny_models.model("vae").eval()
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     crops = torch.from_numpy(crop(images[0], boxes[0], (8, 16))).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         expected = model.embed(crops).numpy()
@@ -62,7 +62,7 @@ def test_it_is_the_models_embedding_of_the_crops() -> None:
 def test_evaluation_mode_whatever_mode_it_came_in() -> None:
     embedder = TorchEmbedder(tiny_models.model("vae").train())
     assert not embedder.model.training
-    assert not any(t.requires_grad for t in map(torch.from_numpy, embedder.embed(*tiny_models.pictures())))
+    assert not any(t.requires_grad for t in map(torch.from_numpy, embedder.embed(*tiny_models.images_and_boxes())))
 
 
 def test_chunks_do_not_show() -> None:
@@ -82,7 +82,7 @@ def test_device_crops_and_lower_precision_stay_close() -> None:
 
 
 def test_mirror_is_a_setting() -> None:
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     flipped = [i[:, ::-1].copy() for i in images]
     back = [
         np.stack([image.shape[1] - own[:, 2], own[:, 1], image.shape[1] - own[:, 0], own[:, 3]], axis=1)
@@ -112,7 +112,7 @@ def test_compiled_it_sees_one_size_of_batch(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_read_only_frames_are_taken() -> None:
-    images, boxes = tiny_models.pictures()
+    images, boxes = tiny_models.images_and_boxes()
     for image in images:
         image.setflags(write=False)
     for crops in ("cv2", "device"):
@@ -123,7 +123,7 @@ def test_read_only_frames_are_taken() -> None:
 @pytest.mark.parametrize("boxes", [[[0.0, 0, 8, 16]], np.empty((0, 4))], ids=["a box", "none"])
 def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: Any) -> None:
     embedder = TorchEmbedder(tiny_models.model(), config=TorchConfig(crops=crops))
-    picture = tiny_models.pictures()[0][0]
+    picture = tiny_models.images_and_boxes()[0][0]
     wrongs: list[Any] = [picture / 255, picture[..., 0], picture[:0]]
     for wrong in wrongs:
         with pytest.raises(ValueError, match=r"image: expected uint8 \[h w 3\] with pixels, got"):
@@ -131,14 +131,16 @@ def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: A
 
 
 def test_sentences(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"ae: expected a model of pictures.*got one of samples \[6\]"):
+    with pytest.raises(ValueError, match=r"ae: expected a model of images.*got one of samples \[6\]"):
         TorchEmbedder(tiny_models.model(shape=(6,)))
     with pytest.raises(ValueError, match=r"device: expected auto, cpu, cuda or cuda:NUMBER, got 'abacus'"):
         TorchEmbedder(tiny_models.model(), config=TorchConfig(device="abacus"))
     with pytest.raises(ValueError, match=r"embedder\.precision: expected one of auto, fp32, fp16, bf16, got 'int8'"):
         TorchConfig(precision="int8")
     with pytest.raises(ValueError, match=r"boxes: expected one array for each of 2 images, got 1"):
-        TorchEmbedder(tiny_models.model()).embed(tiny_models.pictures()[0], tiny_models.pictures()[1][:1])
+        TorchEmbedder(tiny_models.model()).embed(
+            tiny_models.images_and_boxes()[0], tiny_models.images_and_boxes()[1][:1]
+        )
     model = tiny_models.model()
     next(model.parameters()).data[0] = float("nan")
     checkpoint.save(tmp_path / "m.safetensors", model, Card())

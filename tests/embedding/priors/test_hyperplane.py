@@ -62,10 +62,10 @@ def test_means_are_exact_and_so_are_covariances_that_can_be_had(seed: int) -> No
 def test_samples_have_the_moments_and_a_rounded_gaussian_has_not() -> None:
     prior = fitted(codes_of(3))
     generator = 4 / math.sqrt(MANY)
-    drawn = hyperplane.moments_of([prior.sample(MANY, RandomGenerator(1))])
+    drawn = hyperplane.second_moments([prior.sample(MANY, RandomGenerator(1))])
     assert float((drawn - prior.expected()).abs().max()) < generator
     assert float((drawn - prior.moments).abs().max()) < generator + 0.02
-    rounded = hyperplane.moments_of([hyperplane.round_gaussian(prior.moments, MANY, RandomGenerator(1))])
+    rounded = hyperplane.second_moments([hyperplane.round_gaussian(prior.moments, MANY, RandomGenerator(1))])
     assert float((rounded - prior.moments).abs().max()) > 0.1
     mean = prior.moments[-1, :-1].double()
     closed = torch.erf(mean / (2 * (1 - mean.square())).sqrt())  # of a Gaussian's signs
@@ -84,7 +84,7 @@ def test_bits_that_never_change_and_bits_that_always_agree() -> None:
 
 def test_moments_that_no_hyperplanes_have_are_repaired_and_keep_the_means() -> None:
     moments = torch.tensor([[1, -0.9, -0.9, 0], [-0.9, 1, -0.9, 0.2], [-0.9, -0.9, 1, 0], [0, 0.2, 0, 1]]).double()
-    vectors = hyperplane.vectors_of(moments)
+    vectors = hyperplane.bit_vectors(moments)
     np.testing.assert_allclose(vectors.norm(dim=1), 1, rtol=1e-12)
     np.testing.assert_allclose(torch.asin(vectors @ vectors.T)[-1, :-1] * 2 / math.pi, [0, 0.2, 0], atol=1e-12)
 
@@ -103,7 +103,7 @@ def test_normals_give_their_codes_back(seed: int) -> None:
     prior = fitted(codes)
     normals = prior.normals(codes[:10])
     assert torch.equal(prior.codes(normals.float()), codes[:10])
-    margin = (normals @ prior.vectors.double().T) * hyperplane.bordered(codes[:10])
+    margin = (normals @ prior.vectors.double().T) * hyperplane.append_one(codes[:10])
     np.testing.assert_allclose(margin.min(dim=1).values, 1, atol=0.05)
 
 

@@ -60,7 +60,7 @@ def test_probabilities_of_all_maps_sum_to_one(classes: int) -> None:
     found = []
     for label in range(max(classes, 1)):
         labels = torch.full((48,), label) if classes else None
-        found.append(made.nats([coarse, fine], labels))
+        found.append(made.nll([coarse, fine], labels))
         assert float(found[-1].neg().exp().sum()) == pytest.approx(1, abs=1e-5)
     assert not classes or not torch.allclose(found[0], found[1])
 
@@ -71,9 +71,9 @@ def test_the_fine_map_depends_on_the_coarse_one_and_on_the_label() -> None:
     fine = torch.zeros(1, 4, 2, dtype=torch.long)
     coarse, other = torch.zeros(1, 2, 1, dtype=torch.long), torch.tensor([[[0], [2]]])
     zero, one = torch.tensor([0]), torch.tensor([1])
-    base = made.nats(fine, made.context(coarse, zero))
-    assert base != made.nats(fine, made.context(other, zero))
-    assert base != made.nats(fine, made.context(coarse, one))
+    base = made.nll(fine, made.context(coarse, zero))
+    assert base != made.nll(fine, made.context(other, zero))
+    assert base != made.nll(fine, made.context(coarse, one))
 
 
 @torch.no_grad()
@@ -98,7 +98,7 @@ def test_samples_are_as_frequent_as_probable() -> None:
     drawn = torch.bincount(coarse.flatten() * 4 + fine[:, 0, 0] * 2 + fine[:, 0, 1], minlength=12) / n
     every = torch.arange(12)
     maps = [every.div(4, rounding_mode="floor").reshape(-1, 1, 1), torch.stack([every // 2 % 2, every % 2], 1)[:, None]]
-    expected = made.nats(maps).neg().exp()
+    expected = made.nll(maps).neg().exp()
     assert float(expected.max()) > 0.15
     spread = (expected * (1 - expected) / n).sqrt()
     assert float(((drawn - expected).abs() / spread.clamp_min(1e-4)).max()) < 5
@@ -115,7 +115,7 @@ def test_it_learns_what_follows_what() -> None:
     for step in range(60):
         maps = RandomGenerator(0, step).uniform(32, 3, 1).mul(4).long().expand(-1, -1, 3)
         optimizer.zero_grad()
-        loss = made.nats(maps).mean()
+        loss = made.nll(maps).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert 3 * 1.386 - 0.2 < float(loss.detach()) < 3 * 1.386 + 0.3

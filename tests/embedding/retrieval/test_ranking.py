@@ -123,8 +123,8 @@ def test_random_latents_are_chance() -> None:
     assert result.separation.auc == pytest.approx(0.5, abs=0.01)
 
 
-def test_equal_latents_earn_nothing() -> None:
-    """What gives everybody the same latent finds nobody."""
+def test_equal_latents_score_as_no_match() -> None:
+    """Where all latents are the same, ties count as misses."""
     result = rank(np.ones((40, 3)), Labels.of(40, identity=np.arange(40) % 20), "all")
     assert (result.rank(10), result.separation.auc) == (0, 0.5)
     assert result.mean_average_precision == pytest.approx(1 / 39)
@@ -150,7 +150,7 @@ def test_protocols_that_fit(columns: dict[str, list[int]], expected: list[str]) 
 
 @pytest.mark.parametrize("protocol", NAMES)
 @pytest.mark.parametrize("n", [0, 1])
-def test_next_to_nothing(protocol: str, n: int) -> None:
+def test_without_pairs_there_are_no_scores(protocol: str, n: int) -> None:
     result: Ranking = rank(np.zeros((n, 4)), Labels.of(n, identity=np.zeros(n, np.int64)), protocol)
     assert (result.rank(1), result.mean_average_precision, result.separation.auc) == (None, None, None)
     assert result.unmatched == n

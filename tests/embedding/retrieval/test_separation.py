@@ -47,7 +47,7 @@ def test_moments_and_quantiles() -> None:
     )
 
 
-def test_d_prime_of_two_bells() -> None:
+def test_d_prime_of_two_gaussians() -> None:
     rng = np.random.default_rng(0)
     separation = Separation.of(rng.normal(10, 1, 20_000), rng.normal(12, 1, 20_000))
     assert separation.d_prime == pytest.approx(2, abs=0.03)
