@@ -138,7 +138,7 @@ def test_published_rows(bench: Flatsort) -> None:
         ([], "expected --systems NAMES, --embedders all or --config NAME"),
     ],
 )
-def test_one_sentence(bench: Flatsort, arguments: list[str], sentence: str) -> None:
+def test_errors_are_one_sentence(bench: Flatsort, arguments: list[str], sentence: str) -> None:
     assert sentence in bench(*arguments).sentence
     assert not Path("out").exists()
 

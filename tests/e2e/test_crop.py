@@ -222,25 +222,32 @@ def test_how_much_of_a_box_is_largest_cover() -> None:
     assert largest_cover(np.empty((0, 4))).shape == (0,)
 
 
-def test_novelty_compares_with_the_last_new_crop() -> None:
+def test_crops_are_compared_with_the_last_one_that_was_no_duplicate() -> None:
     box, key = np.array([[4.0, 4, 20, 36]]), np.array([-1])
 
     def frame(level: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         return np.full((40, 40, 3), level, np.uint8)
 
-    novelty = DuplicateFilter(5)
+    duplicates = DuplicateFilter(5)
     levels = (100, 103, 106, 109, 109, 112)
-    assert [bool(novelty.new(frame(level), box, key)[0]) for level in levels] == [True, False, True, False, False, True]
-    assert novelty.new(frame(112), box + 30, key).all()  # elsewhere
-    assert not novelty.new(frame(112), box + 30, key).any()
+    assert [bool(duplicates.new(frame(level), box, key)[0]) for level in levels] == [
+        True,
+        False,
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert duplicates.new(frame(112), box + 30, key).all()  # elsewhere
+    assert not duplicates.new(frame(112), box + 30, key).any()
 
 
 @pytest.mark.parametrize(("before", "now", "new"), [(7, 7, False), (7, 8, True), (-1, 8, True), (7, -1, False)])
-def test_novelty_takes_the_word_of_tracks(before: int, now: int, new: bool) -> None:
+def test_crops_of_another_track_are_no_duplicates(before: int, now: int, new: bool) -> None:
     image, box = np.full((40, 40, 3), 50, np.uint8), np.array([[4.0, 4, 20, 36]])
-    novelty = DuplicateFilter(5)
-    novelty.new(image, box, np.array([before]))
-    assert novelty.new(image, box, np.array([now])).tolist() == [new]
+    duplicates = DuplicateFilter(5)
+    duplicates.new(image, box, np.array([before]))
+    assert duplicates.new(image, box, np.array([now])).tolist() == [new]
 
 
 def test_a_track_that_was_hidden_goes_on_as_another_tracklet() -> None:

@@ -121,7 +121,9 @@ def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, t
         ),
     ],
 )
-def test_sentences(flatsort: Flatsort, video: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
+def test_errors_are_one_sentence(
+    flatsort: Flatsort, video: Path, tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
     places = {"SOURCE": video, "l.npz": tmp_path / "l.npz"}
     assert sentence in flatsort("embed", *(places.get(a, a) for a in arguments)).sentence
     assert not (tmp_path / "l.npz").exists()

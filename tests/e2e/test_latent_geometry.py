@@ -72,7 +72,7 @@ def test_a_folder_keeps_its_whole_name(tmp_path: Path) -> None:
     write(tmp_path / "eta_0.1" / "model.safetensors", AEConfig(shape=[5], dim=2))
     write(tmp_path / "eta_0.3" / "model.safetensors", AEConfig(shape=[5], dim=2))
     texts = [str(tmp_path / "eta_0.1"), str(tmp_path / "eta_0.3" / "model.safetensors")]
-    assert [one.name for one in load_latent_models(texts)] == ["eta_0.1", "eta_0.3"]
+    assert [model.name for model in load_latent_models(texts)] == ["eta_0.1", "eta_0.3"]
 
 
 @pytest.mark.parametrize("dim", [1, 3])

@@ -82,22 +82,22 @@ def test_correlations_with_factors(flatsort: Flatsort, tmp_path: Path, data: Pat
     done = flatsort(*arguments, "--model", f"two={file},{other}", "--model", other, "--out", tmp_path / "out")
     assert done.code == 0, done.err
     content = json.loads((tmp_path / "out" / "factors.json").read_text())
-    two, one = content["results"]
+    double, single = content["results"]
     samples = sample_set.open_set(data)
     for i in range(3):
         expected = [abs(np.corrcoef(samples.factors[f"f{i}"], samples.samples[:, j])[0, 1]) for j in range(3)]
-        assert one["mean"][f"f{i}"] == pytest.approx(expected, abs=1e-6)
-        assert two["deviation"][f"f{i}"] == [0, 0, 0]
-    assert one["mean"]["same"] == [0, 0, 0]
+        assert single["mean"][f"f{i}"] == pytest.approx(expected, abs=1e-6)
+        assert double["deviation"][f"f{i}"] == [0, 0, 0]
+    assert single["mean"]["same"] == [0, 0, 0]
     assert (tmp_path / "out" / "factors.md").read_text().startswith("|")
     assert "±" in done.out
     # by importance the seeds differ: their first numbers are the second and the first
     flatsort(*arguments, "--model", f"two={file},{other}", "--order", "importance", "--out", tmp_path / "order")
-    (two,) = json.loads((tmp_path / "order" / "factors.json").read_text())["results"]
-    first, second = (run["f0"] for run in two["runs"])
-    assert first == pytest.approx([one["mean"]["f0"][j] for j in (1, 2, 0)])
-    assert second == pytest.approx(one["mean"]["f0"])
-    assert two["deviation"]["f0"][0] == pytest.approx(np.std([first[0], second[0]], ddof=1))
+    (double,) = json.loads((tmp_path / "order" / "factors.json").read_text())["results"]
+    first, second = (run["f0"] for run in double["runs"])
+    assert first == pytest.approx([single["mean"]["f0"][j] for j in (1, 2, 0)])
+    assert second == pytest.approx(single["mean"]["f0"])
+    assert double["deviation"]["f0"][0] == pytest.approx(np.std([first[0], second[0]], ddof=1))
 
 
 def test_bad_input_is_one_sentence(flatsort: Flatsort, tmp_path: Path, data: Path, file: Path) -> None:

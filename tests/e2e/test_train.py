@@ -113,6 +113,6 @@ def test_print_config(flatsort: Flatsort) -> None:
         (("--config", "vae", "--data", "walker"), "the model takes [3, 64, 32]"),
     ],
 )
-def test_mistakes(arguments: tuple[str, ...], sentence: str, tmp_path: Path, flatsort: Flatsort) -> None:
+def test_errors_are_one_sentence(arguments: tuple[str, ...], sentence: str, tmp_path: Path, flatsort: Flatsort) -> None:
     assert sentence in flatsort("train", *arguments, "--out", tmp_path / "run").sentence
     assert not (tmp_path / "run" / "state").exists()

@@ -1,4 +1,4 @@
-"""Models and pictures that are small enough for tests."""
+"""Tiny models, and images with boxes, for tests."""
 
 from __future__ import annotations
 

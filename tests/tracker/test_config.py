@@ -79,7 +79,7 @@ def test_configs_that_come_along_load_and_survive_a_round_trip(name: str, tmp_pa
         ("", "novalue", "override 'novalue': expected key=value"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_sentence(tmp_path: Path, text: str, override: str, sentence: str) -> None:
+def test_wrong_configs_are_refused_in_one_sentence(tmp_path: Path, text: str, override: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence) as error:
         config(tmp_path, text, *([override] if override else []))
     assert "\n" not in str(error.value)
@@ -145,13 +145,13 @@ def test_a_part_keeps_the_keys_of_the_base_under_another_name(tmp_path: Path) ->
         ("base: [sort]", r"mine\.yaml: unknown base"),
     ],
 )
-def test_bases_that_cannot_be(tmp_path: Path, text: str, sentence: str) -> None:
+def test_wrong_bases_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
     write(tmp_path, there="base: mine.yaml", broken="a: [\n  b")
     with pytest.raises(ValueError, match=sentence):
         load(SortConfig, write(tmp_path, mine=text))
 
 
-def test_what_serves_as_a_base_only_is_no_name(tmp_path: Path) -> None:
+def test_a_config_that_is_only_a_base_is_no_name(tmp_path: Path) -> None:
     assert "_crops" not in names("train")
     assert (CONFIGS / "train" / "_crops.yaml").is_file()
     with pytest.raises(ValueError, match="unknown train config '_crops'"):

@@ -117,7 +117,7 @@ def test_half_a_second_is_long_enough() -> None:
     assert EmbedConfig().max_reuse(30) == 1
 
 
-def test_no_more_numbers_are_compared_than_there_are() -> None:
+def test_more_components_than_the_embedder_has_are_refused() -> None:
     assert [EmbedConfig(components=n).dim(4) for n in (0, 1, 4)] == [4, 1, 4]
     with pytest.raises(ValueError, match="expected at most the embedder's 4, got 5"):
         EmbedConfig(components=5).dim(4)

@@ -148,7 +148,7 @@ def test_a_detector_that_gives_something_else_is_named() -> None:
         list(detect([Frame(7, None, 0.28)], ListsOfBoxes()))
 
 
-def test_nothing_comes_of_nothing() -> None:
+def test_no_frames_and_no_boxes_give_no_latents() -> None:
     assert list(embed([], CentreColour(), batch=8)) == []
     embedder = CentreColour()
     empty = [(Frame(1, np.zeros((9, 9, 3), np.uint8), 0.0), Detections.empty())]

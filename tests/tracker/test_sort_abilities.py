@@ -13,7 +13,7 @@ from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Detections, Float, Int
 from tests.tracker.test_sort import EAGER, tracker_of
 
-LOOKS = SortConfig(
+BY_APPEARANCE = SortConfig(
     stages={"appearance": StageConfig(cost="latent", threshold=0.5)}, lifecycle=LifecycleConfig(min_hits=0, max_age=9)
 )
 
@@ -44,7 +44,7 @@ def test_input_of_the_wrong_shape_is_refused(arguments: dict[str, object], sente
 
 
 def test_a_refused_frame_changes_nothing() -> None:
-    tracker, box = SortTracker(LOOKS), [[0, 0, 40, 100]]
+    tracker, box = SortTracker(BY_APPEARANCE), [[0, 0, 40, 100]]
     tracker.update(box, latents=[[1.0, 2.0]])
     for _ in range(10):
         with pytest.raises(ValueError, match="latents: expected 2 numbers a box as before, got 3"):
@@ -125,7 +125,7 @@ def test_the_class_of_a_track_is_the_majority() -> None:
 
 
 def test_the_gallery_decides_where_boxes_cannot() -> None:
-    tracker = SortTracker(LOOKS)
+    tracker = SortTracker(BY_APPEARANCE)
     red, blue = [1.0, 0.0], [0.0, 1.0]
     boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]
     assert tracker.update(boxes, latents=[red, blue]).tolist() == [1, 2]

@@ -60,14 +60,14 @@ def test_damaged_entries_count_as_absent(tmp_path: Path, damage: str) -> None:
     assert cache.load("runs", "k") is None
 
 
-def test_a_cache_for_a_while() -> None:
+def test_a_temporary_cache_is_removed() -> None:
     with open_cache(None) as cache:
         cache.store("runs", "k", ARRAYS)
         assert cache.load("runs", "k") is not None
     assert not cache.folder.exists()
 
 
-def test_keys_tell_contents_apart() -> None:
+def test_different_contents_have_different_keys() -> None:
     parts: list[tuple[object, ...]] = [
         ("ab",),
         ("a", "b"),

@@ -62,7 +62,7 @@ def test_the_threshold_of_the_checkpoint_is_the_first_at_any_rate(rate: float, t
     assert note == ""
 
 
-def test_a_rate_below_what_the_pairs_tell_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rate_that_the_pairs_cannot_resolve_gives_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     prior, note = prior_and_note(AppearanceConfig(false_match_rate=0.0005))
     assert prior == pytest.approx(1)
     assert note == ""
@@ -79,7 +79,7 @@ def test_a_rate_below_what_the_pairs_tell_is_said(caplog: pytest.LogCaptureFixtu
         (DistanceCalibration.from_distances([0.0], np.zeros(200)), "the checkpoint's calibration gives a threshold of"),
     ],
 )
-def test_a_checkpoint_without_a_threshold_is_said(calibration: DistanceCalibration | None, sentence: str) -> None:
+def test_a_checkpoint_without_a_threshold_gives_a_note(calibration: DistanceCalibration | None, sentence: str) -> None:
     prior, note = prior_and_note(AppearanceConfig(), calibration)
     assert prior is None
     assert sentence in note
@@ -136,7 +136,7 @@ def test_trackers_by_motion_need_none(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["vhp_vae_sort", "flat_vhp_vae_sort"])
-def test_trackers_of_the_paper_differ_from_deep_sort_in_the_embedder_and_its_limit_only(name: str) -> None:
+def test_trackers_of_the_paper_differ_from_deep_sort_in_the_embedder_and_its_threshold_only(name: str) -> None:
     deep, other = (load_track_config(each) for each in ("deep_sort", name))
     assert replace(other, embedder=deep.embedder, appearance=deep.appearance) == deep
 

@@ -10,7 +10,7 @@ from flatsort.tools.runs.timing import Stopwatch
 
 
 class Clock:
-    """Seconds that pass when told."""
+    """A clock that the test moves."""
 
     now = 5.0
 

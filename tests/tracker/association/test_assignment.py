@@ -53,7 +53,7 @@ def test_most_pairs_then_the_cheapest(small: int, problem: tuple[Float, Bool]) -
 
 @pytest.mark.parametrize("small", [assignment.SMALL, 0])
 @given(problems(), st.sampled_from([-0.5, 0.0, 0.3, 2.0]))
-def test_the_bound_is_what_a_missing_pair_costs(small: int, problem: tuple[Float, Bool], bound: float) -> None:
+def test_the_bound_is_the_cost_of_a_missing_pair(small: int, problem: tuple[Float, Bool], bound: float) -> None:
     cost, feasible = problem
     with patch.object(assignment, "SMALL", small):
         matched = list(assign(cost, feasible, bound))
@@ -71,7 +71,7 @@ def test_matches_are_sorted_disjoint_and_complete(problem: tuple[Float, Bool]) -
     assert sorted([*matched.cols.tolist(), *matched.free_cols.tolist()]) == list(range(cost.shape[1]))
 
 
-def test_what_is_not_feasible_may_be_anything() -> None:
+def test_costs_of_infeasible_pairs_do_not_matter() -> None:
     cost = np.array([[np.nan, 1.0], [np.inf, 5.0]])
     feasible = np.array([[False, True], [False, True]])
     assert list(assign(cost, feasible)) == [(0, 1)]

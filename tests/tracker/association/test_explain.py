@@ -37,7 +37,7 @@ def test_a_track_that_died_is_explained_by_its_id() -> None:
     assert [p.reason for p in tracker.explain().of_track(1)] == ["cost 1.000 above threshold 0.700"]
 
 
-def test_explanations_of_stages_say_why_none_looked() -> None:
+def test_explanations_say_why_no_stage_compared_a_pair() -> None:
     tracker = tracker_of("bytetrack")
     boxes = [[0, 0, 40, 100], [300, 0, 340, 100]]
     for _ in range(3):
@@ -50,7 +50,7 @@ def test_explanations_of_stages_say_why_none_looked() -> None:
     assert reasons[1, 1, ""] == "the track was matched in stage high"
 
 
-def test_pairs_tell_overlap_and_latent_distance_whatever_the_cost_of_their_stage() -> None:
+def test_pairs_have_overlap_and_latent_distance_whatever_the_cost_of_their_stage() -> None:
     appearance = StageConfig(cost="latent", threshold=1.0)
     config = SortConfig(
         stages={"appearance": appearance, "iou": StageConfig(threshold=0.7)},

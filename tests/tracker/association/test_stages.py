@@ -51,7 +51,7 @@ def test_only_tracks_missed_for_so_long_take_part() -> None:
         assert pairs({"appearance": replace(APPEARANCE, min_missed=least, max_missed=most)}, problem) == []
 
 
-def test_long_lost_tracks_are_asked_last_and_must_be_nearer() -> None:
+def test_long_lost_tracks_are_matched_last_with_a_lower_threshold() -> None:
     stages = {
         "near": replace(APPEARANCE, max_missed=30),
         "again": replace(APPEARANCE, min_missed=31, threshold=0.8),

@@ -57,7 +57,7 @@ def run(detector_config: BackgroundConfig, frames: int) -> list[Float]:
 
 
 @pytest.mark.slow
-def test_walkers_are_found_and_those_side_by_side_are_separated() -> None:
+def test_walkers_are_detected_and_those_side_by_side_are_separated() -> None:
     detected = run(BackgroundConfig(), 100)
     late = range(60, 100)
     assert np.mean([share_matched(detected[i - 1], walkers(i)) for i in late]) > 0.85

@@ -1,4 +1,4 @@
-"""Tiny videos and image folders whose frames tell their number by their grey."""
+"""Tiny videos and image folders whose frames have their number as grey value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZE = (64, 48)
 
 
 def level(index: int) -> int:
-    """Grey of frame ``index``, told apart even after lossy compression."""
+    """Grey of frame ``index``, distinguishable even after lossy compression."""
     return 10 * index
 
 

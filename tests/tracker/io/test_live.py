@@ -86,7 +86,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("waited for 10 s")
 
 
-def test_what_the_device_tells_is_known_before_the_first_frame() -> None:
+def test_size_and_rate_of_the_device_are_known_before_the_first_frame() -> None:
     device = Device(5)
     source = live(device)
     assert isinstance(source, FrameSource)
@@ -171,7 +171,7 @@ def test_a_connection_that_stays_lost_is_an_error_after_the_last_frame() -> None
         next(frames)
 
 
-def test_an_error_of_the_device_reaches_the_one_who_iterates() -> None:
+def test_an_error_of_the_device_reaches_the_iteration() -> None:
     device = Device(2)
     source = live(device)
     device.open = lambda: (_ for _ in ()).throw(OSError("unplugged"))  # type: ignore[method-assign]

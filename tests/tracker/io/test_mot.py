@@ -186,7 +186,7 @@ def test_what_is_written_is_read(
     np.testing.assert_allclose(read.scores, written.scores, atol=0.00005001)
 
 
-INI = "[Sequence]\nname=A-1\nimDir=pictures\nframeRate=29.97\nseqLength=600\nimWidth=1920\nimHeight=1080\nimExt=.jpg\n"
+INI = "[Sequence]\nname=A-1\nimDir=frames\nframeRate=29.97\nseqLength=600\nimWidth=1920\nimHeight=1080\nimExt=.jpg\n"
 
 
 def test_seqinfo(tmp_path: Path) -> None:
@@ -195,11 +195,11 @@ def test_seqinfo(tmp_path: Path) -> None:
     info = read_seqinfo(tmp_path)
     assert info is not None
     assert (info.name, info.fps, info.length, info.size) == ("A-1", 29.97, 600, (1920, 1080))
-    assert info.image_dir == tmp_path / "pictures"
+    assert info.image_dir == tmp_path / "frames"
 
 
 def test_seqinfo_without_names(tmp_path: Path) -> None:
-    (tmp_path / "seqinfo.ini").write_text(INI.replace("name=A-1\nimDir=pictures\n", ""))
+    (tmp_path / "seqinfo.ini").write_text(INI.replace("name=A-1\nimDir=frames\n", ""))
     info = read_seqinfo(tmp_path)
     assert info is not None
     assert (info.name, info.image_dir) == (tmp_path.name, tmp_path / "img1")

@@ -169,7 +169,9 @@ def test_json_goes_to_disk_frame_by_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["run.txt", "run.csv", "run.json"])
-def test_numbers_that_are_not_finite_never_leave(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_numbers_that_are_not_finite_are_never_written(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     good = result(1)
     boxes, scores = good.tracks.boxes.copy(), good.tracks.scores.copy()
     boxes[0, 2] = np.inf

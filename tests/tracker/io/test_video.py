@@ -134,14 +134,16 @@ def test_a_video_that_ends_clearly_early_says_so_in_one_line(tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("length", [12, 14, 11])
-def test_a_count_that_is_off_by_two_is_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture, length: int) -> None:
+def test_a_count_that_is_off_by_two_gives_no_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, length: int
+) -> None:
     folder = write_seqinfo(tmp_path / "Street", length=length)
     write_video(folder / "street.avi")
     assert len(list(open_source(str(folder)))) == 12
     assert not caplog.records
 
 
-def test_what_cannot_be_opened_says_so_at_once(tmp_path: Path) -> None:
+def test_a_source_that_cannot_be_opened_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "garbage.mp4").write_bytes(np.random.default_rng(1).bytes(5000))
     whole = write_video(tmp_path / "whole.mp4", codec="mp4v").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])

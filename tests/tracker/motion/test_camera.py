@@ -122,7 +122,7 @@ def test_failure_is_the_identity_counted_and_reported_once(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_after_a_missing_image_the_whole_way_is_found(texture: Image, method: str) -> None:
+def test_after_a_missing_image_the_motion_since_the_last_one_is_estimated(texture: Image, method: str) -> None:
     camera = CameraMotion(CameraConfig(method))
     camera.estimate(view_of(texture, moved()))
     camera.estimate(None)
@@ -132,7 +132,7 @@ def test_after_a_missing_image_the_whole_way_is_found(texture: Image, method: st
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("method", METHODS)
-def test_boxes_that_are_none_hide_nothing(texture: Image, method: str) -> None:
+def test_invalid_boxes_hide_nothing(texture: Image, method: str) -> None:
     whole = [0.0, 0.0, WIDTH, HEIGHT]
     odd = np.array([whole] * 6)
     odd[0, 0], odd[1, 2], odd[2, 1], odd[3] = np.nan, np.inf, -np.inf, np.nan
@@ -169,7 +169,7 @@ def test_panning_over_the_scene(method: str) -> None:
     assert camera.failures == 0
 
 
-def test_none_stands_still_and_never_loads_opencv() -> None:
+def test_the_method_none_gives_the_identity_and_never_loads_opencv() -> None:
     code = (
         "import sys, numpy as np\n"
         "from flatsort.tracker.motion.camera import CameraMotion\n"

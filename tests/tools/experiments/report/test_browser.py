@@ -125,7 +125,7 @@ def test_bars_of_a_metric(opened: Opened, benchmark: Benchmark) -> None:
     assert [box["width"] > 50 for box in widths if box is not None] == [True, False]  # 18 switches and none
 
 
-def test_curves_of_chosen_systems_and_sequences(opened: Opened) -> None:
+def test_curves_of_selected_systems_and_sequences(opened: Opened) -> None:
     tab = opened()
     lines = tab.locator("#hota-charts polyline")
     assert lines.count() == 6
@@ -202,7 +202,7 @@ def test_dark_and_light(opened: Opened) -> None:
     assert opened(color_scheme="dark").evaluate(luminance) < 150
 
 
-def test_nothing_sticks_out_of_a_phone_or_a_sheet(opened: Opened) -> None:
+def test_the_page_fits_a_phone_and_a_sheet_of_paper(opened: Opened) -> None:
     for medium, width in (("screen", 400), ("print", 1000)):
         tab = opened(viewport={"width": width, "height": 800})
         tab.emulate_media(media=medium)  # type: ignore[arg-type]

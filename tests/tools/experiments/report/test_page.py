@@ -152,7 +152,7 @@ class Page(HTMLParser):
         self.texts.setdefault(self._open[-1] if self._open else "", []).append(data)
 
 
-def test_names_stay_data(page: Path) -> None:
+def test_names_are_no_markup(page: Path) -> None:
     parsed = Page(page.read_text())
     content, script = parsed.texts["script"]
     assert json.loads(content)["sequences"][1]["name"] == EVIL
@@ -172,7 +172,7 @@ def test_nothing_is_loaded(page: Path) -> None:
     assert not re.search(r"@import|url\(", "".join(parsed.texts["style"]))
 
 
-def test_the_policy_knows_our_script_only(page: Path) -> None:
+def test_the_content_security_policy_allows_our_script_only(page: Path) -> None:
     parsed = Page(page.read_text())
     (policy,) = [a["content"] for tag, a in parsed.tags if tag == "meta" and "http-equiv" in a]
     digest = base64.b64encode(hashlib.sha256(parsed.texts["script"][1].encode()).digest()).decode()

@@ -77,7 +77,9 @@ def test_without_images_the_page_has_a_reason(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 300), max_size=12), st.integers(0, 40), st.integers(0, 500))
-def test_the_allowance_is_the_largest_that_fits(counts: list[int], most: int, most_all: int) -> None:
+def test_the_number_of_switches_with_crops_is_the_largest_that_fits(
+    counts: list[int], most: int, most_all: int
+) -> None:
     def together(each: int) -> int:
         return sum(min(count, each) for count in counts)
 
