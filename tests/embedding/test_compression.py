@@ -34,7 +34,7 @@ def drawn(prior: SymbolPrior, n: int) -> list[list[torch.Tensor]]:
 @pytest.mark.parametrize("known", [True, False], ids=["prior", "uniform"])
 def test_what_is_written_is_read_by_another_coder(prior: SymbolPrior, known: bool) -> None:
     writer, reader = (SymbolCoder(LEVELS, prior if known else None) for _ in range(2))
-    lengths = []
+    code_lengths = []
     for maps in drawn(prior, 10):
         coded = writer.encode(maps)
         back = reader.decode(coded.data)
@@ -43,8 +43,8 @@ def test_what_is_written_is_read_by_another_coder(prior: SymbolPrior, known: boo
         # a number of b bits in an interval of 2^−b: at most one bit more, then up to the next byte
         assert coded.bits - 0.1 <= 8 * len(coded.data) + 8
         assert 8 * len(coded.data) <= coded.bits + 9.1
-        lengths.append(8 * len(coded.data) - coded.bits)
-    assert sum(lengths) / len(lengths) < 7
+        code_lengths.append(8 * len(coded.data) - coded.bits)
+    assert sum(code_lengths) / len(code_lengths) < 7
 
 
 def test_the_bits_are_those_of_the_prior(prior: SymbolPrior) -> None:
@@ -52,8 +52,8 @@ def test_the_bits_are_those_of_the_prior(prior: SymbolPrior) -> None:
     whole = [torch.stack(level) for level in zip(*samples, strict=True)]
     with torch.no_grad():
         expected = prior.nll(whole).double() / torch.tensor(2.0).log()
-    found = [SymbolCoder(LEVELS, prior).encode(maps).bits for maps in samples]
-    assert found == pytest.approx(expected.tolist(), abs=0.05)
+    code_lengths = [SymbolCoder(LEVELS, prior).encode(maps).bits for maps in samples]
+    assert code_lengths == pytest.approx(expected.tolist(), abs=0.05)
     uniform = SymbolCoder(LEVELS).encode(samples[0])
     assert uniform.bits == pytest.approx(sum(level.bits for level in LEVELS))
 

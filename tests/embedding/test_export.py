@@ -40,7 +40,9 @@ def test_the_file_gives_torchs_latents_without_settings(path: Path) -> None:
     np.testing.assert_allclose(theirs, ours, atol=1e-4 * np.linalg.norm(ours, axis=1).max())
 
 
-def test_what_differs_from_torch_does_not_appear(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_differs_from_torch_is_not_written(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "_write", lambda *arguments: arguments[-1].write_bytes(path.read_bytes()))
     export.export(tiny_models.model("vae"), tmp_path / "same.onnx")
     with pytest.raises(ValueError, match=r"the exported network's latents differ from torch's by"):
@@ -48,16 +50,16 @@ def test_what_differs_from_torch_does_not_appear(path: Path, tmp_path: Path, mon
     assert [p.name for p in tmp_path.iterdir()] == ["same.onnx"]
 
 
-def test_models_of_grey_pictures_take_colour() -> None:
+def test_models_of_grey_images_take_colour() -> None:
     model = tiny_models.model(shape=(1, 16, 8)).eval()
     (image, _), (boxes, _) = tiny_models.images_and_boxes()
-    pictures = torch.from_numpy(crop(image, boxes, (8, 16))).permute(0, 3, 1, 2) / 255
+    crops = torch.from_numpy(crop(image, boxes, (8, 16))).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
-        got = export.EmbeddingNetwork(model)(pictures).numpy()
+        got = export.EmbeddingNetwork(model)(crops).numpy()
     np.testing.assert_allclose(got, TorchEmbedder(model).embed([image], [boxes])[0], atol=5e-3)
 
 
-def test_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         ValueError, match=r"ae: expected a model of images with 1 or 3 channels, got one of samples \[6\]"
     ):

@@ -1,4 +1,4 @@
-"""What a likelihood counts as an error."""
+"""Errors of Gaussian and Bernoulli likelihoods, their weights and statistics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def images(n: int = 6, seed: int = 0) -> torch.Tensor:
     return RandomGenerator(seed).uniform(n, *SHAPE)
 
 
-def made(**settings: Any) -> Likelihood:
+def likelihood_of(**settings: Any) -> Likelihood:
     return Likelihood(LikelihoodConfig(**settings), SHAPE)
 
 
@@ -32,7 +32,7 @@ def error(likelihood: Likelihood, x: torch.Tensor, y: torch.Tensor) -> torch.Ten
 
 def test_plain_gaussian_is_the_closed_form() -> None:
     x, y = images(seed=1), images(seed=2)
-    likelihood = made(sigma=0.3)
+    likelihood = likelihood_of(sigma=0.3)
     constant = math.log(0.3 * math.sqrt(2 * math.pi)) * x[0].numel()
     full = torch.nn.functional.gaussian_nll_loss(y, x, torch.full_like(x, 0.09), full=True, reduction="none")
     expected = full.flatten(1).sum(1) - constant
@@ -43,52 +43,52 @@ def test_bernoulli_is_the_divergence_from_target_to_reconstruction() -> None:
     targets, logits = images(seed=3), RandomGenerator(4).normal(6, *SHAPE)
     p, q = torch.distributions.Bernoulli(targets), torch.distributions.Bernoulli(logits=logits)
     expected = torch.distributions.kl_divergence(p, q).flatten(1).sum(1)
-    torch.testing.assert_close(made(kind="bernoulli").nll(logits, targets), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(likelihood_of(kind="bernoulli").nll(logits, targets), expected, rtol=1e-4, atol=1e-4)
 
 
 @given(st.integers(0, 10_000))
 def test_the_error_is_the_squared_distance_in_the_weighted_space(seed: int) -> None:
-    likelihood = made(**WEIGHED)
+    likelihood = likelihood_of(**WEIGHED)
     x, y = images(seed=seed), images(seed=seed + 1)
     apart = likelihood.weigh(x) - likelihood.weigh(y)
     torch.testing.assert_close(error(likelihood, x, y), apart.square().flatten(1).mean(1), rtol=1e-3, atol=1e-7)
 
 
-def test_the_bell_counts_the_middle_more_and_keeps_the_mean_square() -> None:
-    likelihood = made(border=0.25)
+def test_border_weights_are_larger_in_the_middle_and_keep_the_mean_square() -> None:
+    likelihood = likelihood_of(border=0.25)
     white = likelihood.weigh(torch.ones(1, *SHAPE))
     assert white[0, 0, 8, 4] > 3 * white[0, 0, 8, 0]
     assert white.square().mean().item() == pytest.approx(1)
 
 
-def test_chroma_counts_colour_more_than_brightness() -> None:
+def test_chroma_weighs_colour_more_than_brightness() -> None:
     grey, red = torch.zeros(2, 1, *SHAPE)
     grey += 0.1
     red[:, 0], red[:, 1] = 0.1, -0.1 * 0.299 / 0.587  # of the same brightness as black
     black = torch.zeros(1, *SHAPE)
 
     def ratio(chroma: float) -> float:
-        likelihood = made(chroma=chroma)
+        likelihood = likelihood_of(chroma=chroma)
         return float(error(likelihood, red, black) / error(likelihood, grey, black))
 
     assert ratio(8) == pytest.approx(16 * ratio(2), rel=1e-3)
 
 
-def test_a_blur_forgives_a_shift_but_not_a_colour() -> None:
+def test_a_blur_reduces_errors_of_shifts_but_not_of_colours() -> None:
     stripe = torch.zeros(1, *SHAPE)
     stripe[..., 3:5] = 1
     shifted, faded = stripe.roll(1, 3), stripe * 0.5
-    sharp, blurred = made(), made(blur=0.2, detail=0.0)
+    sharp, blurred = likelihood_of(), likelihood_of(blur=0.2, detail=0.0)
     forgiven, plain = (float(error(x, shifted, stripe) / error(x, faded, stripe)) for x in (blurred, sharp))
     assert forgiven < plain / 4
-    assert made(blur=0.2, detail=1.0).error(shifted, stripe).item() == pytest.approx(
+    assert likelihood_of(blur=0.2, detail=1.0).error(shifted, stripe).item() == pytest.approx(
         sharp.error(shifted, stripe).item()
     )
 
 
 @pytest.mark.parametrize("contrast", [0.0, 0.4])
 def test_contrast_is_brought_towards_the_typical_one(contrast: float) -> None:
-    likelihood = made(contrast=contrast, **WEIGHED)
+    likelihood = likelihood_of(contrast=contrast, **WEIGHED)
     x = images(40)
     likelihood.init_from_data(x)
     low = likelihood.mean_image + 0.5 * (x - likelihood.mean_image)
@@ -101,24 +101,24 @@ def test_contrast_is_brought_towards_the_typical_one(contrast: float) -> None:
 
 def test_without_contrast_images_stay_as_they_are() -> None:
     x = images()
-    likelihood = made(**WEIGHED)
+    likelihood = likelihood_of(**WEIGHED)
     likelihood.init_from_data(x)
     assert likelihood.adjust_contrast(x) is x
 
 
 @pytest.mark.parametrize("settings", [WEIGHED, WEIGHED | {"contrast": 0.4}], ids=["weighed", "contrast"])
-def test_the_encoder_sees_what_the_decoder_gives_back(settings: dict[str, Any]) -> None:
-    likelihood, x = made(**settings), images(40)
+def test_normalised_samples_are_perfect_decoder_outputs(settings: dict[str, Any]) -> None:
+    likelihood, x = likelihood_of(**settings), images(40)
     likelihood.init_from_data(x)
-    seen = likelihood.normalise(x)
-    assert float(seen.std()) == pytest.approx(1, rel=0.01)
-    torch.testing.assert_close(likelihood.mean(seen), likelihood.adjust_contrast(x), rtol=1e-4, atol=1e-5)
-    assert float(likelihood.error(seen, x).max()) < 1e-9
+    normalised = likelihood.normalise(x)
+    assert float(normalised.std()) == pytest.approx(1, rel=0.01)
+    torch.testing.assert_close(likelihood.mean(normalised), likelihood.adjust_contrast(x), rtol=1e-4, atol=1e-5)
+    assert float(likelihood.error(normalised, x).max()) < 1e-9
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
 def test_the_baseline_is_the_error_of_the_best_constant(kind: str) -> None:
-    likelihood, x = made(kind=kind), images(40)
+    likelihood, x = likelihood_of(kind=kind), images(40)
     likelihood.init_from_data(x)
     mean = x.mean(0).expand_as(x)
     raw = torch.logit(mean) if kind == "bernoulli" else likelihood.normalise(mean)
@@ -142,34 +142,34 @@ def test_vectors_have_no_pixels_to_weigh() -> None:
         ({"kind": "bernoulli", "chroma": 2.0}, "squared errors"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], named: str) -> None:
+def test_invalid_settings_are_refused(settings: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         LikelihoodConfig(**settings)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_nearly_the_same(dtype: torch.dtype) -> None:
-    likelihood, x = made(contrast=0.4, **WEIGHED), images(20)
+    likelihood, x = likelihood_of(contrast=0.4, **WEIGHED), images(20)
     likelihood.init_from_data(x)
-    seen, error = likelihood.normalise(x), likelihood.error(0.5 * likelihood.normalise(x), x)
+    normalised, error = likelihood.normalise(x), likelihood.error(0.5 * likelihood.normalise(x), x)
     with torch.autocast("cpu", dtype):
-        torch.testing.assert_close(likelihood.normalise(x), seen, rtol=0.05, atol=0.02)
+        torch.testing.assert_close(likelihood.normalise(x), normalised, rtol=0.05, atol=0.02)
         torch.testing.assert_close(likelihood.error(0.5 * likelihood.normalise(x), x), error, rtol=0.05, atol=1e-5)
 
 
-def test_samples_that_teach_nothing_are_refused() -> None:
+def test_unusable_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="expected samples that differ, got 6 that are all equal"):
-        made().init_from_data(torch.full((6, *SHAPE), 0.3))
+        likelihood_of().init_from_data(torch.full((6, *SHAPE), 0.3))
     with pytest.raises(
         ValueError, match=r"expected samples in 0..1 for a Bernoulli likelihood, got .* to 2|got .* to 1\.9"
     ):
-        made(kind="bernoulli").init_from_data(2 * images())
+        likelihood_of(kind="bernoulli").init_from_data(2 * images())
 
 
-def test_without_a_centre_pictures_are_seen_from_black() -> None:
+def test_without_centre_the_mean_image_is_not_subtracted() -> None:
     x = images(32)
     for settings in ({}, WEIGHED):
-        likelihood, centred = made(centre=False, **settings), made(**settings)
+        likelihood, centred = likelihood_of(centre=False, **settings), likelihood_of(**settings)
         likelihood.init_from_data(x)
         centred.init_from_data(x)
         assert (likelihood.mean_image == 0).all()

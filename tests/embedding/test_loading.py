@@ -1,4 +1,4 @@
-"""What ``embedding.load`` takes, and its sentences about what it does not."""
+"""Names and files that ``embedding.load`` accepts, and its error messages."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def test_settings_reach_the_embedder(weights: Path) -> None:
 
 
 def test_a_path_is_no_pattern(weights: Path) -> None:
-    odd = weights.parent / "${weird}.safetensors"
-    weights.rename(odd)
-    assert embedding.load(odd, "cpu").dim == 4
+    renamed = weights.parent / "${weird}.safetensors"
+    weights.rename(renamed)
+    assert embedding.load(renamed, "cpu").dim == 4
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_a_path_is_no_pattern(weights: Path) -> None:
         ("pixels", {"normalise": "perhaps"}, r"pixels: normalise: "),
     ],
 )
-def test_sentences(name: str, settings: dict[str, Any], sentence: str) -> None:
+def test_error_messages(name: str, settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         embedding.load(name, "cpu", **settings)
 
 
-def test_sentences_about_files(tmp_path: Path, weights: Path) -> None:
+def test_error_messages_about_files(tmp_path: Path, weights: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"absent\.onnx: no such file"):
         embedding.load("absent.onnx")
     with pytest.raises(FileNotFoundError, match=r"expected the folder of a training run, found no model\.safetensors"):

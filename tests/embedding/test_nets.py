@@ -1,4 +1,4 @@
-"""Shapes of encoders and decoders, and what makes them fit for derivatives."""
+"""Shapes of encoders and decoders, and smoothness."""
 
 from __future__ import annotations
 

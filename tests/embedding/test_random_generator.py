@@ -1,4 +1,4 @@
-"""Random numbers that follow from seed and step alone."""
+"""Random numbers that depend on seed and step only."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_blocks_stay_in_one_process() -> None:
     shared = [RandomGenerator(5, 6, rank=rank, world=2, block=3) for rank in range(2)]
     whole, parts = RandomGenerator(5, 6).normal(12, 2), [generator.normal(6, 2) for generator in shared]
     assert torch.equal(torch.cat([parts[0][:3], parts[1][:3], parts[0][3:], parts[1][3:]]), whole)
-    odd, parts = (
+    whole, parts = (
         RandomGenerator(5, 7).normal(4),
         [RandomGenerator(5, 7, rank=rank, world=2, block=3).normal(2) for rank in range(2)],
     )
-    assert torch.equal(torch.stack(parts, dim=1).flatten(), odd)
+    assert torch.equal(torch.stack(parts, dim=1).flatten(), whole)
 
 
-def test_a_row_that_is_picked_is_in_one_process() -> None:
+def test_a_drawn_row_is_in_one_process() -> None:
     whole = RandomGenerator(5, 6).draw_rows(12, 7)
     assert whole.shape == (7, 12)
     assert whole.sum(1).tolist() == [1] * 7

@@ -1,4 +1,4 @@
-"""The checkpoints that come with the project."""
+"""The shipped checkpoints."""
 
 from __future__ import annotations
 

@@ -54,10 +54,10 @@ def test_frames_of_several_sizes_keep_their_order(street: tuple[Image, Float]) -
     np.testing.assert_array_equal(got, np.concatenate(alone))
 
 
-def test_odd_boxes_give_what_opencv_gives(street: tuple[Image, Float]) -> None:
+def test_unusual_boxes_give_what_opencv_gives(street: tuple[Image, Float]) -> None:
     image, _ = street
-    odd = np.array([[np.nan, 5, 60, 80], [-np.inf] * 2 + [np.inf] * 2, [9999, 9999, 10000, 10000], [7, 7, 7, 7]])
-    assert levels(image, odd, (16, 32)).max() < WORST
+    unusual = np.array([[np.nan, 5, 60, 80], [-np.inf] * 2 + [np.inf] * 2, [9999, 9999, 10000, 10000], [7, 7, 7, 7]])
+    assert levels(image, unusual, (16, 32)).max() < WORST
 
 
 def test_no_boxes() -> None:

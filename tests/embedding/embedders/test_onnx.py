@@ -1,4 +1,4 @@
-"""Networks in ONNX files: preparation, batches, notes in the file, errors; the real ones where the data is."""
+"""Networks in ONNX files: preprocessing, batches, metadata of the file, errors; the real ones where the data is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225
 def save(
     path: Path,
     shape: tuple[Any, ...] = ("n", 3, 16, 8),
-    note: Any = None,
+    metadata: Any = None,
     ops: tuple[str, ...] = ("GlobalAveragePool",),
 ) -> Path:
     """Write a network of operations in a row; the usual one gives the mean of each channel, [n 3 1 1]."""
@@ -37,8 +37,8 @@ def save(
     nodes = [helper.make_node(op, [names[k]], [names[k + 1]]) for k, op in enumerate(ops)]
     graph = helper.make_graph(nodes, "made", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    if note is not None:
-        helper.set_model_props(model, {"flatsort": note})
+    if metadata is not None:
+        helper.set_model_props(model, {"flatsort": metadata})
     onnx.save(model, str(path))
     return path
 
@@ -67,15 +67,15 @@ def test_length_one_so_that_euclidean_orders_as_cosine(tmp_path: Path) -> None:
     np.testing.assert_allclose(latents, raw / np.linalg.norm(raw, axis=1, keepdims=True), atol=1e-4)
 
 
-def test_preparation_is_by_settings(tmp_path: Path) -> None:
-    plain = {"normalise": False, "mean": [0, 0, 0], "deviation": [1, 1, 1]}
+def test_preprocessing_follows_the_settings(tmp_path: Path) -> None:
+    unnormalised = {"normalise": False, "mean": [0, 0, 0], "deviation": [1, 1, 1]}
     path = save(tmp_path / "m.onnx")
-    np.testing.assert_allclose(embed(path, **plain), means((8, 16)), atol=1e-5)
-    np.testing.assert_allclose(embed(path, **plain, scale=1), means((8, 16)) * 255, rtol=1e-4)
-    np.testing.assert_allclose(embed(path, **plain, channels="bgr"), means((8, 16))[:, ::-1], atol=1e-5)
+    np.testing.assert_allclose(embed(path, **unnormalised), means((8, 16)), atol=1e-5)
+    np.testing.assert_allclose(embed(path, **unnormalised, scale=1), means((8, 16)) * 255, rtol=1e-4)
+    np.testing.assert_allclose(embed(path, **unnormalised, channels="bgr"), means((8, 16))[:, ::-1], atol=1e-5)
 
 
-def test_open_sides_take_the_given_size_or_the_usual(tmp_path: Path) -> None:
+def test_a_network_of_any_size_takes_the_given_or_the_default_size(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx", ("n", 3, "h", "w"))
     usual, small = embedding.load(path), embedding.load(path, size=[6, 12])
     assert isinstance(usual, OnnxEmbedder)
@@ -83,13 +83,13 @@ def test_open_sides_take_the_given_size_or_the_usual(tmp_path: Path) -> None:
     assert (usual.size, small.size) == (IMAGENET_DEFAULTS.size, (6, 12))
 
 
-def test_a_note_in_the_file_says_how_and_settings_go_before_it(tmp_path: Path) -> None:
-    note = {"mean": [0.0, 0, 0], "deviation": [1.0, 1, 1], "normalise": False, "size": [4, 8]}
-    path = save(tmp_path / "m.onnx", ("n", 3, "h", "w"), json.dumps(note))
+def test_metadata_of_the_file_are_used_and_settings_override_them(tmp_path: Path) -> None:
+    metadata = {"mean": [0.0, 0, 0], "deviation": [1.0, 1, 1], "normalise": False, "size": [4, 8]}
+    path = save(tmp_path / "m.onnx", ("n", 3, "h", "w"), json.dumps(metadata))
     np.testing.assert_allclose(embed(path), means((4, 8)), atol=1e-5)
     np.testing.assert_allclose(embed(path, mean=[1.0, 1, 1]), means((4, 8)) - 1, atol=1e-5)
     for damaged in ("{", '{"means": 3}', "[3]", '{"scale": -1}'):
-        path = save(tmp_path / "m.onnx", note=damaged)
+        path = save(tmp_path / "m.onnx", metadata=damaged)
         with pytest.raises(ValueError, match=r"m\.onnx: its note 'flatsort' is damaged"):
             embedding.load(path)
 
@@ -123,11 +123,11 @@ def test_onnxruntime_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("name", ["osnet_x025_market1501", "osnet_x0_25_msmt17"])
 def test_supervised_networks_tell_people_apart(data: Path, name: str) -> None:
     folder = data / "sequences" / "TUD-Campus"
-    truth = read_table(folder / "gt" / "gt.txt")
-    rows = [np.flatnonzero(truth.frames == index) for index in (1, 5)]
+    ground_truth = read_table(folder / "gt" / "gt.txt")
+    rows = [np.flatnonzero(ground_truth.frames == index) for index in (1, 5)]
     images = [f.image for f in open_source(str(folder)) if f.index in (1, 5) and f.image is not None]
     embedder = embedding.load(data / "models" / "reid" / f"{name}.onnx", "cpu")
-    first, second = embedder.embed(images, [truth.boxes[r] for r in rows])
+    first, second = embedder.embed(images, [ground_truth.boxes[r] for r in rows])
     np.testing.assert_allclose(np.linalg.norm(first, axis=1), 1, rtol=1e-5)
     nearest = np.linalg.norm(first[:, None] - second, axis=2).argmin(axis=1)
-    assert (truth.ids[rows[0]] == truth.ids[rows[1]][nearest]).mean() > 0.8
+    assert (ground_truth.ids[rows[0]] == ground_truth.ids[rows[1]][nearest]).mean() > 0.8

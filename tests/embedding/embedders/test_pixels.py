@@ -1,4 +1,4 @@
-"""The trivial rival: values, invariance to brightness and contrast, plain surfaces."""
+"""The baseline of pixels: values, invariance to brightness and contrast, uniform crops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flatsort.tracker.crops import crop
 from tests.embedding import tiny_models
 
 
-def test_plain_values_are_the_crop() -> None:
+def test_values_without_normalisation_are_the_crop() -> None:
     images, boxes = tiny_models.images_and_boxes()
     embedder = embedding.load("pixels", normalise=False)
     latents = embedder.embed(images, boxes)
@@ -19,7 +19,7 @@ def test_plain_values_are_the_crop() -> None:
         np.testing.assert_allclose(got, crop(image, own, (8, 16)).reshape(len(own), -1) / 255, atol=1e-6)
 
 
-def test_brightness_and_contrast_do_not_count() -> None:
+def test_brightness_and_contrast_are_normalised() -> None:
     images, boxes = tiny_models.images_and_boxes()
     dim = [(image // 2 + 40).astype(np.uint8) for image in images]
     embedder = embedding.load("pixels")
@@ -29,7 +29,7 @@ def test_brightness_and_contrast_do_not_count() -> None:
         assert np.linalg.norm(plain - dimmed, axis=1).max() < 0.1 * np.linalg.norm(plain, axis=1).min()
 
 
-def test_a_plain_surface_is_finite_and_zero() -> None:
+def test_a_uniform_crop_is_finite_and_zero() -> None:
     grey = np.full((40, 40, 3), 90, np.uint8)
     (latents,) = embedding.load("pixels").embed([grey], [np.array([[1.0, 1, 20, 30]])])
     np.testing.assert_allclose(latents, 0, atol=1e-4)

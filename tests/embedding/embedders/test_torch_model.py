@@ -41,7 +41,7 @@ def test_saved_and_loaded_it_gives_the_same_latents(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("crops", ["cv2", "device"])
-def test_grey_models_see_brightness(crops: str) -> None:
+def test_grey_models_take_the_luma(crops: str) -> None:
     embedder = TorchEmbedder(tiny_models.model(shape=(1, 16, 8)), config=TorchConfig(crops=crops))
     assert check_embedder(embedder) == []
     images, boxes = tiny_models.images_and_boxes()
@@ -65,7 +65,7 @@ def test_evaluation_mode_whatever_mode_it_came_in() -> None:
     assert not any(t.requires_grad for t in map(torch.from_numpy, embedder.embed(*tiny_models.images_and_boxes())))
 
 
-def test_chunks_do_not_show() -> None:
+def test_latents_do_not_depend_on_the_chunk() -> None:
     whole = embed(TorchEmbedder(tiny_models.model()))
     for chunk in (1, 3):
         np.testing.assert_allclose(
@@ -95,19 +95,19 @@ def test_mirror_is_a_setting() -> None:
         assert bool(off < 0.01) is mirror
 
 
-def test_compiled_it_sees_one_size_of_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
+def test_compiled_it_gets_batches_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_sizes: list[int] = []
 
     def compile_(run: Callable[[torch.Tensor], torch.Tensor], **_: Any) -> Callable[[torch.Tensor], torch.Tensor]:
         def compiled(part: torch.Tensor) -> torch.Tensor:
-            seen.append(len(part))
+            batch_sizes.append(len(part))
             return run(part)
 
         return compiled
 
     monkeypatch.setattr(torch, "compile", compile_)
     latents = embed(TorchEmbedder(tiny_models.model(), config=TorchConfig(compile=True, chunk=3)))
-    assert seen == [3, 3]
+    assert batch_sizes == [3, 3]
     np.testing.assert_allclose(latents, embed(TorchEmbedder(tiny_models.model())), rtol=1e-5)
 
 
@@ -121,16 +121,16 @@ def test_read_only_frames_are_taken() -> None:
 
 @pytest.mark.parametrize("crops", ["cv2", "device"])
 @pytest.mark.parametrize("boxes", [[[0.0, 0, 8, 16]], np.empty((0, 4))], ids=["a box", "none"])
-def test_what_is_no_image_is_refused_wherever_boxes_are_cut(crops: str, boxes: Any) -> None:
+def test_what_is_no_image_is_refused_on_cpu_and_device(crops: str, boxes: Any) -> None:
     embedder = TorchEmbedder(tiny_models.model(), config=TorchConfig(crops=crops))
-    picture = tiny_models.images_and_boxes()[0][0]
-    wrongs: list[Any] = [picture / 255, picture[..., 0], picture[:0]]
-    for wrong in wrongs:
+    image = tiny_models.images_and_boxes()[0][0]
+    not_images: list[Any] = [image / 255, image[..., 0], image[:0]]
+    for wrong in not_images:
         with pytest.raises(ValueError, match=r"image: expected uint8 \[h w 3\] with pixels, got"):
             embedder.embed([wrong], [np.asarray(boxes)])
 
 
-def test_sentences(tmp_path: Path) -> None:
+def test_error_messages(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"ae: expected a model of images.*got one of samples \[6\]"):
         TorchEmbedder(tiny_models.model(shape=(6,)))
     with pytest.raises(ValueError, match=r"device: expected auto, cpu, cuda or cuda:NUMBER, got 'abacus'"):

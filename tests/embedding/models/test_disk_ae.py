@@ -24,7 +24,7 @@ def made(shape: list[int] | None = None, dim: int = 2, centre: bool = False, **s
 
 
 def apart(model: LatentModel, factor: float, proper: bool = False) -> float:
-    """‖D(λz) − λD(z)‖ / ‖λD(z)‖, of the whole picture or of the decoder proper."""
+    """‖D(λz) − λD(z)‖ / ‖λD(z)‖, of the decoded image or of the decoder alone."""
     z = RandomGenerator(1).normal(5, model.dim)
     decode = model.decoder if proper else model.decode
     with torch.no_grad():
@@ -39,13 +39,13 @@ def test_without_biases_the_decoder_can_only_scale(shape: list[int], factor: flo
     assert apart(made(shape), factor) > 1e-2
 
 
-def test_only_from_black_is_the_whole_picture_homogeneous() -> None:
+def test_decoded_images_are_homogeneous_without_centre_only() -> None:
     centred = made(bias=False, centre=True)
     assert apart(centred, 3.0, proper=True) < 1e-5
     assert apart(centred, 3.0) > 1e-2
 
 
-def test_a_negative_factor_gives_another_picture() -> None:
+def test_a_negative_factor_gives_another_image() -> None:
     model = made(bias=False)
     z = RandomGenerator(1).normal(5, 2)
     assert not torch.allclose(model.decoder(-z), -model.decoder(z), atol=1e-2)
@@ -72,7 +72,7 @@ def test_with_slope_one_the_model_is_affine() -> None:
 
 
 @pytest.mark.parametrize(("shape", "smallest"), [([1, 64, 64], 1), ([3, 64, 32], 2), ([1, 24, 8], 3), ([1, 6, 10], 15)])
-def test_pictures_are_halved_as_often_as_they_can_be(shape: list[int], smallest: int) -> None:
+def test_images_are_halved_as_often_as_they_can_be(shape: list[int], smallest: int) -> None:
     model = made(shape)
     last = model.encoder[-1]  # type: ignore[index]
     assert last.in_features == 8 * smallest if len(shape) == 3 and min(shape[1:]) > 6 else 4 * smallest

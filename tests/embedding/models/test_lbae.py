@@ -1,4 +1,4 @@
-"""The latent Bernoulli autoencoder."""
+"""The latent Bernoulli autoencoder and its straight-through gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every registered model promises."""
+"""Properties of every registered model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.embedding.models.small_models import IMAGE, VECTOR, batch, first_phas
 pytestmark = pytest.mark.parametrize("name", MODELS.names())
 shapes = pytest.mark.parametrize("shape", [IMAGE, VECTOR], ids=["image", "vector"])
 STEPS = 6
-"""In which the small models of these tests pass all their phases."""
+"""Steps in which the small models of these tests pass all their phases."""
 
 kinds = pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
 
@@ -33,11 +33,11 @@ def test_the_loss_is_finite_and_reaches_every_parameter(name: str, shape: list[i
         assert loss.total.isfinite()
         assert loss.score.isfinite()
         assert all(term.isfinite() and term.ndim == 0 for term in loss.terms.values())
-        found = {key: p.grad for key, p in made.named_parameters() if p.grad is not None}
-        assert all(grad.isfinite().all() for grad in found.values())
-        reached |= set(found)
+        gradients = {key: p.grad for key, p in made.named_parameters() if p.grad is not None}
+        assert all(grad.isfinite().all() for grad in gradients.values())
+        reached |= set(gradients)
         for part in strength:
-            strength[part] += sum(float(g.abs().sum()) for key, g in found.items() if key.startswith(part))
+            strength[part] += sum(float(g.abs().sum()) for key, g in gradients.items() if key.startswith(part))
         made.after_step(step, lambda mean: mean)
     assert sorted({key for key, p in made.named_parameters() if p.requires_grad} - reached) == []
     assert min(strength.values()) > 0
@@ -61,7 +61,7 @@ def test_shapes_of_latents_reconstructions_and_samples(name: str, shape: list[in
 
 
 @shapes
-def test_encoding_has_no_chance_and_knows_no_neighbours(name: str, shape: list[int]) -> None:
+def test_encoding_is_deterministic_and_independent_of_the_batch(name: str, shape: list[int]) -> None:
     made, samples = model(name, shape).eval(), batch(shape).inputs
     with torch.inference_mode():
         whole = made.encode(samples)
@@ -95,7 +95,7 @@ def test_it_learns(name: str) -> None:
     assert train(made, samples, 40)["error"] < 0.5 * before
 
 
-def test_held_out_samples_are_scored_without_a_trace(name: str) -> None:
+def test_evaluation_changes_no_state(name: str) -> None:
     made, samples = model(name), batch()
     made.loss(samples, RandomGenerator(0), 0)
     made.after_step(0, lambda mean: mean)

@@ -37,7 +37,7 @@ def ellipsoid(n: int = 400) -> Tensor:
     return drawn
 
 
-def learnt(samples: Tensor, dim: int, weight: float, seed: int = 0) -> PCAAE:
+def trained(samples: Tensor, dim: int, weight: float, seed: int = 0) -> PCAAE:
     """A linear model, a stage a step, each to convergence: L-BFGS on all samples."""
     made = build(PCAAEConfig(shape=[6], dim=dim, stage_steps=1, net=LINEAR, decorrelation=weight), seed)
     assert isinstance(made, PCAAE)
@@ -62,29 +62,29 @@ def learnt(samples: Tensor, dim: int, weight: float, seed: int = 0) -> PCAAE:
 
 @pytest.fixture(scope="module")
 def linear() -> tuple[PCAAE, Tensor]:
-    """A linear model of three codes and its samples; tests conclude it."""
+    """A linear model of three codes and its samples; tests call its `finish_training`."""
     samples = ellipsoid()
-    return learnt(samples, 3, 1.0), samples
+    return trained(samples, 3, 1.0), samples
 
 
 def test_a_linear_one_finds_the_principal_components_in_order(linear: tuple[PCAAE, Tensor]) -> None:
     made, samples = linear
     with torch.no_grad():
         made.finish_training(torch.split(samples, 90))
-    found = PCA(3).fit(samples.double().numpy())
+    pca = PCA(3).fit(samples.double().numpy())
     codes = made.encode(samples).detach().double().numpy()
-    scores = found.transform(samples.double().numpy()) / np.sqrt(found.explained_variance_)
+    scores = pca.transform(samples.double().numpy()) / np.sqrt(pca.explained_variance_)
     cosines = np.abs(codes.T @ scores) / np.linalg.norm(codes, axis=0)[:, None] / np.linalg.norm(scores, axis=0)
     assert np.degrees(np.arccos(np.minimum(cosines.diagonal(), 1))).max() < 1  # each code is its component's score
     # and each walks along its component
     steps = made.decode(torch.eye(3)) - made.decode(torch.zeros(1, 3))
-    along = np.abs((steps.detach().double().numpy() * found.components_).sum(1)) / steps.detach().norm(dim=1).numpy()
+    along = np.abs((steps.detach().double().numpy() * pca.components_).sum(1)) / steps.detach().norm(dim=1).numpy()
     assert np.degrees(np.arccos(np.minimum(along, 1))).max() < 1
-    roots = np.sqrt(found.explained_variance_ / 6)
+    roots = np.sqrt(pca.explained_variance_ / 6)
     np.testing.assert_allclose(made.importance.numpy(), roots, rtol=0.02)
 
 
-def test_concluded_codes_are_exactly_standardised_and_decode_as_before(linear: tuple[PCAAE, Tensor]) -> None:
+def test_after_training_codes_are_exactly_standardised_and_decode_as_before(linear: tuple[PCAAE, Tensor]) -> None:
     made, samples = linear
     samples = samples[:250]  # moments of others than those of training
     with torch.no_grad():
@@ -127,8 +127,8 @@ def test_a_stage_changes_nothing_of_those_before(per_stage: int) -> None:
         changed = {key for key, t in made.state_dict().items() if not torch.equal(t, before[key])}
         owners = {part.split(".")[2] for part in changed if ".stages." in part}
         assert owners == {str(stage)}
-        moved = made.encoder.centre != before["encoder.centre"]
-        assert moved.nonzero().flatten().tolist() == list(range(stage * per_stage, (stage + 1) * per_stage))
+        changed_moments = made.encoder.centre != before["encoder.centre"]
+        assert changed_moments.nonzero().flatten().tolist() == list(range(stage * per_stage, (stage + 1) * per_stage))
 
 
 def test_codes_of_one_stage_are_ordered_by_importance() -> None:
@@ -184,11 +184,11 @@ def _variance(raw: Tensor) -> Tensor:
 
 def test_the_penalty_takes_correlations_away() -> None:
     samples = ellipsoid()
-    found = []
+    correlations = []
     for weight in (0.0, 3.0):
-        codes = learnt(samples, 2, weight, seed=2).encode(samples).detach().numpy()
-        found.append(abs(np.corrcoef(codes.T)[0, 1]))
-    assert found[1] < 0.01 < 0.05 < found[0]
+        codes = trained(samples, 2, weight, seed=2).encode(samples).detach().numpy()
+        correlations.append(abs(np.corrcoef(codes.T)[0, 1]))
+    assert correlations[1] < 0.01 < 0.05 < correlations[0]
 
 
 @pytest.mark.parametrize("steps", [(4, 7, 9, 16)])

@@ -53,9 +53,9 @@ def test_before_its_time_nothing_is_regressed_but_the_kernel_learns() -> None:
 
 
 def test_targets_are_decoded_from_the_posterior_of_a_gaussian_process() -> None:
-    """The score once more, from scikit-learn's regression of the observed means and the noise's own numbers."""
+    """The score once more, from scikit-learn's regression of the observed means and the generator's own numbers."""
     vaer, samples, n, w = made(), windows(), 16, 8
-    found = vaer.loss(samples, RandomGenerator(1), 3)
+    loss = vaer.loss(samples, RandomGenerator(1), 3)
     generator = RandomGenerator(1)
     posterior = Gaussian.from_output(vaer.encoder_output(samples.inputs))
     z, kl = posterior.sample(generator.normal(n, 2)), posterior.kl()
@@ -63,15 +63,15 @@ def test_targets_are_decoded_from_the_posterior_of_a_gaussian_process() -> None:
     assert samples.positions is not None
     place = samples.positions.double().numpy()
     for g in range(2):
-        hidden, seen = g * w + order[g, :2], g * w + order[g, 2:]
+        hidden, observed = g * w + order[g, :2], g * w + order[g, 2:]
         gp = GaussianProcessRegressor(ConstantKernel(1.0) * RBF(1.0) + WhiteKernel(0.05), optimizer=None)
         means = posterior.mean.detach().double().numpy()
-        expected, deviation = gp.fit(place[seen], means[seen]).predict(place[hidden], return_std=True)
-        clean = np.sqrt(np.maximum(deviation**2 - 0.05, 1e-12))  # of the latent, without the noise on what is seen
-        drawn = torch.from_numpy(expected + clean * chance[hidden].double().numpy()).float()
+        expected, std = gp.fit(place[observed], means[observed]).predict(place[hidden], return_std=True)
+        clean_std = np.sqrt(np.maximum(std**2 - 0.05, 1e-12))  # of the latent, without the noise of observations
+        drawn = torch.from_numpy(expected + clean_std * chance[hidden].double().numpy()).float()
         z, kl = z.index_copy(0, torch.from_numpy(hidden), drawn), kl.index_fill(0, torch.from_numpy(hidden), 0.0)
     score = vaer.likelihood.nll(vaer.decoder(z), samples.targets).mean() + kl.mean()
-    assert found.score.item() == pytest.approx(score.item(), rel=1e-4)
+    assert loss.score.item() == pytest.approx(score.item(), rel=1e-4)
 
 
 def test_the_joint_loss_reaches_the_encoder_of_what_is_observed_only() -> None:

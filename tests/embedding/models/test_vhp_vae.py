@@ -22,7 +22,7 @@ class Holder:
     model: Any = part(MODELS, FlatVHPVAEConfig())
 
 
-def test_the_prior_is_frozen_until_the_error_is_below_its_limit() -> None:
+def test_the_prior_is_frozen_until_the_error_is_below_its_threshold() -> None:
     made, samples = model("flat_vhp_vae", rewo=RewoConfig(kappa=0.15, smoothing=0.5)), batch(n=32)
     before = {key: p.clone() for key, p in made.named_parameters()}
     terms = train(made, samples, 5)
@@ -37,7 +37,7 @@ def test_the_prior_is_frozen_until_the_error_is_below_its_limit() -> None:
     assert not any(torch.equal(p, before[key]) for key, p in made.named_parameters())
 
 
-def test_kappa_is_found_from_the_data() -> None:
+def test_kappa_follows_from_the_data() -> None:
     samples = batch(n=32)
     made = model("vhp_vae", rewo=RewoConfig(unexplained=0.3))
     made.init_from_data(samples.targets)
@@ -45,7 +45,7 @@ def test_kappa_is_found_from_the_data() -> None:
     assert train(made, samples, 2)["kappa"] == pytest.approx((0.3 * variance) ** 0.5, rel=1e-4)
 
 
-def test_a_kappa_out_of_reach_becomes_what_was_reached() -> None:
+def test_a_kappa_out_of_reach_becomes_the_error_that_was_reached() -> None:
     samples = batch(n=32)
     rewo = RewoConfig(unexplained=1e-6, window=20, initial_steps=100, smoothing=0.9)
     made = model("vhp_vae", rewo=rewo)
@@ -57,13 +57,13 @@ def test_a_kappa_out_of_reach_becomes_what_was_reached() -> None:
 
 def test_the_penalty_flattens_the_decoder() -> None:
     samples = batch(n=64)
-    spread = {}
+    penalties = {}
     for eta in (0.0, 300.0):
         made = model("flat_vhp_vae", eta=eta)
         train(made, samples, 60)
         points = flatness.mixup(made.encode(samples.inputs), RandomGenerator(1)).detach()
-        spread[eta] = float(flatness.exact(made.decode_weighted, points).penalty.detach())
-    assert spread[300.0] < 0.3 * spread[0.0]
+        penalties[eta] = float(flatness.exact(made.decode_weighted, points).penalty.detach())
+    assert penalties[300.0] < 0.3 * penalties[0.0]
 
 
 @pytest.mark.parametrize("detach", [True, False])

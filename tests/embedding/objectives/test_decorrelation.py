@@ -34,9 +34,9 @@ def test_it_leads_to_codes_without_correlation() -> None:
     assert float(torch.autograd.grad(covariance_loss(free, earlier), free)[0].abs().max()) < 1e-6
 
 
-def test_importances_of_a_linear_decoder_are_deviation_times_length() -> None:
+def test_importances_of_a_linear_decoder_are_standard_deviation_times_length() -> None:
     directions = RandomGenerator(3).normal(4, 12)
     codes = RandomGenerator(4).normal(500, 4) * torch.tensor([3.0, 1, 0.5, 0]) + 2
-    found = importances(lambda z: z @ directions, codes, chunk=64)
+    measured = importances(lambda z: z @ directions, codes, chunk=64)
     expected = codes.std(0, unbiased=False) * directions.square().mean(1).sqrt()
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(measured, expected, rtol=1e-4, atol=1e-6)

@@ -43,19 +43,19 @@ def linear(scale: float, seed: int) -> nn.Module:
 
 @settings(max_examples=20)
 @given(scale=st.floats(0.05, 20), seed=st.integers(0, 99), mode=st.sampled_from(flatness.MODES))
-def test_an_isometry_up_to_scale_is_flat_and_its_scale_is_found(scale: float, seed: int, mode: str) -> None:
+def test_an_isometry_up_to_scale_is_flat_and_its_scale_is_estimated(scale: float, seed: int, mode: str) -> None:
     z = points()
-    for found in (
+    for estimated in (
         flatness.estimate(linear(scale, seed), z, RandomGenerator(seed).signs(N, D).double(), mode),
         flatness.exact(linear(scale, seed), z, mode),
     ):
-        assert float(found.scale) == pytest.approx(scale**2)
-        assert float(found.penalty) == pytest.approx(0, abs=1e-12 * max(1, scale**4))
+        assert float(estimated.scale) == pytest.approx(scale**2)
+        assert float(estimated.penalty) == pytest.approx(0, abs=1e-12 * max(1, scale**4))
 
 
 @settings(max_examples=20)
 @given(scale=st.floats(0.05, 20), seed=st.integers(0, 99))
-def test_the_normalised_penalty_is_free_of_scale_and_the_papers_grows_with_its_fourth_power(
+def test_the_normalised_penalty_is_independent_of_scale_and_the_papers_grows_with_its_fourth_power(
     scale: float, seed: int
 ) -> None:
     one, z, v = decoder(seed).requires_grad_(requires_grad=False), points(), RandomGenerator(seed).signs(N, D).double()
@@ -70,12 +70,12 @@ def test_exact_is_what_the_formula_says() -> None:
     jacobians = torch.stack([torch.autograd.functional.jacobian(one, x[None])[0, :, 0] for x in z])  # type: ignore[no-untyped-call]
     g = jacobians.mT @ jacobians
     scale = g.diagonal(dim1=1, dim2=2).sum(1).mean() / D
-    deviation = (g - scale * torch.eye(D)).square().sum((1, 2)).mean()
+    squared_norm = (g - scale * torch.eye(D)).square().sum((1, 2)).mean()
     torch.testing.assert_close(flatness.jacobian(one, z), jacobians)
     torch.testing.assert_close(flatness.jacobian(one, z, chunk=3), jacobians)
     torch.testing.assert_close(flatness.metric(one, z), g)
-    torch.testing.assert_close(tuple(flatness.exact(one, z, "paper")), (deviation, scale))
-    torch.testing.assert_close(flatness.exact(one, z, "normalised").penalty, deviation / (D * scale) ** 2)
+    torch.testing.assert_close(tuple(flatness.exact(one, z, "paper")), (squared_norm, scale))
+    torch.testing.assert_close(flatness.exact(one, z, "normalised").penalty, squared_norm / (D * scale) ** 2)
     moments = g.square().sum((1, 2)).mean() / (D * scale) ** 2 - 1 / D
     torch.testing.assert_close(flatness.exact(one, z, "normalised").penalty, moments)
 
@@ -102,17 +102,17 @@ def test_the_estimate_is_unbiased_within_its_own_error(mode: str) -> None:
     exact = flatness.exact(one, z, mode)
     generator = RandomGenerator(4)
     with torch.no_grad():
-        found = [
+        estimated = [
             flatness.estimate(one, z, generator.signs(n, 16).double(), mode, scale=exact.scale) for _ in range(100)
         ]
         own = [flatness.estimate(one, z, generator.signs(n, 16).double(), mode) for _ in range(100)]
-    for values, truth in (
-        (torch.stack([f.penalty for f in found]), exact.penalty),
+    for values, expected in (
+        (torch.stack([f.penalty for f in estimated]), exact.penalty),
         (torch.stack([f.scale for f in own]), exact.scale),
     ):
         error = values.std() / len(values) ** 0.5
-        assert abs(values.mean() - truth) < 4 * error
-        assert error < 0.05 * truth
+        assert abs(values.mean() - expected) < 4 * error
+        assert error < 0.05 * expected
     # with c² from the same probes the paper's measure is too small by d·Var[c²], a share of 2/(n·d) at most
     if mode == "paper":
         values = torch.stack([f.penalty for f in own])
@@ -152,9 +152,9 @@ def test_the_decoder_is_called_once_whatever_the_latent_size(d: int) -> None:
 def test_a_decoder_that_ignores_its_latents_gives_a_finite_penalty() -> None:
     for mode in flatness.MODES:
         z = points().requires_grad_()
-        found = flatness.estimate(lambda x: 0 * x, z, RandomGenerator(0).signs(N, D).double(), mode)
-        (gradient,) = torch.autograd.grad(found.penalty, z)
-        assert found.penalty.isfinite()
+        estimated = flatness.estimate(lambda x: 0 * x, z, RandomGenerator(0).signs(N, D).double(), mode)
+        (gradient,) = torch.autograd.grad(estimated.penalty, z)
+        assert estimated.penalty.isfinite()
         assert gradient.isfinite().all()
 
 

@@ -1,4 +1,4 @@
-"""The importance-weighted bound where the truth is known: linear maps and Gaussians."""
+"""The importance-weighted bound where the exact value is known: linear maps and Gaussians."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LOADING = torch.tensor([[1.0, 0.5], [1.0, -0.5], [0.0, 0.7]])
 """p(z|ζ) = N(LOADING ζ + SHIFT, DEVIATION²)."""
 
 
-def raw_log(deviation: float) -> float:
-    """What a network must give for a deviation."""
-    return MAX_LOG_STD * math.atanh(math.log(deviation) / MAX_LOG_STD)
+def raw_log(std: float) -> float:
+    """The network output of a standard deviation."""
+    return MAX_LOG_STD * math.atanh(math.log(std) / MAX_LOG_STD)
 
 
 def linear_prior(samples: int, loading: Tensor, *, exact: bool) -> HierarchicalPrior:
@@ -32,12 +32,12 @@ def linear_prior(samples: int, loading: Tensor, *, exact: bool) -> HierarchicalP
     assert isinstance(inference, nn.Linear)
     precision = torch.eye(ZETA) + loading.T @ loading / DEVIATION**2
     gain = torch.linalg.inv(precision) @ loading.T / DEVIATION**2 * (1 if exact else 0.7)
-    spread = precision.diagonal().rsqrt() * (1 if exact else 1.5)
+    std = precision.diagonal().rsqrt() * (1 if exact else 1.5)
     with torch.no_grad():
         generator.weight.copy_(torch.cat([loading, torch.zeros(DIM, ZETA)]))
         generator.bias.copy_(torch.tensor([SHIFT] * DIM + [raw_log(DEVIATION)] * DIM))
         inference.weight.copy_(torch.cat([gain, torch.zeros(ZETA, DIM)]))
-        inference.bias.copy_(torch.cat([-SHIFT * gain.sum(1), torch.tensor([raw_log(float(s)) for s in spread])]))
+        inference.bias.copy_(torch.cat([-SHIFT * gain.sum(1), torch.tensor([raw_log(float(s)) for s in std])]))
     return prior
 
 
@@ -74,11 +74,11 @@ def test_the_bound_falls_with_samples_to_the_divergence_in_closed_form() -> None
         with torch.no_grad():
             means[samples] = float(prior.bound(z, posterior.log_density(z), RandomGenerator(1)).mean())
     q = MultivariateNormal(posterior.mean, torch.diag((2 * posterior.log_std).exp()))
-    truth = float(kl_divergence(q, marginal(LOADING)))
+    expected = float(kl_divergence(q, marginal(LOADING)))
     same_draws = float((posterior.log_density(z) - log_prob(LOADING, z)).mean())
     assert means[1] > means[4] + 0.05 > means[16] + 0.05 > means[256]
     assert means[256] == pytest.approx(same_draws, abs=0.01)
-    assert means[256] == pytest.approx(truth, abs=0.1)
+    assert means[256] == pytest.approx(expected, abs=0.1)
 
 
 def test_one_sample_is_the_nested_lower_bound() -> None:
@@ -114,9 +114,9 @@ def test_the_gate_freezes_the_networks_and_nothing_else() -> None:
 def test_samples_have_the_moments_of_the_prior() -> None:
     prior = linear_prior(1, LOADING, exact=False)
     drawn = prior.sample(40000, RandomGenerator(8)).detach()
-    truth = marginal(LOADING)
-    torch.testing.assert_close(drawn.mean(0), truth.mean, atol=0.03, rtol=0)
-    torch.testing.assert_close(drawn.T.cov(), truth.covariance_matrix, atol=0.04, rtol=0)
+    expected = marginal(LOADING)
+    torch.testing.assert_close(drawn.mean(0), expected.mean, atol=0.03, rtol=0)
+    torch.testing.assert_close(drawn.T.cov(), expected.covariance_matrix, atol=0.04, rtol=0)
 
 
 def test_bad_sizes_are_refused() -> None:

@@ -34,14 +34,14 @@ def test_the_divergence_is_the_mean_of_the_log_ratio() -> None:
     assert ((ratios.mean(0) - ours.kl()).abs() < 4 * error).all()
 
 
-def test_draws_have_the_gradient_of_mean_and_deviation() -> None:
+def test_draws_have_the_gradient_of_mean_and_standard_deviation() -> None:
     raw = torch.zeros(1, 2 * D, requires_grad=True)
     normal = RandomGenerator(3).normal(1, D)
     (gradient,) = torch.autograd.grad(Gaussian.from_output(raw).sample(normal).sum(), raw)
     torch.testing.assert_close(gradient, torch.cat([torch.ones(1, D), normal], 1))
 
 
-def test_small_outputs_are_log_deviations_and_huge_ones_stay_finite() -> None:
+def test_small_outputs_are_log_stds_and_huge_ones_stay_finite() -> None:
     small = torch.tensor([[0.0, 0.1]])
     torch.testing.assert_close(Gaussian.from_output(small).log_std, small[:, 1:], rtol=1e-4, atol=0)
     raw = torch.tensor([[0.0, 1e6], [0.0, -1e6], [0.0, 20.0]], requires_grad=True)

@@ -1,4 +1,4 @@
-"""The multiplier against the same rules on plain numbers."""
+"""The multiplier against the same rules computed with floats."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_initial_phase_freezes_beta_then_it_rises_to_one_and_falls_when_the_cons
     assert not rewo.initial  # no way back into the initial phase
 
 
-def test_at_beta_one_the_loss_is_the_lower_bound_of_a_gaussian_with_deviation_kappa() -> None:
+def test_at_beta_one_the_loss_is_the_lower_bound_of_a_gaussian_with_standard_deviation_kappa() -> None:
     rewo = Rewo(RewoConfig(kappa=0.07, beta=1.0), GAUSSIAN)
     raw, targets, bound = RandomGenerator(1).normal(6, 5), RandomGenerator(2).normal(6, 5), torch.tensor(3.0)
     total, score, _ = rewo(GAUSSIAN.error(raw, targets).mean(), bound)
@@ -110,7 +110,7 @@ def test_of_a_bernoulli_kappa_only_decides() -> None:
         assert all(torch.as_tensor(term).isfinite() for term in terms.values())
 
 
-def test_only_batches_of_training_are_noted() -> None:
+def test_only_training_batches_count() -> None:
     rewo = Rewo(RewoConfig(), GAUSSIAN)
     rewo.eval()
     rewo(torch.tensor(0.5), torch.tensor(1.0))
@@ -118,7 +118,7 @@ def test_only_batches_of_training_are_noted() -> None:
     assert int(rewo.steps) == 0
     rewo.train()
     rewo(torch.tensor(0.5), torch.tensor(1.0))
-    rewo.after_step(lambda mean: mean / 2)  # as if other processes had seen less
+    rewo.after_step(lambda mean: mean / 2)  # as if other processes had smaller errors
     assert (int(rewo.steps), float(rewo.error)) == (1, 0.25)
     rewo.after_step(lambda mean: mean)
     assert int(rewo.steps) == 1

@@ -50,10 +50,10 @@ def means(made: Quantiser, features: Tensor) -> Tensor:
 def test_the_nearest_code_by_brute_force() -> None:
     features, made = maps(), Quantiser(CodebookConfig(codes=16), DIM)
     nearest = np.linalg.norm(flat(features).numpy()[:, None] - made.codebook.numpy(), axis=2).argmin(1)
-    found = made(features)
-    assert np.array_equal(found.symbols.flatten().numpy(), nearest)
-    torch.testing.assert_close(flat(found.codes), made.codebook[torch.from_numpy(nearest)])
-    assert torch.equal(made.look_up(found.symbols), made.codebook[found.symbols].permute(0, 3, 1, 2))
+    quantised = made(features)
+    assert np.array_equal(quantised.symbols.flatten().numpy(), nearest)
+    torch.testing.assert_close(flat(quantised.codes), made.codebook[torch.from_numpy(nearest)])
+    assert torch.equal(made.look_up(quantised.symbols), made.codebook[quantised.symbols].permute(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize("kind", ["ema", "gradient"])
@@ -61,14 +61,14 @@ def test_gradients_are_those_of_the_paper(kind: str) -> None:
     features = maps().requires_grad_()
     made = quantiser(features.detach(), kind=kind, commitment=0.25)
     weights, count = RandomGenerator(1).normal(*features.shape), features.numel()
-    found = made(features)
-    (through,) = torch.autograd.grad((found.codes * weights).sum(), features, retain_graph=True)
+    quantised = made(features)
+    (through,) = torch.autograd.grad((quantised.codes * weights).sum(), features, retain_graph=True)
     torch.testing.assert_close(through, weights)  # straight through
-    found.loss.backward()
-    apart = features.detach() - made.look_up(found.symbols).detach()
-    torch.testing.assert_close(features.grad, 0.25 * 2 * apart / count)
+    quantised.loss.backward()
+    difference = features.detach() - made.look_up(quantised.symbols).detach()
+    torch.testing.assert_close(features.grad, 0.25 * 2 * difference / count)
     if kind == "gradient":
-        expected = torch.zeros(4, DIM).index_add_(0, found.symbols.flatten(), -2 * flat(apart) / count)
+        expected = torch.zeros(4, DIM).index_add_(0, quantised.symbols.flatten(), -2 * flat(difference) / count)
         torch.testing.assert_close(made.weight.grad, expected)
     else:
         assert not list(made.parameters())
@@ -141,15 +141,15 @@ def test_moving_averages_equal_their_closed_form() -> None:
 
 
 def test_the_codebook_has_a_rate_of_its_own_with_adam() -> None:
-    features, moved = maps(), []
+    features, changes = maps(), []
     for rate in (1.0, 5.0):
         made = quantiser(features, kind="gradient", codebook_rate=rate)
         before = made.codebook.detach().clone()
         optimizer = torch.optim.Adam(made.parameters(), 1e-3)
         made(features).loss.backward()
         optimizer.step()
-        moved.append((made.codebook.detach() - before).abs().max())
-    assert float(moved[1] / moved[0]) == pytest.approx(5, rel=1e-2)
+        changes.append((made.codebook.detach() - before).abs().max())
+    assert float(changes[1] / changes[0]) == pytest.approx(5, rel=1e-2)
 
 
 @pytest.mark.parametrize("kind", ["ema", "gradient"])
@@ -209,7 +209,7 @@ def test_perplexity_in_closed_form() -> None:
     assert float(perplexity(torch.tensor([2.0, 1.0, 1.0]))) == pytest.approx(2**1.5)
 
 
-def test_nothing_is_batch_statistics_without_noise() -> None:
+def test_no_statistics_are_kept_without_a_generator() -> None:
     made = Quantiser(CodebookConfig(codes=4), DIM)
     before = {name: value.clone() for name, value in made.state_dict().items()}
     made(maps())

@@ -33,7 +33,7 @@ def fitted(codes: Tensor) -> HyperplanePrior:
     return prior
 
 
-def test_two_bits_have_the_chances_of_an_orthant() -> None:
+def test_two_bits_have_the_probabilities_of_orthants() -> None:
     prior = fitted(torch.tensor([[1.0, 1], [1, 1], [1, -1], [-1, 1], [-1, -1], [1, 1], [-1, -1], [1, -1]]))
     vectors = prior.vectors.double()
     drawn = prior.sample(MANY, RandomGenerator(0))
@@ -50,7 +50,7 @@ def test_two_bits_have_the_chances_of_an_orthant() -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(SEEDS)
-def test_means_are_exact_and_so_are_covariances_that_can_be_had(seed: int) -> None:
+def test_means_are_exact_and_so_are_possible_covariances(seed: int) -> None:
     prior = fitted(codes_of(seed))
     expected, gram = prior.expected(), torch.sin(math.pi / 2 * prior.moments.double())
     np.testing.assert_allclose(expected[-1], prior.moments[-1].double(), atol=1e-6)
@@ -82,7 +82,7 @@ def test_bits_that_never_change_and_bits_that_always_agree() -> None:
     assert int((drawn[:, 7] == drawn[:, 1]).sum()) <= 2
 
 
-def test_moments_that_no_hyperplanes_have_are_repaired_and_keep_the_means() -> None:
+def test_impossible_moments_are_projected_and_keep_the_means() -> None:
     moments = torch.tensor([[1, -0.9, -0.9, 0], [-0.9, 1, -0.9, 0.2], [-0.9, -0.9, 1, 0], [0, 0.2, 0, 1]]).double()
     vectors = hyperplane.bit_vectors(moments)
     np.testing.assert_allclose(vectors.norm(dim=1), 1, rtol=1e-12)
@@ -92,8 +92,8 @@ def test_moments_that_no_hyperplanes_have_are_repaired_and_keep_the_means() -> N
 def test_the_nearest_correlation_matrix_of_higham() -> None:
     """The example of Higham 2002, section 4, whose solution is published to four digits."""
     near = hyperplane.nearest_correlation(torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1]]).double())
-    found = [[1, 0.7607, 0.1573], [0.7607, 1, 0.7607], [0.1573, 0.7607, 1]]
-    np.testing.assert_allclose(near, found, atol=1e-4)
+    expected = [[1, 0.7607, 0.1573], [0.7607, 1, 0.7607], [0.1573, 0.7607, 1]]
+    np.testing.assert_allclose(near, expected, atol=1e-4)
 
 
 @settings(max_examples=10, deadline=None)
@@ -107,7 +107,7 @@ def test_normals_give_their_codes_back(seed: int) -> None:
     np.testing.assert_allclose(margin.min(dim=1).values, 1, atol=0.05)
 
 
-def test_a_walk_begins_and_ends_at_its_codes() -> None:
+def test_an_interpolation_begins_and_ends_at_its_codes() -> None:
     codes = codes_of(2, d=40)
     prior = fitted(codes)
     path = prior.interpolate(codes[0], codes[1], 9)

@@ -1,4 +1,4 @@
-"""What a PixelCNN may see and must see, and that its probabilities are ones."""
+"""Receptive field of the PixelCNN, its probabilities and samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _seed() -> None:
 
 
 @torch.no_grad()
-def test_what_comes_later_is_unseen_and_all_before_is_seen() -> None:
+def test_a_symbol_depends_on_all_earlier_ones_and_no_later_one() -> None:
     level = Level(5, 4, 4)
     made = PixelCNN(level, SMALL).double()
     start = RandomGenerator(0).uniform(1, 4, 4).mul(5).long()
@@ -33,7 +33,7 @@ def test_what_comes_later_is_unseen_and_all_before_is_seen() -> None:
 
 
 @torch.no_grad()
-def test_more_layers_see_further() -> None:
+def test_more_layers_have_a_larger_receptive_field() -> None:
     level = Level(3, 1, 9)
     start = torch.zeros(1, 1, 9, dtype=torch.long)
     other = start.clone()
@@ -45,8 +45,8 @@ def test_more_layers_see_further() -> None:
 
 
 def all_maps(level: Level) -> Tensor:
-    found = list(itertools.product(range(level.codes), repeat=level.places))
-    return torch.tensor(found).reshape(-1, level.height, level.width)
+    results = list(itertools.product(range(level.codes), repeat=level.places))
+    return torch.tensor(results).reshape(-1, level.height, level.width)
 
 
 @torch.no_grad()
@@ -57,12 +57,12 @@ def test_probabilities_of_all_maps_sum_to_one(classes: int) -> None:
     pairs = list(itertools.product(range(3), range(16)))
     coarse = all_maps(top)[[i for i, _ in pairs]]
     fine = all_maps(bottom)[[j for _, j in pairs]]
-    found = []
+    results = []
     for label in range(max(classes, 1)):
         labels = torch.full((48,), label) if classes else None
-        found.append(made.nll([coarse, fine], labels))
-        assert float(found[-1].neg().exp().sum()) == pytest.approx(1, abs=1e-5)
-    assert not classes or not torch.allclose(found[0], found[1])
+        results.append(made.nll([coarse, fine], labels))
+        assert float(results[-1].neg().exp().sum()) == pytest.approx(1, abs=1e-5)
+    assert not classes or not torch.allclose(results[0], results[1])
 
 
 @torch.no_grad()
@@ -100,15 +100,15 @@ def test_samples_are_as_frequent_as_probable() -> None:
     maps = [every.div(4, rounding_mode="floor").reshape(-1, 1, 1), torch.stack([every // 2 % 2, every % 2], 1)[:, None]]
     expected = made.nll(maps).neg().exp()
     assert float(expected.max()) > 0.15
-    spread = (expected * (1 - expected) / n).sqrt()
-    assert float(((drawn - expected).abs() / spread.clamp_min(1e-4)).max()) < 5
+    standard_error = (expected * (1 - expected) / n).sqrt()
+    assert float(((drawn - expected).abs() / standard_error.clamp_min(1e-4)).max()) < 5
     assert all(
         torch.equal(a, b)
         for a, b in zip(made.sample(50, RandomGenerator(4)), made.sample(50, RandomGenerator(4)), strict=True)
     )
 
 
-def test_it_learns_what_follows_what() -> None:
+def test_it_learns_a_sequence() -> None:
     """Rows that repeat their first symbol cost that symbol only."""
     made = PixelCNN(Level(4, 3, 3), PixelCNNConfig(width=16, layers=2))
     optimizer = torch.optim.Adam(made.parameters(), 1e-2)
