@@ -9,8 +9,8 @@ import torch
 
 from flatsort.embedding.likelihood import LikelihoodConfig
 from flatsort.embedding.model import MODELS, Batch, LatentModel, ModelConfig, build
+from flatsort.embedding.models.vhp_vae import PriorConfig
 from flatsort.embedding.nets import NetConfig
-from flatsort.embedding.objectives.hierarchical_prior import PriorConfig
 from flatsort.embedding.objectives.vector_quantisation import CodebookConfig
 from flatsort.embedding.priors.pixel_cnn import PixelCNNConfig
 from flatsort.embedding.random_generator import RandomGenerator

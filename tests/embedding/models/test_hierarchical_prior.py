@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from flatsort.embedding.objectives.hierarchical_prior import HierarchicalPrior, PriorConfig
+from flatsort.embedding.models.vhp_vae import HierarchicalPrior, PriorConfig
 from flatsort.embedding.objectives.kl import MAX_LOG_STD, Gaussian
 from flatsort.embedding.random_generator import RandomGenerator
 
