@@ -45,9 +45,7 @@ def test_names_and_unknown_names() -> None:
     things.register("lamp")(lambda: None)
     assert things.names() == ["chair", "lamp"]
     assert things.names("wood") == ["chair"]
-    with pytest.raises(
-        ValueError, match=r"did you mean 'chair'\? \(known: chair, lamp\), or"
-    ):
+    with pytest.raises(ValueError, match=r"did you mean 'chair'\? \(known: chair, lamp\), or"):
         things.get("chiar")
 
 
