@@ -70,7 +70,8 @@ def load(
         YAML with differences from the defaults, or, where it says ``base: NAME`` or ``base: FILE.yaml``, from another
         config of the same kind (a name under ``configs/``, or a file beside it). A mapping of named parts (``stages``)
         replaces the default one; it is merged with that of a base by name, new parts come after the base's, and
-        ``NAME: null`` removes one.
+        ``NAME: null`` removes one. A registered part (``motion``, ``model``) of another name than the base's keeps those
+        keys of the base that it has, too.
     overrides : sequence of str
         ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last; the value is read as YAML.
     values : mapping, optional
@@ -169,11 +170,22 @@ def _read_with_bases(cls: type, path: Path, derived: tuple[Path, ...] = ()) -> D
             for each in (inherited, values):  # "motion: xyah" is short for "motion: {name: xyah}"
                 if isinstance(each.get(f.name), str):
                     each[f.name] = {"name": each[f.name]}
+            _drop_foreign_keys(f.metadata["registry"], inherited.get(f.name), values.get(f.name))
     merged, schema = cast("DictConfig", OmegaConf.merge(inherited, values)), OmegaConf.structured(cls)
     for f in fields(cls):
         if OmegaConf.get_type(schema, f.name) is dict and isinstance(merged.get(f.name), DictConfig):
             merged[f.name] = {key: value for key, value in merged[f.name].items() if value is not None}
     return merged
+
+
+def _drop_foreign_keys(registry: Registry[Any], inherited: Any, chosen: Any) -> None:
+    """Take the keys from an inherited part that the part which is chosen in its place does not have."""
+    if not (isinstance(inherited, DictConfig) and isinstance(chosen, DictConfig) and "name" in chosen):
+        return
+    if inherited.get("name") != chosen.name:
+        known = OmegaConf.structured(registry.config(chosen.name))
+        for key in [key for key in inherited if key not in known]:
+            del inherited[key]
 
 
 def _find_base(path: Path, base: str, kind: str) -> Path:

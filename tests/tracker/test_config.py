@@ -124,11 +124,20 @@ def test_stages_of_a_base_are_changed_removed_and_added_by_name(tmp_path: Path) 
     }  # fmt: skip
 
 
-def test_a_part_keeps_the_keys_of_the_base_under_another_name(tmp_path: Path) -> None:
+def test_another_part_keeps_the_keys_of_the_base_that_it_has_too(tmp_path: Path) -> None:
     write(tmp_path, parent="motion: {name: xyah, position: 0.3}")
     assert load(SortConfig, write(tmp_path, mine="base: parent.yaml\nmotion: xyah")).motion == XyahConfig(position=0.3)
+    assert load(SortConfig, write(tmp_path, mine="base: parent.yaml\nmotion: xysr")).motion == XysrConfig()
     with pytest.raises(ValueError, match=r"mine\.yaml: unknown key 'motion.position'"):
-        load(SortConfig, write(tmp_path, mine="base: parent.yaml\nmotion: xysr"))
+        load(SortConfig, write(tmp_path, mine="base: parent.yaml\nmotion: {name: xysr, position: 0.1}"))
+    vhp = load(TrainConfig, write(tmp_path, mine="base: flat_vhp_vae\nmodel: vhp_vae")).model
+    assert vhp == load(TrainConfig, find("train", "vhp_vae")).model
+
+
+def test_keys_of_a_detector_that_is_chosen_later_are_kept_where_a_derived_file_chooses_it(tmp_path: Path) -> None:
+    write(tmp_path, parent="detector: {min_score: 0.2}")
+    derived = load(TrackConfig, write(tmp_path, mine="base: parent.yaml\ndetector: onnx"))
+    assert derived == load(TrackConfig, write(tmp_path, mine="detector: {name: onnx, min_score: 0.2}"))
 
 
 @pytest.mark.parametrize(
