@@ -70,8 +70,8 @@ def load(
         YAML with differences from the defaults, or, where it says ``base: NAME`` or ``base: FILE.yaml``, from another
         config of the same kind (a name under ``configs/``, or a file beside it). A mapping of named parts (``stages``)
         replaces the default one; it is merged with that of a base by name, new parts come after the base's, and
-        ``NAME: null`` removes one. A registered part (``motion``, ``model``) of another name than the base's keeps those
-        keys of the base that it has, too.
+        ``NAME: null`` removes one. A registered part (``motion``, ``model``) of another name than in the base keeps
+        those keys of the base that it has, too.
     overrides : sequence of str
         ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last; the value is read as YAML.
     values : mapping, optional

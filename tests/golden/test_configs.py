@@ -32,7 +32,8 @@ def differences(kind: str, name: str) -> dict[str, Any]:
     """The values of a config that differ from the defaults."""
     config = load(KINDS[kind], find(kind, name))
     values, defaults = flattened(to_mapping(config)), flattened(to_mapping(KINDS[kind]()))
-    return {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
+    changed = {key: value for key, value in values.items() if key not in defaults or value != defaults[key]}
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in changed.items()}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in names(kind)])
