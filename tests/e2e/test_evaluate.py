@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from flatsort.tools.evaluate import main
 
+pytestmark = pytest.mark.slow
+
 ROW = "{},{},100,100,50,120,1,-1,-1,-1\n"
 
 

@@ -17,6 +17,8 @@ from flatsort.tracker.protocols import FrameSource
 from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Bool, Image
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PLAIN = {"noise": 0.0, "flicker": 0.0, "shadow": 0.0}
 

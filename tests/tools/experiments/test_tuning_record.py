@@ -30,6 +30,8 @@ from flatsort.tracker.track_config import TrackConfig
         ["motion=xysr", "appearance.false_match_rate=0.02"],
     ],
 )
+
+pytestmark = pytest.mark.slow
 def test_a_tuned_config_loads_as_it_was_written(name: str, overrides: list[str], tmp_path: Path) -> None:
     config = load(TrackConfig, find("track", name), overrides)
     write_tuned(tmp_path, config, ["a", "b ö"], "two\nlines", {"trials": 3})
