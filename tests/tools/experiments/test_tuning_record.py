@@ -20,6 +20,8 @@ from flatsort.tools.experiments.tuning_record import (
 from flatsort.tracker.config import CONFIGS, dump, find, load
 from flatsort.tracker.track_config import TrackConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", [path.stem for path in (CONFIGS / "track").glob("*.yaml")])
 @pytest.mark.parametrize(
@@ -30,8 +32,6 @@ from flatsort.tracker.track_config import TrackConfig
         ["motion=xysr", "appearance.false_match_rate=0.02"],
     ],
 )
-
-pytestmark = pytest.mark.slow
 def test_a_tuned_config_loads_as_it_was_written(name: str, overrides: list[str], tmp_path: Path) -> None:
     config = load(TrackConfig, find("track", name), overrides)
     write_tuned(tmp_path, config, ["a", "b ö"], "two\nlines", {"trials": 3})
