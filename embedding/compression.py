@@ -67,12 +67,12 @@ class SymbolCoder:
                     f"got {list(each.shape)} of {int(each.min())} to {int(each.max())}"
                 )
         symbols = [int(symbol) for each in maps for symbol in each.flatten()]
-        left = iter(symbols)
+        remaining = iter(symbols)
         tables: list[Float] = []
 
         def choose(table: Float) -> int:
             tables.append(table)
-            return next(left)
+            return next(remaining)
 
         self._code_symbols(choose)
         bits = -sum(np.log2(table[symbol] / table.sum()) for table, symbol in zip(tables, symbols, strict=True))

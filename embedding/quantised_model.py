@@ -21,7 +21,7 @@ CODEBOOK_INIT_SAMPLES = 512
 """Largest number of samples whose features the codebooks are initialised from."""
 
 QuantiseLevel = Callable[[int, Tensor], QuantisedFeatures]
-"""(number of a level, its feature maps [n d h w]) → their codes."""
+"""Index of a level, its feature maps [n d h w] → their codes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class QuantisedModel(LatentModel):
 
     Parameters
     ----------
-    config : SymbolModelConfig
+    config : QuantisedModelConfig
     levels : sequence of Level
         Coarse to fine.
     encoder, decoder : nn.Module
@@ -158,7 +158,7 @@ class QuantisedModel(LatentModel):
         return sum(level.bits for level in self.levels)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Codes averaged over a grid of positions [n embed_dim]; see ``SymbolModelConfig.pool`` and ``mirror``."""
+        """Codes averaged over a grid of positions [n embed_dim]; see ``QuantisedModelConfig.pool`` and ``mirror``."""
         pooled = self._pooled(images)
         if self.config.mirror and images.ndim == 4:
             pooled = (pooled + self._pooled(images.flip(3))) / 2

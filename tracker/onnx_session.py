@@ -31,7 +31,7 @@ class OnnxSession:
         Images in a call; None where the network takes any number.
     size : tuple of int or None
         Width and height in pixels; None where the network takes any size.
-    notes : dict of str
+    metadata : dict of str
         Metadata texts of the file.
     """
 
@@ -40,7 +40,7 @@ class OnnxSession:
     dtype: type[np.floating[Any]]
     batch: int | None
     size: tuple[int | None, int | None]
-    notes: dict[str, str]
+    metadata: dict[str, str]
 
     def run(self, images: Float32) -> Float32:
         """First output for images [n 3 h w], n ≥ 1, computed in batches of the size that the network takes."""
@@ -128,5 +128,5 @@ def _describe(session: Any, weights: str) -> OnnxSession:
         )
     # An axis of any size is a name or None here.
     batch, _, height, width = (side if isinstance(side, int) else None for side in first.shape)
-    notes = session.get_modelmeta().custom_metadata_map
-    return OnnxSession(session, first.name, dtype, batch, (width, height), notes)
+    metadata = session.get_modelmeta().custom_metadata_map
+    return OnnxSession(session, first.name, dtype, batch, (width, height), metadata)

@@ -50,9 +50,9 @@ def crop_on_device(frames: Sequence[Tensor], boxes: Sequence[Float], size: tuple
             continue
         rois = [_rois(place, boxes[k], shape) for place, k in enumerate(members)]
         stack = torch.stack([frames[k] for k in members]).permute(0, 3, 1, 2)
-        where = torch.from_numpy(np.concatenate(rois)).to(stack.device, non_blocking=True)
+        regions = torch.from_numpy(np.concatenate(rois)).to(stack.device, non_blocking=True)
         images = stack.to(torch.float32, memory_format=torch.contiguous_format)
-        parts.append(roi_align(images, where, (size[1], size[0]), sampling_ratio=0, aligned=True))
+        parts.append(roi_align(images, regions, (size[1], size[0]), sampling_ratio=0, aligned=True))
         order += [int(row) for k in members for row in range(starts[k], starts[k + 1])]
     if not parts:
         return torch.empty((0, 3, size[1], size[0]))

@@ -158,12 +158,12 @@ def _with_defaults(config: OnnxConfig, network: OnnxSession) -> OnnxConfig:
 
 
 def _read_metadata(network: OnnxSession, weights: str) -> dict[str, object]:
-    text = network.notes.get(METADATA_KEY)
+    text = network.metadata.get(METADATA_KEY)
     if text is None:
         return {}
     try:
         metadata = json.loads(text)
         OnnxConfig(**metadata)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{weights}: its note {METADATA_KEY!r} is damaged ({error})") from error
+        raise ValueError(f"{weights}: its metadata {METADATA_KEY!r} are damaged ({error})") from error
     return dict(metadata)

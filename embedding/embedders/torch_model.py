@@ -145,7 +145,7 @@ class TorchEmbedder:
 
 
 @EMBEDDERS.register("torch", TorchConfig)
-def open_model(config: TorchConfig) -> TorchEmbedder:
+def open_embedder(config: TorchConfig) -> TorchEmbedder:
     """The embedder of a checkpoint.
 
     Raises

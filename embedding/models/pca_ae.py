@@ -130,9 +130,9 @@ class PCAAE(LatentModel):
         running, scale = self.encoder.centre.cpu().double(), self.encoder.deviation.cpu().double()
         self.decoder.centre.copy_((centre - running) / scale)
         self.decoder.scale.copy_(deviation / scale)
-        some = raw[:: math.ceil(len(raw) / IMPORTANCE_SAMPLES)].to(self.encoder.centre)
+        subset = raw[:: math.ceil(len(raw) / IMPORTANCE_SAMPLES)].to(self.encoder.centre)
         self.decoder.order.copy_(torch.arange(self.dim))
-        importance = importances(self.decode_weighted, self.decoder.to_latents(self.encoder.standardise(some)))
+        importance = importances(self.decode_weighted, self.decoder.to_latents(self.encoder.standardise(subset)))
         ranks = importance.view(-1, per_stage).argsort(dim=1, descending=True, stable=True)
         self.decoder.order.copy_(
             (ranks + per_stage * torch.arange(self._stage_config.stages).to(ranks)[:, None]).flatten()

@@ -75,12 +75,12 @@ class VAER(VAE):
         """Rows of the targets [m], a draw of their latents [m dim], log-likelihood of the observed latents (scalar)."""
         positions, windows = self._windows(batch)
         w = positions.shape[1]
-        hidden = min(max(round(self._regression.targets * w), 1), w - 1)
+        count = min(max(round(self._regression.targets * w), 1), w - 1)
         order = (
             generator.uniform(len(batch)).view(windows, w).argsort(1)
             + w * torch.arange(windows, device=means.device)[:, None]
         )
-        target, observed = order[:, :hidden], order[:, hidden:]
+        target, observed = order[:, :count], order[:, count:]
         flat, kernel = positions.flatten(0, 1), self.kernel()
         evidence = log_marginal(kernel, flat[observed], means.detach()[observed]).sum()
         regressed = regress(kernel, flat[observed], means[observed], flat[target])
@@ -90,7 +90,7 @@ class VAER(VAE):
         return target.flatten(), drawn.to(means.dtype), evidence
 
     def _windows(self, batch: Batch) -> tuple[Tensor, int]:
-        """Positions [windows w k] of a batch."""
+        """Positions [windows w k] of a batch, and its number of windows."""
         assert batch.positions is not None
         n, k = batch.positions.shape
         if k != self._regression.positions:

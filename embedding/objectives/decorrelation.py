@@ -30,8 +30,8 @@ def covariance_loss(new: Tensor, earlier: Tensor) -> Tensor:
         Of one new code: 1/k · Σᵢ E[zᵢ z]². Of several: the mean over all m·k + m(m − 1)/2 pairs; 0 without a pair.
     """
     m = new.shape[1]
-    every = torch.cat([earlier, new], dim=1).float()
-    centred = every - every.mean(0)
+    codes = torch.cat([earlier, new], dim=1).float()
+    centred = codes - codes.mean(0)
     # autocast would halve the precision of matmul
     products = (centred[:, -m:, None] * centred[:, None, :]).mean(0)  # [m, k + m]
     pairs = m * earlier.shape[1] + m * (m - 1) // 2
@@ -59,10 +59,10 @@ def importances(decode: Callable[[Tensor], Tensor], codes: Tensor, chunk: int = 
     """
     mean = codes.mean(0)
     total = torch.zeros(codes.shape[1], dtype=torch.float64, device=codes.device)
-    for some in torch.split(codes, chunk):
-        decoded = decode(some)
+    for rows in torch.split(codes, chunk):
+        decoded = decode(rows)
         for i in range(codes.shape[1]):
-            without = some.clone()
+            without = rows.clone()
             without[:, i] = mean[i]
             total[i] += (decode(without) - decoded).double().square().mean(1).sum()
     return (total / len(codes)).sqrt().float()

@@ -89,7 +89,7 @@ class Rewo(nn.Module):
     ----------
     config : RewoConfig
     likelihood : Likelihood
-        Whose errors are limited. The deviation of a Gaussian one is what ``auto`` starts with.
+        Whose error is constrained. ``auto`` starts with the standard deviation of a Gaussian one.
 
     Attributes
     ----------

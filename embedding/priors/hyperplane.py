@@ -155,13 +155,13 @@ def bit_vectors(moments: Tensor) -> Tensor:
         Symmetric, −1 to 1, with ones on the diagonal.
     """
     gram = torch.sin(math.pi / 2 * moments.double())
-    along = gram[-1, :-1]
-    beside = (1 - along.square()).clamp_min(0).sqrt()
-    partial = (gram[:-1, :-1] - torch.outer(along, along)) / torch.outer(beside, beside).clamp_min(TINY)
+    parallel = gram[-1, :-1]
+    orthogonal = (1 - parallel.square()).clamp_min(0).sqrt()
+    partial = (gram[:-1, :-1] - torch.outer(parallel, parallel)) / torch.outer(orthogonal, orthogonal).clamp_min(TINY)
     partial = partial.clamp(-1, 1).fill_diagonal_(1.0)
     vectors = torch.eye(len(gram), dtype=torch.float64)
-    vectors[:-1, :-1] = beside[:, None] * _factor(partial)
-    vectors[:-1, -1] = along
+    vectors[:-1, :-1] = orthogonal[:, None] * _factor(partial)
+    vectors[:-1, -1] = parallel
     return vectors
 
 
@@ -237,6 +237,6 @@ def _normal(vectors: Float, sides: Float) -> Float:
     target = np.zeros(len(system))
     target[-1] = 1.0
     multipliers, _ = nnls(system, target, maxiter=30 * len(sides))
-    left = system @ multipliers - target
-    normal: Float = -left[: len(sides)] / left[-1]
+    residual = system @ multipliers - target
+    normal: Float = -residual[: len(sides)] / residual[-1]
     return normal

@@ -90,7 +90,7 @@ def test_metadata_of_the_file_are_used_and_settings_override_them(tmp_path: Path
     np.testing.assert_allclose(embed(path, mean=[1.0, 1, 1]), means((4, 8)) - 1, atol=1e-5)
     for damaged in ("{", '{"means": 3}', "[3]", '{"scale": -1}'):
         path = save(tmp_path / "m.onnx", metadata=damaged)
-        with pytest.raises(ValueError, match=r"m\.onnx: its note 'flatsort' is damaged"):
+        with pytest.raises(ValueError, match=r"m\.onnx: its metadata 'flatsort' are damaged"):
             embedding.load(path)
 
 
