@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flatsort.embedding import registry
 from flatsort.embedding.embedders import EMBEDDERS
 from flatsort.tracker import config as configs
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.registry import suggest
+
+if TYPE_CHECKING:
+    from flatsort.embedding.model import LatentModel
 
 CHECKPOINT = "model.safetensors"
 """File name of the checkpoint in the folder of a training run."""
@@ -73,7 +76,7 @@ def resolve_embedder(name_or_path: str | Path) -> tuple[str, Path | None]:
         return name, None
     if path.is_dir():
         if not (path / CHECKPOINT).is_file():
-            raise FileNotFoundError(f"{path}: expected the folder of a training run, found no {CHECKPOINT} in it")
+            raise FileNotFoundError(f"{path}: expected the folder of a training run, got one without {CHECKPOINT}")
         return "torch", path / CHECKPOINT
     if kind is not None:
         raise FileNotFoundError(f"{path}: no such file")
@@ -82,6 +85,22 @@ def resolve_embedder(name_or_path: str | Path) -> tuple[str, Path | None]:
     if len(path.parts) > 1:
         raise FileNotFoundError(f"{path}: no such file or folder")
     raise ValueError(_unknown_name(name))
+
+
+def load_checkpoint_model(name_or_path: str | Path) -> LatentModel:
+    """The latent model, on the CPU, of a shipped name, a ``FILE.safetensors`` or the folder of a training run.
+
+    Raises
+    ------
+    ValueError
+        If it is an embedder of another kind; and as `load`.
+    """
+    from flatsort.embedding import checkpoint
+
+    kind, weights = resolve_embedder(name_or_path)
+    if kind != "torch" or weights is None:
+        raise ValueError(f"{name_or_path}: expected a checkpoint of a model, got an embedder of kind {kind}")
+    return checkpoint.load(weights)[0]
 
 
 def _unknown_name(name: str) -> str:

@@ -250,14 +250,10 @@ def export_embedder(model: str | Path, path: str | Path) -> float:
     ValueError, OSError, ImportError
         If it is no model of this project, or the file cannot be written.
     """
-    from flatsort.embedding.checkpoint import load
     from flatsort.embedding.export import export
-    from flatsort.embedding.loading import resolve_embedder
+    from flatsort.embedding.loading import load_checkpoint_model
 
-    kind, weights = resolve_embedder(model)
-    if kind != "torch" or weights is None:
-        raise ValueError(f"{model}: expected a checkpoint of a model, got an embedder of kind {kind}")
-    return export(load(weights)[0], path)
+    return export(load_checkpoint_model(model), path)
 
 
 class _FirstComponents:

@@ -29,14 +29,10 @@ def main(model: str, out: Path) -> None:
     \b
     flatsort export flat_vhp_vae --onnx flat.onnx
     """
-    from flatsort.embedding.checkpoint import load
     from flatsort.embedding.export import export
-    from flatsort.embedding.loading import resolve_embedder
+    from flatsort.embedding.loading import load_checkpoint_model
 
-    kind, weights = resolve_embedder(model)
-    if kind != "torch" or weights is None:
-        raise ValueError(f"{model}: expected a checkpoint of a model, got an embedder of kind {kind}")
-    network, _ = load(weights)
+    network = load_checkpoint_model(model)
     off = export(network, out)
     _, height, width = network.config.shape
     click.echo(
