@@ -87,17 +87,17 @@ def load(
     from_user = _parse(overrides, values or {})
     config = OmegaConf.structured(cls)
     OmegaConf.set_readonly(config, False)
-    for origin, values in ((str(path), from_file), ("command line", from_user)):
+    for origin, changes in ((str(path), from_file), ("command line", from_user)):
         try:
             for f in fields(cls):  # type: ignore[arg-type]  # C is a dataclass; a TypeVar cannot say so
                 if "registry" in f.metadata:
-                    _choose_part(config, f.name, f.metadata["registry"], values)
-                elif OmegaConf.get_type(config, f.name) is dict and f.name in values:
-                    if values is from_user:
-                        _refuse_new(config[f.name], values[f.name], f.name)
+                    _choose_part(config, f.name, f.metadata["registry"], changes)
+                elif OmegaConf.get_type(config, f.name) is dict and f.name in changes:
+                    if changes is from_user:
+                        _refuse_new(config[f.name], changes[f.name], f.name)
                     else:
                         config[f.name] = {}
-            config = OmegaConf.merge(config, values)
+            config = OmegaConf.merge(config, changes)
         except (OmegaConfBaseException, ValueError) as error:
             raise ValueError(f"{origin}: {_sentence(error)}") from error
     try:
