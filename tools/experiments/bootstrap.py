@@ -127,7 +127,7 @@ def bootstrap_intervals(
     Parameters
     ----------
     systems : mapping of str to SystemResult
-    sequences : mapping of str to SequenceInput
+    sequences : mapping of str to BenchmarkSequence
     rounds : int
         Number of replicates.
     seed : int

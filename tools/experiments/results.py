@@ -111,7 +111,7 @@ class Benchmark:
     ----------
     systems : mapping of str to SystemResult
         In the order of the config.
-    sequences : mapping of str to SequenceInput
+    sequences : mapping of str to BenchmarkSequence
     latents : mapping of (system, sequence) to list of float32 [n d]
         Of the first seed, one array per frame; absent where nothing is embedded.
     detections : str

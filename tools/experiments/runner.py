@@ -68,7 +68,7 @@ class TrackingTask:
     Attributes
     ----------
     config : TrackConfig
-    sequence : SequenceInput
+    sequence : BenchmarkSequence
     latents, run : str
         Keys in the cache; ``latents`` is empty where nothing is embedded.
     """

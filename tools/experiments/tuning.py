@@ -35,7 +35,7 @@ class TuningTask:
     config : TrackConfig
         The tracker's config before tuning.
     space : dict of str to Range or Choice
-    sequences : mapping of str to SequenceInput
+    sequences : mapping of str to BenchmarkSequence
         Those to tune on.
     objective : str
         Field of `tracker.metrics.Scores` to maximise.

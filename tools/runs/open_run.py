@@ -63,7 +63,7 @@ def open_run(
     """
     notes = []
     if detector is None:
-        chosen, note = choose_detector(text, config.detector, config.min_score)
+        chosen, note = choose_detector(text, config.detector)
         config, detector = replace(config, detector=chosen), DETECTORS.build(chosen)
         notes.append(note)
     _require_detector(detector)
@@ -109,6 +109,9 @@ def resolve(
     notes: Iterable[str] = (),
 ) -> Run:
     """A run of parts that are open already; the embedder is opened where the config names one."""
+    if isinstance(config.detector, AutoDetectorConfig) and config.detector.settings:
+        keys = ", ".join(f"detector.{key}" for key in config.detector.settings)
+        raise ValueError(f"{source.name}: {keys}: expected no keys of a detector, since none is chosen")
     notes = list(notes)
     if embedder is None:
         embedder = open_embedder(config)
@@ -164,11 +167,8 @@ def track_config(
     return config
 
 
-def choose_detector(text: str, config: PartConfig, min_score: float | None = None) -> tuple[PartConfig, str]:
+def choose_detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
     """The detector of a source, and what the user should know of the choice.
-
-    ``min_score`` is the tracker's: a detector that is chosen here need not find what the tracker ignores, and must not
-    drop what it uses.
 
     Raises
     ------
@@ -180,14 +180,13 @@ def choose_detector(text: str, config: PartConfig, min_score: float | None = Non
     own = folder / "det" / "det.txt" if path.is_dir() else path
     exists = own.is_file() and own.suffix.lower() in TABLES
     if isinstance(config, AutoDetectorConfig):
-        least = {} if exists or min_score is None else {"min_score": min_score}
         name = "mot" if exists else "background"
         note = (
             f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
             "before a fixed camera (others: --detector onnx or torchvision)"
         )
         try:
-            config = restore_part(DETECTORS, {"name": name, **least, **config.settings})
+            config = restore_part(DETECTORS, {"name": name, **config.settings})
         except ValueError as error:
             raise ValueError(f"{text}: the detector is {name}, {error}") from error
         if not isinstance(config, MotFileConfig):

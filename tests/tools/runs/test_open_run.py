@@ -194,10 +194,10 @@ def test_a_file_sets_keys_of_a_detector_that_is_named_later(street: str, tmp_pat
     assert open_run(street, track_config(str(path))).config.detector == named.detector
 
 
-def test_the_least_score_of_the_tracker_is_that_of_the_detector_chosen_for_it(street: str) -> None:
-    assert open_run(street, track_config("sort", min_score=0.1)).config.detector == BackgroundConfig(min_score=0.1)
-    own = track_config("sort", ["detector.min_score=0.3"], min_score=0.1)
-    assert open_run(street, own).config.detector == BackgroundConfig(min_score=0.3)
+def test_keys_of_a_detector_are_refused_where_none_is_chosen(street: str, sequence: str) -> None:
+    detector = open_run(sequence, track_config("sort")).detector
+    with pytest.raises(ValueError, match=r"street: detector\.min_score: expected no keys of a detector"):
+        open_run(street, track_config("sort", ["detector.min_score=0.1"]), detector=detector)
 
 
 def test_a_key_that_the_chosen_detector_does_not_have(street: str) -> None:
