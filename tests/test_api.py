@@ -101,6 +101,12 @@ def test_parts_may_be_objects(street: Path) -> None:
     assert tracker.update([[10, 10, 30, 60]], image=np.zeros((72, 64, 3), np.uint8)).tolist() == [1]
 
 
+def test_an_embedder_that_no_stage_compares_is_left_out(street: Path, caplog: pytest.LogCaptureFixture) -> None:
+    results = list(flatsort.track(street, "sort", embedder=MeanColour(), frames=3))
+    assert all(result.detections.latents is None for result in results)
+    assert "the tracker does not use appearance: MeanColour is left out" in caplog.text
+
+
 def test_the_first_components_of_an_embedder() -> None:
     image = np.zeros((72, 64, 3), np.uint8)
     tracker = flatsort.load_tracker("deep_sort", ["embed.components=2", "lifecycle.min_hits=0"], embedder="pixels")

@@ -67,9 +67,10 @@ def open_run(
         config, detector = replace(config, detector=chosen), DETECTORS.build(chosen)
         notes.append(note)
     _require_detector(detector)
-    if config.embedder and not config.uses_appearance:
-        notes.append(f"the tracker does not use appearance: {config.embedder} is left out")
-        config = replace(config, embedder="")
+    if (config.embedder or embedder is not None) and not config.uses_appearance:
+        name = config.embedder or type(embedder).__name__
+        notes.append(f"the tracker does not use appearance: {name} is left out")
+        config, embedder = replace(config, embedder=""), None
     notes.append(_note_on_threshold(config))
     images = True if detector.needs_image or config.camera.method != "none" else images
     needs_embedder = bool(config.embedder) or embedder is not None
