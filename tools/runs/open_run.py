@@ -11,8 +11,9 @@ from typing import Any
 from flatsort.tracker.config import restore_part
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
+from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
-from flatsort.tracker.io.video import TABLES, FileSource, open_source
+from flatsort.tracker.io.video import TABLES, open_source
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.registry import PartConfig

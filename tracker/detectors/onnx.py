@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from flatsort.tracker import class_names
 from flatsort.tracker.boxes import valid
 from flatsort.tracker.detectors import DETECTORS, classes, yolox
 from flatsort.tracker.onnx_session import DEVICES, open_session
@@ -93,7 +94,7 @@ class OnnxDetector:
         self._cells, self._strides = grid
         self._decoded = yolox.is_decoded(head[0], self._cells, self._strides)
         self.class_names: Sequence[str] = _names(config, head.shape[2] - 5)
-        self._chosen = classes.class_indices(self.class_names, config.classes)
+        self._chosen = class_names.choose_classes(dict(enumerate(self.class_names)), config.classes)
 
     def detect(self, frame: Frame) -> Detections:
         """Detect the objects of one frame, best first; none where the image is missing."""
@@ -129,7 +130,7 @@ class OnnxDetector:
 def _names(config: OnnxDetectorConfig, count: int) -> list[str]:
     if not config.names:
         return classes.COCO if count == len(classes.COCO) else [str(i) for i in range(count)]
-    names = classes.read_class_names(config.names)
+    names = class_names.read_class_names(config.names)
     if len(names) != count:
         raise ValueError(
             f"{config.names}: expected {count} names like the classes of {config.weights}, got {len(names)}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatsort.tracker.detectors import DETECTORS, classes
+from flatsort.tracker import class_names
+from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.registry import PartConfig, require, suggest
 from flatsort.tracker.types import Detections, Frame
 
@@ -82,10 +83,12 @@ class TorchvisionDetector:
             raise ValueError("detector.device cuda: torch sees no such device here; take device cpu")
         published = models.get_model_weights(config.model).DEFAULT
         labels = (
-            ["background", *classes.read_class_names(config.names)] if config.names else published.meta["categories"]
+            ["background", *class_names.read_class_names(config.names)]
+            if config.names
+            else published.meta["categories"]
         )
         self.class_names: Sequence[str] = labels
-        self._class_indices = classes.class_indices(labels, config.classes)
+        self._class_indices = class_names.choose_classes(dict(enumerate(labels)), config.classes)
         self._min_score = config.min_score
         self._device = torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
         model = models.get_model(config.model, weights=None, weights_backbone=None, num_classes=len(labels))

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-import cv2
-
-from flatsort.tracker.images import SUFFIXES, images_of, numbered, read_image, rgb
+from flatsort.tracker.images import SUFFIXES, images_of, numbered, read_image
+from flatsort.tracker.io.file_source import FPS, FileSource, TimedImage
 from flatsort.tracker.io.live import URL, open_live, stream_name
 from flatsort.tracker.io.mot import read_detections, read_seqinfo
+from flatsort.tracker.io.video_file import VIDEOS, open_video
 from flatsort.tracker.protocols import FrameSource
-from flatsort.tracker.types import Frame, Image
 
-T = TypeVar("T")
-TimedImage = tuple[Image | None, float]
-"""An image, None where it could not be read, and its time in seconds."""
-
-VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 TABLES = {".csv", ".npy", ".txt"}
-FPS = 30.0
-"""Frames per second of sources that do not specify theirs."""
-READ_AHEAD = 4
-"""Number of frames that are decoded in advance, in a thread."""
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class FileSource:
-    """Frames from files; every iteration starts again at the first frame.
-
-    Attributes
-    ----------
-    name, fps, size, length
-        See `tracker.protocols.FrameSource`.
-    read_images : callable or None
-        Starts to read the images; None: ``length`` frames without an image.
-    absent : int
-        Number of frames for which the sequence has no image file.
-    """
-
-    name: str
-    fps: float
-    size: tuple[int, int] | None
-    length: int | None
-    read_images: Callable[[], Generator[TimedImage]] | None = None
-    absent: int = 0
-
-    def __iter__(self) -> Iterator[Frame]:
-        if self.read_images is None:
-            return (Frame(index, None, (index - 1) / self.fps) for index in range(1, (self.length or 0) + 1))
-        return prefetch(self._frames(self.read_images()), READ_AHEAD)
-
-    def without_images(self) -> FileSource:
-        """The same frames without images."""
-        return replace(self, read_images=None, absent=0)
-
-    def _frames(self, images: Generator[TimedImage]) -> Generator[Frame]:
-        """Number the images; at the end, log how many could not be read."""
-        index, unread, first = 0, 0, 0
-        with closing(images):
-            for index, (image, time) in enumerate(images, 1):
-                if image is None:
-                    unread += 1
-                    first = first or index
-                yield Frame(index, image, time)
-        if unread:
-            log.warning("%s: %d of %d frames could not be read, the first is %d", self.name, unread, index, first)
-        # headers of intact videos are often wrong by a few frames
-        if self.length is not None and self.length - index > max(2, self.length // 100):
-            log.warning("%s: ended after %d frames, %d were announced", self.name, index, self.length)
 
 
 def open_source(
@@ -123,9 +58,9 @@ def open_source(
             return _open_table(path, images, fps, length)
         if path.suffix.lower() in SUFFIXES:
             return _open_images([path], path.stem, images, fps)
-        return _open_video(source, path.stem, images, fps, None, length)
+        return open_video(source, path.stem, images, fps, None, length)
     if URL.match(source) and Path(source.partition("?")[0]).suffix.lower() in VIDEOS:
-        return _open_video(source, stream_name(source), images, fps, None, length)
+        return open_video(source, stream_name(source), images, fps, None, length)
     if source.isdecimal() or URL.match(source):
         if not images:
             raise ValueError(f"{source}: a camera or stream cannot be opened without images")
@@ -135,26 +70,6 @@ def open_source(
     raise FileNotFoundError(
         f"{source}: no such file, expected a video, images, a sequence folder, a camera index or a URL"
     )
-
-
-def prefetch(items: Iterable[T], size: int) -> Generator[T]:
-    """Yield the items in order while a thread fetches up to ``size`` of them in advance.
-
-    An error of ``items`` is raised in place of the item. The thread ends, and ``items`` is closed, after the last item,
-    after an error, or when the generator is closed.
-    """
-    iterator = iter(items)
-    end = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="prefetch") as pool:
-        try:
-            waiting: deque[Future[T | object]] = deque(pool.submit(next, iterator, end) for _ in range(size))
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(pool.submit(next, iterator, end))
-                yield item  # type: ignore[misc]  # `end` is the only other object
-        finally:
-            pool.shutdown(cancel_futures=True)
-            if isinstance(iterator, Generator):
-                iterator.close()
 
 
 def _open_folder(folder: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
@@ -178,7 +93,7 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
     if not images and announced and (info or not videos):
         return FileSource(name, rate or FPS, info.size if info else None, announced)
     if len(videos) == 1:
-        return _open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
+        return open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
     got = f"{len(videos)} videos" if videos else "none"
     raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, got {got}")
 
@@ -235,55 +150,3 @@ def _open_images(
             yield (None if each is None else read_image(each)), number / rate
 
     return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), read_images, len(paths) - len(files))
-
-
-def _open_video(
-    path: str, name: str, images: bool, fps: float | None, known: int | None, length: int | None
-) -> FileSource:
-    """Frames of a video; the number of frames is ``known``, or that of the header, or ``length``."""
-    capture = _capture(path)
-    try:
-        rate, frames = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        first = capture.read()[1] if images else None
-    finally:
-        capture.release()
-    own = rate if 0 < rate < 1000 else FPS
-    total = known or (int(frames) if 0 < frames < 1e9 else length)
-    if not images:
-        if total is None:
-            raise ValueError(f"{path}: expected a header with the number of frames, got {frames:g}")
-        return FileSource(name, fps or own, None, total)
-    if first is None:
-        raise ValueError(f"{path}: expected a video, but its first frame cannot be decoded")
-    nominal = fps or own
-    return FileSource(
-        name, nominal, (first.shape[1], first.shape[0]), total, lambda: _read_video(path, nominal, own / nominal)
-    )
-
-
-def _read_video(path: str, fps: float, pace: float) -> Generator[TimedImage]:
-    """Images at the container's timestamps × ``pace``, or 1/``fps`` after the previous one where they do not rise."""
-    capture = _capture(path)
-    try:
-        start = time = 0.0
-        for number in count():
-            if not capture.grab():
-                return
-            ok, image = capture.retrieve()
-            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-            if number == 0:
-                start = stamp if math.isfinite(stamp) else 0.0
-            else:
-                seconds = (stamp - start) * pace
-                time = seconds if time < seconds < math.inf else time + 1.0 / fps
-            yield (rgb(image) if ok else None), time
-    finally:
-        capture.release()
-
-
-def _capture(path: str) -> cv2.VideoCapture:
-    capture = cv2.VideoCapture(path)
-    if not capture.isOpened():
-        capture.release()
-        raise ValueError(f"{path}: expected a video or an image, got a file that OpenCV cannot open")
-    return capture

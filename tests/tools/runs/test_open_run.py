@@ -21,7 +21,7 @@ from flatsort.tools.runs.open_run import (
 )
 from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.detectors.background import BackgroundConfig
-from flatsort.tracker.io.video import FileSource
+from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.latent_reuse import EmbedConfig
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Embedder

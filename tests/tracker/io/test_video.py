@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from flatsort.tracker.io.video import FileSource, open_source, prefetch
+from flatsort.tracker.io.file_source import FileSource, prefetch
+from flatsort.tracker.io.video import open_source
 from flatsort.tracker.protocols import FrameSource
 from flatsort.tracker.types import Image
 from tests.tracker.io.numbered_frames import SIZE, greys, numbered_image, write_images, write_seqinfo, write_video
@@ -296,7 +297,7 @@ def test_real_sequences(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert [f.index for f in few if f.image is not None] == [1, 2]
     assert caplog.record_tuples == [
         (
-            "flatsort.tracker.io.video",
+            "flatsort.tracker.io.file_source",
             logging.WARNING,
             "MOT17-02-FRCNN: 598 of 600 frames could not be read, the first is 3",
         )

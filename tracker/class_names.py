@@ -1,0 +1,104 @@
+"""Classes of objects: their names, the file that gives them, and the choice of some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flatsort.tracker.registry import suggest
+from flatsort.tracker.types import Int
+
+LABELS = "labels.txt"
+"""Names of the classes of a MOTChallenge file, beside it: the first line is class 1 (as CVAT and datumaro write it)."""
+ALL = ("", "all", "[]")
+"""Spellings of a choice that takes all classes."""
+
+
+def parse_classes(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """A user's choice of classes: names or numbers; no entries: all classes; None: nothing was chosen.
+
+    Examples
+    --------
+    >>> parse_classes("car, traffic light")
+    ('car', 'traffic light')
+    >>> parse_classes("all")
+    ()
+    """
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        return tuple(str(entry).strip() for entry in text)
+    text = text.strip()
+    if text.lower() in ALL:
+        return ()
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    return tuple(name for name in (entry.strip().strip("'\"") for entry in text.split(",")) if name)
+
+
+def choose_classes(names: Mapping[int, str], chosen: Sequence[str]) -> Int:
+    """Numbers of the chosen classes, ascending; all of ``names`` if none is chosen.
+
+    Parameters
+    ----------
+    names : mapping of int to str
+        Name of each class number.
+    chosen : sequence of str
+        Names, upper and lower case alike, or numbers; a name goes before a number.
+
+    Raises
+    ------
+    ValueError
+        If a choice is neither a name nor a number of ``names``; the message lists them.
+    """
+    if not chosen:
+        return np.array(sorted(names), np.int64)
+    exact = {name: {k for k in names if names[k] == name} for name in names.values()}
+    folded: dict[str, set[int]] = {}
+    for number, name in names.items():
+        folded.setdefault(name.casefold(), set()).add(number)
+    numbers: set[int] = set()
+    for choice in chosen:
+        number = int(choice) if choice.isascii() and choice.isdecimal() else -1
+        if choice in exact or choice.casefold() in folded:
+            numbers |= exact.get(choice) or folded[choice.casefold()]
+        elif number in names:
+            numbers.add(number)
+        else:
+            hint = suggest(choice, set(names.values()) or {"none"})
+            raise ValueError(f"classes: unknown class {choice!r}{hint}; all takes all of them")
+    return np.array(sorted(numbers), np.int64)
+
+
+def read_class_names(path: str | Path) -> list[str]:
+    """Read class names from a text file with one name a line; empty lines are skipped.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is no text file or has no name.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"names {path}: expected UTF-8 text with one class name a line ({error.reason})") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise ValueError(f"names {path}: expected one class name a line, got none")
+    return names
+
+
+def labels_beside(path: str | Path) -> dict[int, str]:
+    """Class number, from 1 → name, of the `LABELS` file beside a file; empty where there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If the file has no names or is no text.
+    """
+    file = Path(path).with_name(LABELS)
+    return dict(enumerate(read_class_names(file), 1)) if file.is_file() else {}
