@@ -102,9 +102,12 @@ class LatentModel(nn.Module, ABC):
         Dimensions of a latent, the output of `encode` and input of `decode`.
     binary : bool
         Whether `embed` returns codes of −1 and 1.
+    trains_in_stages : bool
+        Whether there are steps in which some weights get no gradient.
     """
 
     binary = False
+    trains_in_stages = False
 
     def __init__(
         self,

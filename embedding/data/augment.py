@@ -6,6 +6,7 @@ The model encodes the augmented sample and reconstructs the clean one, so that i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -50,11 +51,20 @@ class AugmentConfig:
                 raise ValueError(f"augment.{f.name}: expected {low:g} to {high:g}, got {value}")
 
 
-def augment(samples: Tensor, config: AugmentConfig, generator: RandomGenerator) -> Tensor:
+def _previous(images: Tensor) -> Tensor:
+    """The image before each one, the last before the first."""
+    return images.roll(1, 0)
+
+
+def augment(
+    samples: Tensor,
+    config: AugmentConfig,
+    generator: RandomGenerator,
+    previous: Callable[[Tensor], Tensor] = _previous,
+) -> Tensor:
     """Augmented copies of samples.
 
     Every row draws its own random numbers, so that processes which share a batch augment a sample as one process would.
-    The exception is an occluder, which is cut from the next row of this process.
 
     Parameters
     ----------
@@ -62,6 +72,8 @@ def augment(samples: Tensor, config: AugmentConfig, generator: RandomGenerator) 
         Left as they are.
     config : AugmentConfig
     generator : RandomGenerator
+    previous : callable
+        The row before each row of the batch: occluders are cut from it. Processes that share a batch give their own.
 
     Returns
     -------
@@ -84,7 +96,7 @@ def augment(samples: Tensor, config: AugmentConfig, generator: RandomGenerator) 
         images = images + config.noise * generator.normal(*images.shape)
     if config.occlusion:
         hidden = _occluders(images, config, generator)
-        images = images.lerp(images.roll(1, 0), hidden)  # exact at 0 and 1, and quicker than torch.where
+        images = images.lerp(previous(images), hidden)  # exact at 0 and 1, and quicker than torch.where
     return images.clamp(0, 1)
 
 

@@ -69,6 +69,8 @@ class PCAAE(LatentModel):
     encoder: StageEncoders
     decoder: StageDecoders
 
+    trains_in_stages = True
+
     def __init__(self, config: PCAAEConfig) -> None:
         super().__init__(config, encoder=StageEncoders(config), decoder=StageDecoders(config))
         self._stage_config = config

@@ -69,6 +69,7 @@ def mixup(z: Tensor, generator: RandomGenerator, alpha0: float = 0.2) -> Tensor:
     return torch.lerp(z, z.roll(1, 0), share)
 
 
+@torch.compiler.disable
 def estimate(
     decode: Decode,
     z: Tensor,

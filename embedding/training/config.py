@@ -16,7 +16,8 @@ class TrainConfig:
     """A model and its training.
 
     ``steps``, ``batch`` and all that follows are the same for any number of processes. So is the result, within
-    rounding, but for the flatness penalty: every process takes ``flat_rows`` rows of its own share.
+    rounding, but for two terms that are statistics of a process's own share of the batch: the flatness penalty
+    (``flat_rows`` rows of it) and the covariance of the PCA-like AE's codes.
     """
 
     KIND: ClassVar[str] = "train"
@@ -67,7 +68,8 @@ class TrainConfig:
     precision: str = "auto"
     """``fp32``, ``bf16`` (autocast), ``auto``: bf16 on a GPU that has it."""
     compile: bool = False
-    """Whether the loss goes through ``torch.compile``."""
+    """Whether the loss goes through ``torch.compile``. The flatness penalty does not: forward-mode differentiation of
+    normalisation layers cannot be traced. On a CPU nothing is won by it."""
     tensorboard: bool = True
     """Whether to write TensorBoard events."""
     figures: bool = True

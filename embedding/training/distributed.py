@@ -51,6 +51,24 @@ class Group:
             dist.broadcast(value, 0)
         return value
 
+    def previous(self, rows: Tensor, block: int = 1) -> Tensor:
+        """The row before each of these rows in the whole batch, [n …]; the last row is before the first one.
+
+        Parameters
+        ----------
+        rows : [n …]
+            This process's rows of the batch: every ``world``-th block.
+        block : int
+            Rows that stay together in a process.
+        """
+        if self.world == 1:
+            return rows.roll(1, 0)
+        parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(self.world)]
+        dist.all_gather(parts, rows.contiguous())
+        blocks = torch.stack([part.unflatten(0, (-1, block)) for part in parts], dim=1)
+        before = blocks.flatten(0, 2).roll(1, 0)
+        return before.unflatten(0, (-1, self.world, block))[:, self.rank].flatten(0, 1)
+
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.world > 1:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from inspect import signature
 from typing import Any, cast
 
 import torch
@@ -18,6 +20,10 @@ from flatsort.embedding.random_generator import RandomGenerator
 from flatsort.embedding.training.config import TrainConfig
 from flatsort.embedding.training.distributed import Group
 from flatsort.embedding.training.training_state import optimiser_tensors, restore_optimiser
+
+SYNC = "forward_sync_buffers" if "forward_sync_buffers" in signature(DistributedDataParallel).parameters else ""
+KEEP_BUFFERS: dict[str, Any] = {SYNC or "broadcast_buffers": False}
+"""Buffers change by means over all processes and so stay the same. The setting has another name from torch 2.14 on."""
 
 
 class Trainer:
@@ -42,8 +48,9 @@ class Trainer:
         if config.compile:
             self._loss.compile()
         if group.world > 1:
-            # buffers change by means over all processes and stay the same; frozen parts of a model get no gradient
-            self._loss = DistributedDataParallel(self._loss, broadcast_buffers=False, find_unused_parameters=True)
+            self._loss = DistributedDataParallel(
+                self._loss, find_unused_parameters=self.model.trains_in_stages, **KEEP_BUFFERS
+            )
         self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=config.weight_decay, fused=True)
         self._decay = 0.0
         self._average = AveragedModel(self.model, multi_avg_fn=self._update_average)
@@ -71,7 +78,8 @@ class Trainer:
         """
         config, group = self.config, self.group
         generator = RandomGenerator(config.seed, step, group.device, group.rank, group.world, config.block)
-        inputs = self._in_layout(augment(batch.inputs, config.augment, generator))
+        previous = partial(group.previous, block=config.block)
+        inputs = self._in_layout(augment(batch.inputs, config.augment, generator, previous))
         targets = self._in_layout(batch.targets)
         self.model.train()
         with self._autocast:

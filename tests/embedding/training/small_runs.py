@@ -26,6 +26,10 @@ QUICK = (
 )
 
 
+AUGMENT = "augment={mirror: 0.5, shift: 0.1, gain: 0.3, occlusion: 0.5}"
+"""Changes of images that draw random numbers, and one that takes a part of another image."""
+
+
 def vectors(n: int = 50, dim: int = 6) -> SampleSet:
     """Points near a plane; pairs of neighbours are tracklets."""
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ from flatsort.embedding.devices import find_device
 from flatsort.embedding.training import distributed
 from flatsort.embedding.training.distributed import Group, join
 from flatsort.embedding.training.loop import train
-from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors, weights
+from tests.embedding.training.small_runs import AUGMENT, WINDOWS, config, images, sequences, vectors, weights
 
 pytestmark = pytest.mark.slow
 
@@ -30,14 +30,13 @@ import sys
 from pathlib import Path
 from flatsort.embedding.training.distributed import join
 from flatsort.embedding.training.loop import train
-from tests.embedding.training.small_runs import WINDOWS, config, images, sequences, vectors
+from tests.embedding.training.small_runs import AUGMENT, WINDOWS, config, images, sequences, vectors
 with join("cpu") as group:
     assert group.world == 2
     for model in sys.argv[2:]:
         train(config(model, "views=tracklets", "augment.noise=0.1"), vectors(), Path(sys.argv[1]) / model)
     train(config("vaer", *WINDOWS, data=sequences()), sequences(), Path(sys.argv[1]) / "windows")
-    light = "augment={mirror: 0.5, shift: 0.1, gain: 0.3}"
-    train(config("vae", light, data=images()), images(), Path(sys.argv[1]) / "images")
+    train(config("vae", AUGMENT, data=images()), images(), Path(sys.argv[1]) / "images")
 """
 
 
@@ -47,13 +46,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     (folder / "shared.py").write_text(SHARED)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    subprocess.run(
+    done = subprocess.run(
         [*command, folder / "shared.py", folder, *TOLERANCE],
         env={**os.environ, "PYTHONPATH": ".", "OMP_NUM_THREADS": "1"},
         check=True,
         capture_output=True,
+        text=True,
         timeout=240,
     )
+    (folder / "stderr.txt").write_text(done.stderr)
     return folder
 
 
@@ -76,8 +77,28 @@ def test_two_processes_equal_one_for_windows(shared: Path, tmp_path: Path) -> No
 def test_two_processes_equal_one_for_images(shared: Path, tmp_path: Path) -> None:
     """Latents, not weights: a bias before a normalisation has no gradient but rounding, which Adam makes steps of."""
     data = images()
-    path = train(config("vae", "augment={mirror: 0.5, shift: 0.1, gain: 0.3}", data=data), data, tmp_path)
+    path = train(config("vae", AUGMENT, data=data), data, tmp_path)
     assert distance(path, shared / "images" / path.name, data) < 1e-5
+
+
+def test_no_library_warns_of_choices_that_are_ours(shared: Path) -> None:
+    assert "Warning" not in (shared / "stderr.txt").read_text()
+
+
+def test_the_row_before_is_that_of_the_whole_batch(tmp_path: Path) -> None:
+    script = tmp_path / "previous.py"
+    script.write_text(
+        "import torch\n"
+        "from flatsort.embedding.training.distributed import join\n"
+        "with join('cpu') as group:\n"
+        "    for block in (1, 2):\n"
+        "        whole = torch.arange(8.0).view(-1, block)\n"
+        "        own = whole[group.rank :: group.world].reshape(-1, 1)\n"
+        "        before = (whole.flatten().roll(1)).view(-1, block)[group.rank :: group.world].reshape(-1, 1)\n"
+        "        assert torch.equal(group.previous(own, block), before), (group.rank, block)\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, check=True, capture_output=True, timeout=120)
 
 
 def distance(first: Path, second: Path, data: SampleSet) -> float:
