@@ -69,7 +69,6 @@ def mixup(z: Tensor, generator: RandomGenerator, alpha0: float = 0.2) -> Tensor:
     return torch.lerp(z, z.roll(1, 0), share)
 
 
-@torch.compiler.disable
 def estimate(
     decode: Decode,
     z: Tensor,
@@ -97,11 +96,19 @@ def estimate(
         Whether c² is a constant for the gradient. In ``paper`` mode that changes nothing (c² is its minimiser); in
         ``normalised`` mode the gradient then shrinks the decoder, too.
     """
-    _, transposed, product = vjp(lambda points: _mean_and_jvp(decode, points, probes), z, has_aux=True)  # type: ignore[misc]
-    (g_probes,) = transposed(product)
+    products: tuple[Tensor, Tensor] = _products(decode, z, probes)
+    product, g_probes = products
     if scale is None:
         scale = product.square().sum(1).mean() / z.shape[1]
     return _measure((g_probes, probes), scale, mode, detach_scale)
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def _products(decode: Decode, z: Tensor, probes: Tensor) -> tuple[Tensor, Tensor]:
+    """Jv and Jᵀ(Jv); not traced, since forward mode through normalisation layers cannot be."""
+    _, transposed, product = vjp(lambda points: _mean_and_jvp(decode, points, probes), z, has_aux=True)  # type: ignore[misc]
+    (g_probes,) = transposed(product)
+    return product, g_probes
 
 
 def exact(decode: Decode, z: Tensor, mode: str = "normalised") -> Flatness:

@@ -65,9 +65,10 @@ class Group:
             return rows.roll(1, 0)
         parts = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(self.world)]
         dist.all_gather(parts, rows.contiguous())
-        blocks = torch.stack([part.unflatten(0, (-1, block)) for part in parts], dim=1)
-        before = blocks.flatten(0, 2).roll(1, 0)
-        return before.unflatten(0, (-1, self.world, block))[:, self.rank].flatten(0, 1)
+        row = rows.shape[1:]
+        blocks = torch.stack([part.view(-1, block, *row) for part in parts], dim=1)
+        before = blocks.flatten(0, 2).roll(1, 0).view(-1, self.world, block, *row)
+        return before[:, self.rank].flatten(0, 1)
 
     def wait(self) -> None:
         """Wait until all processes are here."""

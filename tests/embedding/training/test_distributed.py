@@ -97,7 +97,7 @@ def test_the_row_before_is_that_of_the_whole_batch(tmp_path: Path) -> None:
         "        before = (whole.flatten().roll(1)).view(-1, block)[group.rank :: group.world].reshape(-1, 1)\n"
         "        assert torch.equal(group.previous(own, block), before), (group.rank, block)\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     subprocess.run(command, env={**os.environ, "PYTHONPATH": "."}, check=True, capture_output=True, timeout=120)
 
 
