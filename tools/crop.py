@@ -52,6 +52,11 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
 @click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
 @click.option("--min-score", type=float, help="Leave out detections below this score.")
 @click.option("--min-height", type=click.FloatRange(0), default=0, show_default=True, help="Of boxes, pixels.")
+@click.option(
+    "--min-visibility",
+    type=click.FloatRange(0, 1),
+    help="Of boxes of ground truth that says it.  [default: 0.25]",
+)
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th frame.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames of each source.")
 @click.option(
@@ -128,6 +133,8 @@ def _check(sources: Sequence[str], overrides: Sequence[str], whole: bool, option
         raise click.UsageError("--layout: expected --whole with it")
     if options["boxes"] == "gt" and given & {"detections", "detector"}:
         raise click.UsageError("expected --boxes gt, or --detections or --detector, got both")
+    if options["boxes"] != "gt" and "min_visibility" in given:
+        raise click.UsageError("--min-visibility: expected --boxes gt with it")
     if options["detections"] and len(sources) > 1:
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
 
@@ -148,16 +155,20 @@ def _cut(
     sources: Sequence[str], overrides: Sequence[str], options: dict[str, Any], writer: SetWriter, counts: CropCounts
 ) -> None:
     from flatsort.tools.runs.crop_set import CropSelection, crop_source
-    from flatsort.tools.runs.ground_truth import open_ground_truth
+    from flatsort.tools.runs.ground_truth import LabelledBoxes, open_ground_truth
     from flatsort.tools.runs.open_run import open_run, track_config
+    from flatsort.tracker.class_names import parse_classes
 
     ground_truth = options.pop("boxes") == "gt"
+    labelled = LabelledBoxes(parse_classes(options["classes"]), options.pop("min_visibility"))
+    if ground_truth:
+        options["classes"] = None
     config = track_config(TRACKER, overrides, **{key: options.pop(key) for key in CONFIG_OPTIONS})
     selection = CropSelection(tracklets=options.pop("views") == "tracklets", **options)
     used: set[str] = set()
     notes = []
     for source in sources:
-        opened = open_ground_truth(source, config) if ground_truth else open_run(source, config, images=True)
+        opened = open_ground_truth(source, config, labelled) if ground_truth else open_run(source, config, images=True)
         for note in opened.notes:
             click.echo(note, err=True)
         name = unique_name(opened.source.name, used)

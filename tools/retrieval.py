@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR")
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Of sequences without @N.")
 @click.option("--min-height", type=click.FloatRange(0), default=50.0, show_default=True, help="Of boxes, pixels.")
+@click.option("--classes", metavar="NAMES", help="Of a sequence's ground truth: car,person; all.")
+@click.option(
+    "--min-visibility",
+    type=click.FloatRange(0, 1),
+    help="Of a sequence's boxes, where its ground truth says it.  [default: 0.25]",
+)
 @click.option(
     "--layout", default="auto", show_default=True, help="Of the images' names: cuhk03, market1501, folders, …"
 )
@@ -50,6 +57,8 @@ def main(
     out: Path,
     stride: int,
     min_height: float,
+    classes: str | None,
+    min_visibility: float | None,
     layout: str,
     group: bool,
     calibrate: bool,
@@ -70,11 +79,22 @@ def main(
     """
     from flatsort.tools.experiments import reid_data, reid_tables
     from flatsort.tools.experiments.model_tables import load_embedders
+    from flatsort.tools.runs.ground_truth import LabelledBoxes
+    from flatsort.tracker.class_names import parse_classes
     from flatsort.tracker.files import write_text
 
     compared = load_embedders(models, device, group)
     embedders = [embedder for model in compared for embedder in model.models]
-    sources = [reid_data.open_labelled_images(d, stride=stride, min_height=min_height, layout=layout) for d in data]
+    opened = partial(
+        reid_data.open_labelled_images,
+        stride=stride,
+        min_height=min_height,
+        layout=layout,
+        labelled=LabelledBoxes(parse_classes(classes), min_visibility),
+    )
+    sources = [opened(text) for text in data]
+    for note in filter(None, (source.note for source in sources)):
+        click.echo(note, err=True)
     embedded = [reid_data.embed_images(source, embedders, _progress) for source in _with_own_names(sources)]
     rows = reid_tables.compare(compared, embedded)
     calibrations = reid_tables.calibrations(compared, embedded) if calibrate else {}

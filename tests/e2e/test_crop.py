@@ -58,7 +58,7 @@ def test_ground_truth_gives_identities_and_the_crops_of_the_boxes(
 def test_only_what_the_benchmark_evaluates_is_cut(flatsort: Flatsort, street: Path, tmp_path: Path) -> None:
     folder = tmp_path / "street"
     shutil.copytree(street, folder)
-    ignored, car, person = "1,3,20,20,30,60,0,1,1", "1,4,90,20,30,60,1,3,1", "1,8,150,20,30,60,1,1,0.2"
+    ignored, car, person = "1,3,20,20,30,60,0,1,1", "1,4,90,20,30,60,1,3,1", "1,8,150,20,30,60,1,1,0.5"
     (folder / "gt" / "gt.txt").write_text("\n".join([ignored, car, person]))
     assert flatsort("crop", folder, "--boxes", "gt", "--out", tmp_path / "set").code == 0
     assert columns(open_set(tmp_path / "set"), "identity") == [8]

@@ -14,6 +14,7 @@ from flatsort.embedding import retrieval
 from flatsort.embedding.data import sample_set
 from flatsort.embedding.data.filename_labels import read_labels
 from flatsort.embedding.retrieval import Labels, Ranking, Separation
+from flatsort.tools.runs.ground_truth import LabelledBoxes
 from flatsort.tracker.images import images_of, read_image
 from flatsort.tracker.io.mot import MotTable, read_table
 from flatsort.tracker.io.video import open_source
@@ -22,7 +23,6 @@ from flatsort.tracker.types import Float, Float32, Image, Int
 
 FRAMES, CROPS = 8, 128
 """Embedded in one call: frames of a sequence, images of one object each."""
-PEDESTRIANS = (-1, 1)
 """Classes of a ground truth: files without the column, and MOTChallenge's pedestrian."""
 MEASURES = ("rank-1", "rank-5", "rank-10", "mAP", "AUC", "next-frame AUC")
 
@@ -53,6 +53,8 @@ class LabelledImages:
         Whether boxes of successive frames can be associated without labels.
     track : int64 [n] or None
         Tracklets of the samples, where a set has them.
+    note : str
+        What was left out that users should know of.
     """
 
     name: str
@@ -61,6 +63,7 @@ class LabelledImages:
     stride: int = 1
     boxes: bool = False
     track: Int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,12 @@ class EmbeddedImages:
 
 
 def open_labelled_images(
-    text: str, *, stride: int = 1, min_height: float = 0.0, layout: str = "auto"
+    text: str,
+    *,
+    stride: int = 1,
+    min_height: float = 0.0,
+    layout: str = "auto",
+    labelled: LabelledBoxes | None = None,
 ) -> LabelledImages:
     """The labelled images of ``--data``: a MOTChallenge sequence, a set of samples, or a folder of images.
 
@@ -88,6 +96,8 @@ def open_labelled_images(
         Of a sequence's boxes, pixels.
     layout : str
         Of the images' names; see `embedding.data.filename_labels`.
+    labelled : LabelledBoxes, optional
+        Which boxes of a sequence's ground truth.
 
     Raises
     ------
@@ -104,7 +114,7 @@ def open_labelled_images(
         raise FileNotFoundError(f"{path}: no such folder, expected a sequence, a set of samples or a folder of images")
     name = path.resolve().name
     if (path / "gt" / "gt.txt").is_file():
-        return _sequence(path, name, stride, min_height)
+        return _sequence(path, name, stride, min_height, labelled or LabelledBoxes())
     if (path / sample_set.NAMES).is_file():
         return _set(sample_set.open_set(path), name)
     return _image_folder(path, name, layout)
@@ -178,13 +188,14 @@ def measures_of(ranking: Ranking, next_frame: Separation | None) -> dict[str, fl
     return dict(zip(MEASURES, values, strict=True))
 
 
-def _sequence(folder: Path, name: str, stride: int, min_height: float) -> LabelledImages:
+def _sequence(folder: Path, name: str, stride: int, min_height: float, labelled: LabelledBoxes) -> LabelledImages:
     table = read_table(folder / "gt" / "gt.txt")
     offset = (table.frames - 1) % stride
     tall = table.boxes[:, 3] - table.boxes[:, 1] >= min_height
-    kept = (offset <= 1) & tall & (table.scores > 0) & np.isin(table.classes, PEDESTRIANS)
+    chosen, note = labelled.rows(table)
+    kept = (offset <= 1) & tall & chosen
     if not kept.any():
-        raise ValueError(f"{table.path}: expected boxes of pedestrians, {min_height:g} px high or more; got none")
+        raise ValueError(f"{table.path}: expected boxes to recognise, {min_height:g} px high or more; got none")
     source = open_source(str(folder))
 
     def batches() -> Iterator[LabelledBatch]:
@@ -195,7 +206,7 @@ def _sequence(folder: Path, name: str, stride: int, min_height: float) -> Labell
 
     periods, rest = divmod(source.length or 0, stride)
     read = periods * min(stride, 2) + min(rest, 2)  # each frame of queries, and the one after it
-    return LabelledImages(name, batches, -(-read // FRAMES), stride, boxes=True)
+    return LabelledImages(name, batches, -(-read // FRAMES), stride, boxes=True, note=note)
 
 
 def _frames(table: MotTable, kept: Any, batch: list[tuple[int, Image]]) -> LabelledBatch:
