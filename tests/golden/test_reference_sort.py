@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flatsort.tracker.config import find, load
-from flatsort.tracker.io.mot import format_rows, read_detections, read_seqinfo
+from flatsort.tracker.io.mot import format_rows, read_detections
+from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.metrics import evaluate
 from flatsort.tracker.sort import SortConfig, SortTracker
 from flatsort.tracker.types import Detections

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatsort.tracker.boxes import iou
-from flatsort.tracker.io.mot import format_rows, read_detections, read_seqinfo
+from flatsort.tracker.io.mot import format_rows, read_detections
+from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.metrics import SequenceResult, evaluate, evaluate_pair, pool
 from flatsort.tracker.metrics.preprocessing import Benchmark
 from flatsort.tracker.metrics.sequence_files import FilePair

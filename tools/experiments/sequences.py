@@ -8,7 +8,8 @@ from pathlib import Path
 
 from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tracker.images import images_of
-from flatsort.tracker.io.mot import read_detections, read_seqinfo, read_table
+from flatsort.tracker.io.mot import read_detections, read_table
+from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.io.video_file import VIDEOS
 from flatsort.tracker.types import Detections

@@ -9,7 +9,8 @@ from pathlib import Path
 from flatsort.tracker.images import SUFFIXES, images_of, numbered, read_image
 from flatsort.tracker.io.file_source import FPS, FileSource, TimedImage
 from flatsort.tracker.io.live import URL, open_live, stream_name
-from flatsort.tracker.io.mot import read_detections, read_seqinfo
+from flatsort.tracker.io.mot import read_detections
+from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video_file import VIDEOS, open_video
 from flatsort.tracker.protocols import FrameSource
 

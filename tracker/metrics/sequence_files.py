@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatsort.tracker.io.mot import SeqInfo, read_seqinfo
+from flatsort.tracker.io.seqinfo import SeqInfo, read_seqinfo
 
 
 @dataclass(frozen=True, slots=True)
