@@ -1,31 +1,50 @@
-"""MOTChallenge files: ground truth, results and detections; DeepSORT's ``.npy`` detections.
+"""Tracks and detections in files: tables of ground truth and results, detections by frame, rows of results.
 
-Every row is ``frame, id, x, y, w, h[, score[, class[, visibility]]]``, separated by commas or blanks, in any order.
-x and y are read and written as the benchmark writes them, without a shift by one pixel, as in the benchmark's own
-evaluation and in other trackers.
+A row of a MOTChallenge file is ``frame, id, x, y, w, h[, score[, class[, visibility]]]``. x and y are read and written
+as the benchmark writes them, without a shift by one pixel, as in the benchmark's own evaluation and in other trackers.
+
+References
+----------
+Milan et al., MOT16: A benchmark for multi-object tracking, 2016, table 4: columns of ground truth and results.
+VisDrone2018-MOT-toolkit, README: the ten columns of its ground truth, and its categories.
+Du et al., The unmanned aerial vehicle benchmark (UAVDT), ECCV 2018, toolkit's README: the columns of ``_gt_whole.txt``.
+Wojke et al., "Simple online and realtime tracking with a deep association metric", ICIP 2017: the layout of the
+``.npy`` detections that its authors publish.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from tokenize import TokenError
+from typing import Literal
 
 import numpy as np
 
-from flatsort.tracker.boxes import xywh_to_xyxy, xyxy_to_xywh
-from flatsort.tracker.types import Detections, Float, Float32, Int, Tracks
+from flatsort.tracker.boxes import xyxy_to_xywh
+from flatsort.tracker.class_names import choose_classes, labels_beside
+from flatsort.tracker.io.box_rows import BoxRows, FileFormat, read_rows
+from flatsort.tracker.types import Detections, Float, Int, Tracks
 
-MIN_COLUMNS = 6
-"""The columns that every row has: frame, id, x, y, w, h."""
+Layout = Literal["mot15", "mot", "visdrone", "uavdt"]
 
 MAX_FRAME = 10_000_000
 """Highest frame number that is accepted: days of video."""
+MAX_CLASS = 9999
+"""Highest number that is taken for a class of detections."""
 
-NPY_SUFFIX = ".npy"
-NPY_COLUMNS = 10
-"""Columns of a ``.npy`` file before the features: frame, id, x, y, w, h, score and three unused ones."""
+_MOT = (
+    *("pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non-motorized vehicle", "static person"),
+    *("distractor", "occluder", "occluder on the ground", "occluder full", "reflection", "crowd"),
+)
+MOT_CLASSES = dict(enumerate(_MOT, 1))
+"""Classes of MOT16, MOT17 and MOT20 (Milan et al., table 3; 13: MOT20's crowd)."""
+_VISDRONE = (
+    *("ignored regions", "pedestrian", "people", "bicycle", "car", "van", "truck", "tricycle", "awning-tricycle"),
+    *("bus", "motor", "others"),
+)
+VISDRONE_CLASSES = dict(enumerate(_VISDRONE))
+UAVDT_CLASSES = {1: "car", 2: "truck", 3: "bus"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +67,14 @@ class MotTable:
         Column 9, 0..1; 1 where absent.
     columns : int
         Columns of the file; 6 when it has no rows.
+    layout : str
+        ``mot15``: ten columns, world coordinates or −1 from the eighth on, or fewer than eight. ``mot``: class and
+        visibility, as in MOT16 to MOT20. ``visdrone``: score 0 or 1, category, truncation, occlusion. ``uavdt``: as its
+        ``_gt_whole.txt``; ``scores`` are then 1, ``classes`` its categories.
+    class_names : mapping of int to str
+        Names that come with the file: its own, those of a ``labels.txt`` beside it, VisDrone's, UAVDT's; else empty.
+    lines : int64 [n] or None
+        1-based line of each row; None where rows are no lines.
     """
 
     path: Path
@@ -58,75 +85,149 @@ class MotTable:
     classes: Int
     visibility: Float
     columns: int
+    layout: Layout = "mot"
+    class_names: Mapping[int, str] = field(default_factory=dict)
+    lines: Int | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
 
+    def place(self, row: int) -> str:
+        """Where a row (0-based) stands in the file, for error messages."""
+        return f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
 
-def read_table(path: str | Path) -> MotTable:
-    """Read a ground truth or result file.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectionFile:
+    """The detections of a file.
+
+    Attributes
+    ----------
+    frames : dict of int to Detections
+        By 1-based frame, ascending; frames without detections are absent.
+    class_names : mapping of int to str
+        Every class of the file, or named for it, and its name, the number itself where it has none; empty where the
+        file has no classes.
+    """
+
+    frames: dict[int, Detections]
+    class_names: Mapping[int, str]
+
+
+def read_table(path: str | Path, layout: Layout | None = None, *, file_format: FileFormat = "auto") -> MotTable:
+    """Read a ground truth or result file: MOTChallenge rows, a table with a header, or our JSON.
+
+    Parameters
+    ----------
+    path : str or Path
+    layout : str, optional
+        What the columns mean; by default that is recognised.
+    file_format : str
+        See `tracker.io.box_rows.read_rows`.
 
     Raises
     ------
     ValueError
         If a row has too few columns, a field that is no number, a frame outside 1..`MAX_FRAME`, or a frame, id or class
-        that is no whole number; the message names file and line.
+        that is no whole number; the message names file and line. If the file is of another format, or not of the layout
+        that is asked for.
     """
     path = Path(path)
-    rows = _read_text(path)
-    n, columns = rows.shape
+    rows = read_rows(path, file_format)
+    if not rows.has_ids:
+        raise ValueError(f"{path}: expected a column of identities in its header (id, track_id), got none")
+    found = recognise(rows)
+    if layout is not None and layout != found:
+        _require_layout(rows, layout)
+        found = layout
+    n, k = rows.rest.shape
+    scores, classes, visibility = rows.scores, np.full(n, -1), np.ones(n)
+    if found == "uavdt":
+        scores, classes = np.ones(n), _integers(rows, rows.rest[:, 1], "category")
+    elif found != "mot15" and k:
+        classes = _integers(rows, rows.rest[:, 0], "class")
+        visibility = _visibility(rows.rest[:, 1]) if found == "mot" and k > 1 else visibility
+    elif layout is None:
+        known = class_column(rows)
+        classes = classes if known is None else known
     return MotTable(
         path=path,
-        frames=_integers(path, rows, 0, "frame", 1, MAX_FRAME),
-        ids=_integers(path, rows, 1, "id"),
-        boxes=xywh_to_xyxy(rows[:, 2:6]),
-        scores=rows[:, 6] if columns > 6 else np.ones(n),
-        # in MOT15 the columns from 8 on are world coordinates, not classes
-        classes=_integers(path, rows, 7, "class") if columns in (8, 9) else np.full(n, -1),
-        visibility=rows[:, 8] if columns == 9 else np.ones(n),
-        columns=columns,
+        frames=_integers(rows, rows.frames, "frame", 1, MAX_FRAME),
+        ids=_integers(rows, rows.ids, "id"),
+        boxes=rows.boxes,
+        scores=scores,
+        classes=classes,
+        visibility=visibility,
+        columns=rows.columns,
+        layout=found,
+        class_names=_names(rows, found, classes),
+        lines=rows.lines,
     )
 
 
 def read_detections(path: str | Path) -> dict[int, Detections]:
-    """Read a detection file: frame number → detections, in the file's order within a frame.
+    """Frame number → detections of a file; see `read_detection_file`."""
+    return read_detection_file(path).frames
 
-    Frames without detections are absent. Scores are column 7; they are 1 where it is absent or −1 in every row. Classes
-    are 0. Latents are the features of a ``.npy`` file that has some. Boxes are not checked: they may be not finite or
-    without area.
+
+def read_detection_file(
+    path: str | Path, file_format: FileFormat = "auto", classes: Sequence[str] | None = None
+) -> DetectionFile:
+    """Read a detection file, in the file's order within a frame.
+
+    Scores are column 7; they are 1 where it is absent or −1 in every row. Classes are column 8 where it holds whole
+    numbers from 0 on and no world coordinates follow; else they are 0. Latents are the features of a ``.npy`` file that
+    has some. Boxes are not checked: they may be not finite or without area.
+
+    Parameters
+    ----------
+    path : str or Path
+    file_format : str
+        See `tracker.io.box_rows.read_rows`.
+    classes : sequence of str, optional
+        Names or numbers of the classes to keep; by default, or if empty, all.
 
     Raises
     ------
     ValueError
-        As `read_table`; or if a ``.npy`` file is not complete or is no table of numbers with at least ten columns.
-
-    References
-    ----------
-    Wojke et al., "Simple online and realtime tracking with a deep association metric", ICIP 2017: the layout of the
-    ``.npy`` detections that its authors publish.
+        As `read_table`, but for identities; if a class is asked for that the file does not have, or some rows only have
+        a class; if a ``.npy`` file is not complete or is no table of numbers with at least ten columns.
     """
     path = Path(path)
-    rows, features = _read_npy(path) if path.suffix.lower() == NPY_SUFFIX else (_read_text(path), None)
-    frames = _integers(path, rows, 0, "frame", 1, MAX_FRAME)
+    rows = read_rows(path, file_format)
+    frames = _integers(rows, rows.frames, "frame", 1, MAX_FRAME)
+    # the benchmark writes −1 for an unknown score
+    scores = np.ones(len(frames)) if (rows.scores == -1).all() else rows.scores
+    known = class_column(rows)
+    numbers = np.zeros(len(frames), np.int64) if known is None else known
+    names: Mapping[int, str] = {}
+    if known is not None:
+        if (known < 0).any():
+            row = int(np.flatnonzero(known < 0)[0])
+            raise ValueError(f"{path} {rows.place(row)}: no class (−1), expected one in every row or in none")
+        names = {n: str(n) for n in np.unique(known).tolist()} | dict(_names(rows, recognise(rows), known))
     order = np.argsort(frames, kind="stable")
-    rows, frames = rows[order], frames[order]
-    features = None if features is None else features[order]
-    boxes = xywh_to_xyxy(rows[:, 2:6])
-    scores = rows[:, 6] if rows.shape[1] > 6 else np.ones(len(rows))
-    if (scores == -1).all():  # the benchmark writes −1 for an unknown score
-        scores = np.ones(len(rows))
-    numbers, starts = np.unique(frames, return_index=True)
-    ends = starts + np.diff(starts, append=len(rows))
-    return {
-        int(frame): Detections.of(
-            boxes[start:end], scores[start:end], latents=None if features is None else features[start:end]
-        )
-        for frame, start, end in zip(numbers, starts, ends, strict=True)
-    }
+    if classes:
+        if known is None:
+            raise ValueError(f"{path}: expected classes to choose {', '.join(classes)} from, but the file has none")
+        order = order[np.isin(numbers[order], choose_classes(names, classes))]
+    latents = None if rows.latents is None else rows.latents[order]
+    ordered = Detections.of(rows.boxes[order], scores[order], numbers[order], latents)
+    present, starts = np.unique(frames[order], return_index=True)
+    ends = starts + np.diff(starts, append=len(order))
+    parts = zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    return DetectionFile({frame: ordered[start:end] for frame, start, end in parts}, names)
 
 
-def format_rows(frame: int, tracks: Tracks) -> str:
-    """Format the tracks of a frame as lines ``frame,id,x,y,w,h,score,-1,-1,-1``; an empty string without tracks.
+def format_rows(frame: int, tracks: Tracks, *, classes: bool = False) -> str:
+    """Format the tracks of a frame as lines ``frame,id,x,y,w,h,score,class,-1,-1``; an empty string without tracks.
+
+    Parameters
+    ----------
+    frame : int
+    tracks : Tracks
+    classes : bool
+        Whether classes are known; else they are written as −1.
 
     Raises
     ------
@@ -137,72 +238,85 @@ def format_rows(frame: int, tracks: Tracks) -> str:
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         raise ValueError(f"frame {frame}, track {tracks.ids[bad][0]}: expected finite numbers, got {values[bad][0]}")
+    numbers = tracks.classes.tolist() if classes else [-1] * len(tracks)
     return "".join(
-        f"{frame},{track},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{score:.4f},-1,-1,-1\n"
-        for track, (x, y, w, h, score) in zip(tracks.ids.tolist(), values.tolist(), strict=True)
+        f"{frame},{track},{x:.2f},{y:.2f},{w:.2f},{h:.2f},{score:.4f},{class_},-1,-1\n"
+        for track, (x, y, w, h, score), class_ in zip(tracks.ids.tolist(), values.tolist(), numbers, strict=True)
     )
 
 
-def line_of(path: Path, row: int) -> int:
-    """1-based line number of a table's row (0-based); blank lines are not counted as rows."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    return [number for number, line in enumerate(lines, 1) if line.strip()][row]
+def recognise(rows: BoxRows) -> Layout:
+    """What the columns of a file mean, by what they hold."""
+    rest = rows.rest
+    if rest.shape[1] == 3 and len(rest):
+        category, truncation, occlusion = rest.T
+        fits = np.isin(rows.scores, (0, 1)) & np.isin(category, range(12))
+        fits &= np.isin(truncation, (0, 1)) & np.isin(occlusion, (0, 1, 2))
+        fits &= (category > 0) | (rows.scores == 0)  # an ignored region is never to be considered
+        return "visdrone" if fits.all() else "mot15"
+    if rest.shape[1] == 2 and len(rest):
+        fits = np.isin(rows.scores, (1, 2, 3)) & np.isin(rest[:, 0], (1, 2, 3, 4)) & np.isin(rest[:, 1], (1, 2, 3))
+        beyond = bool((rows.scores > 1).any() or (rest[:, 1] > 1).any()) or "gt_whole" in rows.path.name
+        return "uavdt" if fits.all() and beyond else "mot"
+    return "mot" if rest.shape[1] in (1, 2) else "mot15"
 
 
-def _read_text(path: Path) -> Float:
-    """All rows of a text file [n columns]."""
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    first = next((line for line in lines if line.strip()), "")
-    if not first:
-        return np.empty((0, MIN_COLUMNS))
-    try:
-        rows = np.loadtxt(lines, delimiter="," if "," in first else None, comments=None, ndmin=2)
-    except ValueError:
-        rows = _read_text_by_line(path, lines)
-    if rows.shape[1] < MIN_COLUMNS:
-        raise ValueError(f"{path} line {line_of(path, 0)}: {rows.shape[1]} columns, expected at least {MIN_COLUMNS}")
-    return rows
+def class_column(rows: BoxRows) -> Int | None:
+    """The column of classes [n]; None where the file has none, or −1 only, or world coordinates in its place."""
+    rest = rows.rest
+    if not len(rest) or rest.shape[1] not in (1, 2, 3):
+        return None
+    if recognise(rows) == "uavdt":
+        return rest[:, 1].astype(np.int64)
+    column = rest[:, 0]
+    whole = (column == np.floor(column)) & (column >= -1) & (column <= MAX_CLASS)
+    if not whole.all() or (column < 0).all():
+        return None
+    if rest.shape[1] == 3:
+        visibility, last = rest[:, 1], rest[:, 2]
+        no_world = ((visibility == -1) | ((visibility >= 0) & (visibility <= 1))) & np.isin(last, (-1, 0, 1, 2))
+        if not no_world.all() or not rest.any():
+            return None
+    return column.astype(np.int64)
 
 
-def _read_text_by_line(path: Path, lines: list[str]) -> Float:
-    """As `_read_text`, slower, with mixed separators allowed and the number of a wrong line in the error message."""
-    rows: list[list[float]] = []
-    for number, line in enumerate(lines, 1):
-        fields = re.split(r"\s*[,;]\s*|\s+", line.strip().rstrip(",;").rstrip())
-        if fields == [""]:
-            continue
-        expected = max(MIN_COLUMNS, len(rows[0])) if rows else MIN_COLUMNS
-        if len(fields) < expected or (rows and len(fields) > len(rows[0])):
-            least = "" if rows else "at least "
-            raise ValueError(f"{path} line {number}: {len(fields)} columns, expected {least}{expected}")
-        try:
-            rows.append([float(field) for field in fields])
-        except ValueError:
-            raise ValueError(f"{path} line {number}: expected numbers, got {line.strip()[:60]!r}") from None
-    return np.array(rows)
+def _names(rows: BoxRows, layout: Layout, classes: Int) -> Mapping[int, str]:
+    """Names of classes that come with a file."""
+    if layout in ("visdrone", "uavdt"):
+        return VISDRONE_CLASSES if layout == "visdrone" else UAVDT_CLASSES
+    if rows.class_names:
+        return rows.class_names
+    labels = labels_beside(rows.path)
+    if labels and 0 in classes and classes.max(initial=0) < len(labels):  # the first line is class 0
+        return {number - 1: name for number, name in labels.items()}
+    return labels
 
 
-def _integers(path: Path, rows: Float, column: int, name: str, least: int = -(2**53), most: int = 2**53) -> Int:
+def _require_layout(rows: BoxRows, layout: Layout) -> None:
+    """Refuse a file that cannot be of a layout that was asked for."""
+    columns = {"mot15": range(7, 11), "mot": range(8, 11), "visdrone": (10,), "uavdt": (9,)}[layout]
+    if len(rows.frames) and rows.columns not in columns:
+        least, most = min(columns), max(columns)
+        expected = f"{least}" if least == most else f"{least} to {most}"
+        raise ValueError(f"{rows.path}: {rows.columns} columns, expected {expected} in the layout {layout}")
+    if layout in ("visdrone", "uavdt") and len(rows.frames):
+        raise ValueError(
+            f"{rows.path}: expected the layout {layout}, but the columns from the seventh on hold other values"
+        )
+
+
+def _visibility(column: Float) -> Float:
+    """Visibility 0..1; 1 where it is unknown (−1), and for all rows where the column holds something else."""
+    known = np.where(column == -1, 1.0, column)
+    return known if ((known >= 0) & (known <= 1)).all() else np.ones(len(known))
+
+
+def _integers(rows: BoxRows, values: Float, name: str, least: int = -(2**53), most: int = 2**53) -> Int:
     """A column as int64 [n]; an error where it is no whole number from ``least`` to ``most``."""
-    values = rows[:, column]
     bad = ~((values == np.floor(values)) & (values >= least) & (values <= most))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         expected = "a whole number" + (f" from {least} to {most}" if least > 0 else "")
-        place = f"row {row + 1}" if path.suffix.lower() == NPY_SUFFIX else f"line {line_of(path, row)}"
-        raise ValueError(f"{path} {place}: {name} {values[row]:.15g}, expected {expected}")
+        hint = "; where a file counts frames from 0, add 1 to each" if name == "frame" and values[row] == 0 else ""
+        raise ValueError(f"{rows.path} {rows.place(row)}: {name} {values[row]:.15g}, expected {expected}{hint}")
     return values.astype(np.int64)
-
-
-def _read_npy(path: Path) -> tuple[Float, Float32 | None]:
-    """Rows [n 10] of a ``.npy`` file and their features [n d], None where there are no further columns; not checked."""
-    try:
-        # memory-mapped, so that a header that announces too much is refused before memory is taken; never unpickled
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, SyntaxError, TokenError) as error:
-        raise ValueError(f"{path}: expected a complete .npy file with an array of numbers ({error})") from error
-    if array.ndim != 2 or array.shape[1] < NPY_COLUMNS or array.dtype.kind not in "fiu":
-        got = f"shape {list(array.shape)} of {array.dtype}"
-        raise ValueError(f"{path}: expected numbers of shape [n {NPY_COLUMNS}] or [n {NPY_COLUMNS}+d], got {got}")
-    features = np.array(array[:, NPY_COLUMNS:], np.float32) if array.shape[1] > NPY_COLUMNS else None
-    return np.array(array[:, :NPY_COLUMNS], np.float64), features

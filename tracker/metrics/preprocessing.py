@@ -16,7 +16,7 @@ import numpy as np
 
 from flatsort.tracker.association.assignment import assign
 from flatsort.tracker.boxes import iou, valid
-from flatsort.tracker.io.mot import MotTable, line_of
+from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.types import Bool, Float, Int
 
 Benchmark = Literal["mot15", "mot16", "mot17", "mot20"]
@@ -205,4 +205,4 @@ def _refuse(table: MotTable, bad: Bool, sentence: str, length: int | None = None
         row = int(np.flatnonzero(bad)[0])
         values = table.frames[row], table.ids[row], table.classes[row]
         text = sentence.format(*values, score=table.scores[row], length=length)
-        raise ValueError(f"{table.path} line {line_of(table.path, row)}: {text}")
+        raise ValueError(f"{table.path} {table.place(row)}: {text}")

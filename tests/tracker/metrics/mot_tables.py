@@ -27,6 +27,8 @@ def table(rows: Iterable[Sequence[float]], columns: int = 9) -> MotTable:
         classes=full[:, 4].astype(np.int64),
         visibility=np.ones(len(x)),
         columns=columns,
+        layout="mot" if columns in (8, 9) else "mot15",
+        lines=np.arange(len(x)) + 1 + (np.arange(len(x)) > 0),  # the second line is blank
     )
 
 

@@ -110,14 +110,6 @@ def test_unusable_predictions_stay_and_match_nothing(bad: float) -> None:
 class TestRefusals:
     """Each sentence names the row."""
 
-    path = "table.txt"
-
-    @pytest.fixture(autouse=True)
-    def _file(self, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(str(tmp_path))
-        with open("table.txt", "w") as file:  # noqa: PTH123
-            file.write("1\n\n2\n3\n")
-
     def test_an_id_twice_in_a_frame(self) -> None:
         rows = track(1, 0, (1, 2)) + track(1, 50, (2,))
         with pytest.raises(ValueError, match=r"table.txt line 3: frame 2 has id 1 more than once"):
