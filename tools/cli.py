@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from flatsort.tracker.io.addresses import hide_secrets
+
 if TYPE_CHECKING:
     from flatsort.tracker.protocols import Embedder
 
@@ -29,6 +31,8 @@ def run(command: click.Command) -> NoReturn:
     """Run a verb and leave the process: 0, 2 with one line on stderr for a user's error, 130 after Ctrl-C."""
     debug = "--debug" in sys.argv
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
     if not debug:  # OpenCV and FFmpeg would add lines of their own to our one sentence
         os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -141,4 +145,11 @@ def _sentence(error: Exception) -> str:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     else:
         text = str(error) or type(error).__name__
-    return " ".join(text.split())
+    return hide_secrets(" ".join(text.split()))
+
+
+class _Formatter(logging.Formatter):
+    """Log lines in which addresses show no user, password or token."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return hide_secrets(super().format(record))

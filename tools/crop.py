@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flatsort.tools.cli import debug_option, run, split_arguments, unique_name
+from flatsort.tracker.io.addresses import shown
 
 if TYPE_CHECKING:
     from flatsort.embedding.data.writer import SetWriter
@@ -108,7 +109,7 @@ def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **opti
             _cut(sources, overrides, options, writer, counts)
         if not len(writer):
             left_out = f" ({counts.sentence})" if counts.sentence else ""
-            raise ValueError(f"{', '.join(sources)}: expected crops for the set, got none{left_out}")
+            raise ValueError(f"{', '.join(map(shown, sources))}: expected crops for the set, got none{left_out}")
     (out / SKIPPED).unlink(missing_ok=True)
     if counts.skipped:
         write_text(out / SKIPPED, "".join(f"{sentence}\n" for sentence in counts.skipped))

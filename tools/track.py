@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flatsort.tools.cli import config_names, debug_option, run, split_arguments, unique_name
+from flatsort.tracker.io.addresses import shown
 
 if TYPE_CHECKING:
     from flatsort.tools.runs.track_run import TrackOutput
@@ -122,7 +123,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     for source in sources:
         if not (Path(source).exists() or source.isdecimal() or re.search(r"://|[*?\[]", source)):
             raise FileNotFoundError(
-                f"{source}: no such file, expected a video, images, a sequence, a camera or an address"
+                f"{shown(source)}: no such file, expected a video, images, a sequence, a camera or an address"
             )
     motion = {**given, "embedder": None, "embed_every": None}
     fallback = None if tracker or given["embedder"] else partial(track_config, MOTION_TRACKER, overrides, **motion)
@@ -152,7 +153,7 @@ def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: Tra
             partial_file = output.out / f"{name}.partial.txt"
             there = partial_file.exists()
             so_far = f"its frames so far are in {partial_file}" if there else "none of its frames are kept"
-            click.echo(f"interrupted in {source}: {so_far}; {kept}", err=True)
+            click.echo(f"interrupted in {shown(source)}: {so_far}; {kept}", err=True)
             raise
         done.append(report.path)
         for text in filter(None, (report.sentence, report.timing, report.explanation)):

@@ -11,6 +11,7 @@ from typing import Any
 from flatsort.tracker.config import restore_part
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
+from flatsort.tracker.io.addresses import shown
 from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.video import TABLES, open_source
@@ -80,8 +81,8 @@ def open_run(
         raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
     if lack and needs_embedder:
         if fallback is None:
-            raise ValueError(f"{text}: expected images for the embedder {config.embedder}, but {lack}")
-        notes.append(f"{text}: {lack}, so tracked by motion alone (--tracker {MOTION_TRACKER})")
+            raise ValueError(f"{shown(text)}: expected images for the embedder {config.embedder}, but {lack}")
+        notes.append(f"{shown(text)}: {lack}, so tracked by motion alone (--tracker {MOTION_TRACKER})")
         try:
             config, embedder = replace(fallback(), detector=config.detector), None
         except ValueError as error:  # keys of the other tracker
@@ -184,18 +185,18 @@ def choose_detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
     if isinstance(config, AutoDetectorConfig):
         name = "mot" if exists else "background"
         note = (
-            f"{text}: no detections and no --detector given: using background subtraction, which finds whatever moves "
-            "before a fixed camera (others: --detector onnx or torchvision)"
+            f"{shown(text)}: no detections and no --detector given: using background subtraction, which finds whatever "
+            "moves before a fixed camera (others: --detector onnx or torchvision)"
         )
         try:
             config = restore_part(DETECTORS, {"name": name, **config.settings})
         except ValueError as error:
-            raise ValueError(f"{text}: the detector is {name}, {error}") from error
+            raise ValueError(f"{shown(text)}: the detector is {name}, {error}") from error
         if not isinstance(config, MotFileConfig):
             return config, note
     if isinstance(config, MotFileConfig) and not config.path:
         if not exists:
-            raise ValueError(f"{text}: expected detections in {own} for the detector mot, got no such file")
+            raise ValueError(f"{shown(text)}: expected detections in {own} for the detector mot, got no such file")
         config = replace(config, path=str(own))
     return config, ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +11,9 @@ from typing import Any, Protocol
 import cv2
 
 from flatsort.tracker.images import rgb
+from flatsort.tracker.io.addresses import stream_name
 from flatsort.tracker.types import Frame, Image
 
-URL = re.compile(r"(rtsps?|rtmps?|rtp|https?|udp|tcp|srt)://", re.IGNORECASE)
 FPS = 30.0
 """Nominal frames per second of devices that do not report theirs."""
 FIRST_WAIT = 0.5
@@ -226,12 +225,6 @@ def open_live(source: str, *, fps: float | None = None) -> LiveSource:
             lambda: cv2.VideoCapture(int(source)), f"camera{int(source)}", fps=fps, max_retries=CAMERA_RETRIES
         )
     return LiveSource(lambda: _open_url(source), stream_name(source), fps=fps)
-
-
-def stream_name(url: str) -> str:
-    """File name from a URL: without scheme, user, password and query, in letters, digits, ``-``, ``.`` and ``_``."""
-    bare = re.sub(r"^[a-z]+://([^/@]*@)?", "", url, flags=re.IGNORECASE)
-    return re.sub(r"[^\w.-]+", "_", re.split("[?#]", bare)[0]).strip("_") or "stream"
 
 
 def _open_url(url: str) -> cv2.VideoCapture:

@@ -7,8 +7,9 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from flatsort.tracker.images import SUFFIXES, images_of, numbered, read_image
+from flatsort.tracker.io.addresses import URL, shown, stream_name
 from flatsort.tracker.io.file_source import FPS, FileSource, TimedImage
-from flatsort.tracker.io.live import URL, open_live, stream_name
+from flatsort.tracker.io.live import open_live
 from flatsort.tracker.io.mot import read_detections
 from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video_file import VIDEOS, open_video
@@ -64,12 +65,12 @@ def open_source(
         return open_video(source, stream_name(source), images, fps, None, length)
     if source.isdecimal() or URL.match(source):
         if not images:
-            raise ValueError(f"{source}: a camera or stream cannot be opened without images")
+            raise ValueError(f"{shown(source)}: a camera or stream cannot be opened without images")
         return open_live(source, fps=fps)
     if any(mark in source for mark in "*?["):
         return _open_glob(source, images, fps)
     raise FileNotFoundError(
-        f"{source}: no such file, expected a video, images, a sequence folder, a camera index or a URL"
+        f"{shown(source)}: no such file, expected a video, images, a sequence folder, a camera index or a URL"
     )
 
 

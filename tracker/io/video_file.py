@@ -9,6 +9,7 @@ from itertools import count
 import cv2
 
 from flatsort.tracker.images import rgb
+from flatsort.tracker.io.addresses import shown
 from flatsort.tracker.io.file_source import FPS, FileSource, TimedImage
 
 VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
@@ -28,10 +29,10 @@ def open_video(
     total = known or (int(frames) if 0 < frames < 1e9 else length)
     if not images:
         if total is None:
-            raise ValueError(f"{path}: expected a header with the number of frames, got {frames:g}")
+            raise ValueError(f"{shown(path)}: expected a header with the number of frames, got {frames:g}")
         return FileSource(name, fps or own, None, total)
     if first is None:
-        raise ValueError(f"{path}: expected a video, but its first frame cannot be decoded")
+        raise ValueError(f"{shown(path)}: expected a video, but its first frame cannot be decoded")
     nominal = fps or own
     return FileSource(
         name, nominal, (first.shape[1], first.shape[0]), total, lambda: _read_video(path, nominal, own / nominal)
@@ -62,5 +63,5 @@ def _capture(path: str) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(path)
     if not capture.isOpened():
         capture.release()
-        raise ValueError(f"{path}: expected a video or an image, got a file that OpenCV cannot open")
+        raise ValueError(f"{shown(path)}: expected a video or an image, got a file that OpenCV cannot open")
     return capture

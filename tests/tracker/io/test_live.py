@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from flatsort.tracker.io.live import FIRST_WAIT, LONGEST_WAIT, LiveSource, open_live, stream_name
+from flatsort.tracker.io.live import FIRST_WAIT, LONGEST_WAIT, LiveSource, open_live
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.protocols import FrameSource
 from flatsort.tracker.types import Frame, Image
@@ -210,18 +210,6 @@ def test_two_iterations_at_once_are_refused() -> None:
         next(iter(source))
     gate.release(100)
     source.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [
-        ("rtsp://user:secret@10.0.0.7:554/live/1?token=x", "10.0.0.7_554_live_1"),
-        ("http://cam.example/video.mjpg#now", "cam.example_video.mjpg"),
-        ("RTSP://@", "stream"),
-    ],
-)
-def test_the_name_of_a_stream_is_a_file_name_without_secrets(url: str, name: str) -> None:
-    assert stream_name(url) == name
 
 
 def test_a_stream_that_nobody_serves_is_refused() -> None:
