@@ -95,10 +95,14 @@ def read_class_names(path: str | Path) -> list[str]:
 def labels_beside(path: str | Path) -> dict[int, str]:
     """Class number, from 1 → name, of the `LABELS` file beside a file; empty where there is no such file.
 
+    Detections in the folder ``det`` of a sequence share the file of its ground truth in ``gt``.
+
     Raises
     ------
     ValueError
         If the file has no names or is no text.
     """
-    file = Path(path).with_name(LABELS)
-    return dict(enumerate(read_class_names(file), 1)) if file.is_file() else {}
+    folder = Path(path).resolve().parent
+    places = [folder, folder.parent / "gt"] if folder.name == "det" else [folder]
+    file = next((place / LABELS for place in places if (place / LABELS).is_file()), None)
+    return {} if file is None else dict(enumerate(read_class_names(file), 1))

@@ -1,4 +1,4 @@
-"""Detections from a file, in the format of the MOTChallenge or of DeepSORT."""
+"""Detections from a file: MOTChallenge rows, a table with a header, our JSON, DeepSORT's array, YOLO's labels."""
 
 from __future__ import annotations
 
@@ -7,21 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatsort.tracker.detectors import DETECTORS
-from flatsort.tracker.io.mot import read_detections
-from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.io.box_rows import FORMATS
+from flatsort.tracker.io.mot import read_detection_file
+from flatsort.tracker.io.yolo_labels import in_pixels, read_yolo_labels
+from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Detections, Frame
 
 
 @dataclass(frozen=True)
 class MotFileConfig(PartConfig):
-    """The file, and the minimum score of its detections."""
+    """The file, and which of its detections are used."""
 
     name: str = "mot"
     path: str = ""
-    """FILE.txt with one detection a line: frame, id, left, top, width, height, score, …; or FILE.npy, DeepSORT's array
-    of such rows, where columns from the eleventh on are the detections' latents."""
+    """FILE.txt with one detection a line: frame, id, left, top, width, height, score, class; FILE.csv with a header
+    that names the columns; FILE.json of tracks; FILE.npy, DeepSORT's array of rows, where columns from the eleventh on
+    are the detections' latents; or a folder of YOLO's labels."""
+    format: str = "auto"
+    """auto (by name and content), mot (rows without a header), csv (with one), json or npy."""
+    classes: tuple[str, ...] | None = None
+    """Names or numbers of the classes to keep; none: all."""
     min_score: float | None = None
     """Minimum score, on the scale of the file, which need not be 0..1; None: all detections are used."""
+
+    def __post_init__(self) -> None:
+        require(self, "detector", ("format", self.format in FORMATS, f"one of {', '.join(FORMATS)}"))
 
 
 @DETECTORS.register("mot", MotFileConfig)
@@ -34,29 +44,48 @@ class MotFileDetector:
 
     Attributes
     ----------
+    class_names : sequence of str
+        By the number of the class in the file: its name, or the number itself; one entry where the file has no classes.
+    has_classes, has_latents : bool
+        Whether the file has them.
+    needs_image : bool
+        Whether boxes are shares of the picture, of which the size then must be known.
     length : int or None
-        Last frame with a detection of any score; None if there is none.
+        Last frame with a detection of any score and class; None if there is none.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     ValueError
-        If no file is named, or a row is no detection.
+        If no file is named, a row is no detection, or a class is asked for that the file does not have.
     """
-
-    class_names: Sequence[str] = ("object",)
-    needs_image = False
 
     def __init__(self, config: MotFileConfig) -> None:
         if not config.path:
-            raise ValueError("detector.path: expected the FILE.txt or FILE.npy of the detections, got nothing")
-        detections = read_detections(Path(config.path))
-        self.length: int | None = max(detections, default=None)
+            raise ValueError("detector.path: expected the FILE.txt, .csv, .json or .npy of the detections, got nothing")
+        path = Path(config.path)
+        self.needs_image = config.format == "auto" and path.is_dir()
+        if self.needs_image:
+            file = read_yolo_labels(path)
+        else:
+            file = read_detection_file(path, config.format)  # type: ignore[arg-type]  # was checked
+        detections = file.of_classes(config.classes).frames
+        self.has_classes = bool(file.class_names)
+        names = [file.class_names.get(number, str(number)) for number in range(max(file.class_names, default=-1) + 1)]
+        self.class_names: Sequence[str] = names or ("object",)
+        self.has_latents = all(each.latents is not None for each in detections.values())
+        self.length: int | None = max(file.frames, default=None)
         if config.min_score is not None:
             detections = {index: rows[rows.scores >= config.min_score] for index, rows in detections.items()}
         self._detections = detections
 
     def detect(self, frame: Frame) -> Detections:
         """The detections of this frame, in the order of the file."""
-        return self._detections.get(frame.index, Detections.empty())
+        detections = self._detections.get(frame.index, Detections.empty())
+        if not self.needs_image:
+            return detections
+        if frame.image is None:
+            return Detections.empty()
+        height, width = frame.image.shape[:2]
+        return in_pixels(detections, width, height)

@@ -126,10 +126,7 @@ class TextTable:
         return None
 
     def _error(self, number: int, row: str, sentence: str) -> ValueError:
-        """An error at a line, or one that names the format of the file where it is known."""
-        name = unread_formats.of_text(self.rows)
-        if name and not self.header:
-            return unread_formats.refusal(self.path, name)
+        """An error at a line, with advice where decimal commas may be the cause."""
         if self.separator == "," and any(map(_LEADING_ZERO.fullmatch, split(row, ",")[2:])):
             sentence += "; decimal commas can be read where semicolons, tabs or blanks separate the columns"
         return ValueError(f"{self.path} line {number}: {sentence}")
@@ -143,7 +140,7 @@ def read_text_table(path: Path) -> TextTable:
     OSError
         If it cannot be opened.
     ValueError
-        As `read_text`.
+        As `read_text`, or if the first line is of a format that is not read.
     """
     numbered = [(n, line) for n, line in enumerate(read_text(path).splitlines(), 1) if not line.isspace() and line]
     comment = ""
@@ -152,6 +149,8 @@ def read_text_table(path: Path) -> TextTable:
     if not numbered:
         return TextTable(path)
     rows = [line for _, line in numbered]
+    if name := unread_formats.of_text(rows):
+        raise unread_formats.refusal(path, name)
     separator = separator_of(rows[0])
     header: list[str] = []
     first = split(rows[0], separator)

@@ -56,6 +56,7 @@ _KEYS: tuple[tuple[set[str], str], ...] = (
     ({"images", "annotations"}, "COCO's JSON"),
     ({"videos", "annotations"}, "COCO's JSON"),
     ({"image_id", "bbox"}, "COCO's JSON of results"),
+    ({"frames", "source", "fps"}, "flatsort's JSON in a file of another name or damaged"),
     ({"shapes"}, "LabelMe's JSON"),
     ({"_via_img_metadata"}, "VIA's JSON"),
     ({"categories", "items"}, "Datumaro's JSON"),
@@ -118,14 +119,8 @@ def is_yolo(fields: Sequence[str]) -> bool:
         values = [float(field) for field in fields]
     except ValueError:
         return False
-    shares = values[1:5]
-    return (
-        5 <= len(values) <= 7
-        and values[0] >= 0
-        and values[0].is_integer()
-        and all(0 <= share <= 1 for share in shares)
-        and not all(share.is_integer() for share in shares)
-    )
+    shares = all(0 <= share <= 1 for share in values[1:5]) and not values[1].is_integer()
+    return 5 <= len(values) <= 7 and values[0] >= 0 and values[0].is_integer() and shares
 
 
 def of_json(text: str) -> str:

@@ -1,0 +1,108 @@
+"""A folder of YOLO's labels: one text file a picture, boxes as shares of the picture.
+
+References
+----------
+Ultralytics 8.3, documentation of the detection data set format and of ``save_txt``, ``save_conf``: lines
+``class x y w h[ score[ id]]`` with the centre and the size in 0..1, in files that are named after the pictures, or
+``NAME_FRAME.txt`` for a video; pictures without objects have no file. Classes count from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flatsort.tracker.class_names import read_class_names
+from flatsort.tracker.io.layouts import MAX_CLASS
+from flatsort.tracker.io.mot import MAX_FRAME, DetectionFile
+from flatsort.tracker.io.text_table import read_text
+from flatsort.tracker.types import Detections, Float
+
+NAMES = ("classes.txt", "labels.txt")
+"""Files in the folder, or beside it, with the name of a class in each line, from class 0 on."""
+COLUMNS = (5, 6, 7)
+
+
+def read_yolo_labels(folder: Path) -> DetectionFile:
+    """Read the labels of a folder; boxes are xyxy in shares of the picture, see `in_pixels`.
+
+    The frame is the last number in a file's name; where one of them is 0, frames count from 0 and get 1 added, as
+    pictures do. Scores are column 6, 1 where there is none.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    ValueError
+        If there are no labels, a file is none or has no number of its own in its name.
+    """
+    files = sorted(path for path in folder.glob("*.txt") if path.name not in NAMES and not path.name.startswith("."))
+    if not files:
+        raise ValueError(
+            f"{folder}: expected a file of detections or a folder of YOLO's labels NAME_FRAME.txt, got none"
+        )
+    numbers = _numbers(files)
+    rows = {number: _read(path) for number, path in sorted(zip(numbers, files, strict=True))}
+    present = {int(number) for each in rows.values() for number in each[:, 0]}
+    names = {number: str(number) for number in present} | _names(folder)
+    frames = {}
+    for number, each in rows.items():
+        centre, half = each[:, 1:3], each[:, 3:5] / 2
+        if len(each):
+            frames[number] = Detections.of(np.hstack([centre - half, centre + half]), each[:, 5], each[:, 0])
+    return DetectionFile(folder, frames, names)
+
+
+def in_pixels(detections: Detections, width: int, height: int) -> Detections:
+    """Detections of `read_yolo_labels` in a picture of this size."""
+    scale = np.array([width, height, width, height], np.float64)
+    return Detections(detections.boxes * scale, detections.scores, detections.classes)
+
+
+def _numbers(files: Sequence[Path]) -> list[int]:
+    """Frame of each file, from its name."""
+    taken: dict[int, Path] = {}
+    for path in files:
+        digits = re.findall("[0-9]+", path.stem)
+        number = int(digits[-1][-18:]) if digits else -1
+        if not 0 <= number < MAX_FRAME:
+            raise ValueError(f"{path}: expected the number of a frame at the end of the name of YOLO's labels")
+        if number in taken:
+            raise ValueError(
+                f"{path}: expected labels of different frames, {taken[number].name} is of frame {number} too"
+            )
+        taken[number] = path
+    shift = 1 if 0 in taken else 0
+    return [number + shift for number in taken]
+
+
+def _read(path: Path) -> Float:
+    """Rows [n 6] of a file: class, centre, size, score."""
+    rows = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            values = [float(field) for field in fields]
+        except ValueError:
+            values = []
+        if len(values) not in COLUMNS or not (values[0].is_integer() and 0 <= values[0] <= MAX_CLASS):
+            raise ValueError(
+                f"{path} line {number}: expected YOLO's class x y w h[ score[ id]], got {line.strip()[:60]!r}"
+            )
+        if not all(-0.5 <= share <= 1.5 for share in values[1:5]):
+            raise ValueError(f"{path} line {number}: expected shares of the picture, 0 to 1, got {line.strip()[:60]!r}")
+        # without scores the sixth column is an id
+        score = values[5] if len(values) > 5 and 0 <= values[5] <= 1 else 1.0
+        rows.append([*values[:5], score])
+    return np.array(rows, np.float64).reshape(-1, 6)
+
+
+def _names(folder: Path) -> dict[int, str]:
+    places = [place / name for place in (folder, folder.resolve().parent) for name in NAMES]
+    file = next((place for place in places if place.is_file()), None)
+    return {} if file is None else dict(enumerate(read_class_names(file)))
