@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SKIPPED = "skipped.txt"
 TRACKER = "tracklets"
 """Name of the tracker, under configs/track, that links boxes."""
-CONFIG_OPTIONS = ("detections", "detector", "weights", "classes", "min_score")
+CONFIG_OPTIONS = ("detections", "file_format", "detector", "weights", "classes", "min_score")
 """Options that change the config."""
 
 
@@ -47,10 +47,16 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     show_default=True,
     help="gt: the ground truth of MOTChallenge sequences, with identities (for evaluation).",
 )
-@click.option("--detections", type=click.Path(), metavar="FILE", help="Detections in the MOTChallenge layout.")
+@click.option("--detections", type=click.Path(), metavar="FILE", help="Detections, as in flatsort track.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["auto", "mot", "csv", "json", "npy"]),
+    help="Format of the detections, instead of what their name and content say.",
+)
 @click.option("--detector", metavar="NAME", help="As in flatsort track: mot, background, onnx, torchvision, FILE.py.")
 @click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
-@click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
+@click.option("--classes", metavar="NAMES", help="Classes to keep, by name or number: person,bicycle; all: all.")
 @click.option("--min-score", type=float, help="Leave out detections below this score.")
 @click.option("--min-height", type=click.FloatRange(0), default=0, show_default=True, help="Of boxes, pixels.")
 @click.option(

@@ -46,7 +46,13 @@ class _Track(click.Command):
     "--detections",
     type=click.Path(),
     metavar="FILE",
-    help="Detections in the MOTChallenge layout or as DeepSORT's .npy, in any order of frames.",
+    help="Detections: MOTChallenge rows, a CSV with a header, DeepSORT's .npy, or a folder of YOLO's labels.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["auto", "mot", "csv", "json", "npy"]),
+    help="Format of the detections, instead of what their name and content say.",
 )
 @click.option(
     "--detector",
@@ -55,7 +61,7 @@ class _Track(click.Command):
     help="mot, background, onnx, torchvision, or a FILE.py with one of yours; see above for the default.",
 )
 @click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
-@click.option("--classes", metavar="NAMES", help="Classes to keep, by name: person,bicycle.")
+@click.option("--classes", metavar="NAMES", help="Classes to keep, by name or number: person,bicycle; all: all.")
 @click.option("--min-score", type=float, help="Ignore detections below this score, in detector and tracker.")
 @click.option("--embedder", metavar="NAME|FILE", help="Appearance: flat_vhp_vae, pixels, FILE.safetensors, FILE.onnx.")
 @click.option(
@@ -132,7 +138,10 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     _track_all(sources, opened, output)
 
 
-CONFIG_OPTIONS = ("detections", "detector", "weights", "classes", "min_score", "camera", "embedder", "embed_every")
+CONFIG_OPTIONS = (
+    *("detections", "file_format", "detector", "weights", "classes", "min_score"),
+    *("camera", "embedder", "embed_every"),
+)
 """Options that change the config."""
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flatsort.tracker.class_names import parse_classes
 from flatsort.tracker.config import restore_part
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
@@ -19,7 +20,6 @@ from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.registry import PartConfig
 from flatsort.tracker.track_config import AutoDetectorConfig, TrackConfig, load_track_config
-from flatsort.tracker.types import Frame
 
 MOTION_TRACKER = "sort_long"
 """Tracker of sources without images, where none is named."""
@@ -69,6 +69,8 @@ def open_run(
         config, detector = replace(config, detector=chosen), DETECTORS.build(chosen)
         notes.append(note)
     _require_detector(detector)
+    if config.per_class and isinstance(detector, MotFileDetector) and not detector.has_classes:
+        raise ValueError(f"{text}: per_class=true: expected a class in each detection, but the file has none")
     if (config.embedder or embedder is not None) and not config.uses_appearance:
         name = config.embedder or type(embedder).__name__
         notes.append(f"the tracker does not use appearance: {name} is left out")
@@ -129,6 +131,7 @@ def track_config(
     overrides: Sequence[str] = (),
     *,
     detections: str | None = None,
+    file_format: str | None = None,
     detector: str | None = None,
     weights: str | None = None,
     classes: str | Sequence[str] | None = None,
@@ -147,14 +150,16 @@ def track_config(
     """
     if detections and detector not in (None, "mot"):
         raise ValueError(f"expected --detections or --detector {detector}, got both")
+    chosen = parse_classes(classes)
     named = detections or detector or any(o.startswith(("detector=", "detector.name=")) for o in overrides)
-    if (weights or classes) and not named:
-        raise ValueError("--weights and --classes: expected a --detector that takes them (onnx, torchvision)")
+    if weights and not named:
+        raise ValueError("--weights: expected a --detector that takes them (onnx, torchvision)")
     options = {
         "detector": "mot" if detections else detector,
         "detector.path": detections,
         "detector.weights": weights,
-        "detector.classes": (classes.split(",") if isinstance(classes, str) else list(classes)) if classes else None,
+        "detector.format": file_format,
+        "detector.classes": None if chosen is None else list(chosen),
         "min_score": min_score,
         "camera.method": camera,
         "embedder": embedder,
@@ -203,10 +208,7 @@ def choose_detector(text: str, config: PartConfig) -> tuple[PartConfig, str]:
 
 def brings_latents(detector: Detector, config: PartConfig) -> bool:
     """Whether the detections may have latents of their own: those of a file do or do not, an unknown detector may."""
-    if not isinstance(detector, MotFileDetector):
-        return config.name not in WITHOUT_LATENTS
-    frames = (Frame(index, None, 0.0) for index in range(1, (detector.length or 0) + 1))
-    return all(each.latents is not None for each in map(detector.detect, frames) if len(each))
+    return detector.has_latents if isinstance(detector, MotFileDetector) else config.name not in WITHOUT_LATENTS
 
 
 def require_latents(config: TrackConfig, where: str) -> None:

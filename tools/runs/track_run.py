@@ -190,19 +190,19 @@ def _each(results: Iterator[FrameResult], after_step: Callable[[FrameResult], No
 
 def _sinks(run: Run, name: str, output: TrackOutput) -> Iterator[Callable[[], AbstractContextManager[Sink]]]:
     """Makers of the sinks, so that each is opened only once the earlier ones are safely on the stack."""
-    source, out, boxes = run.source, output.out, output.boxes
+    source, out, boxes, names = run.source, output.out, output.boxes, run.detector.class_names
     if output.show:  # first: without a display nothing else should begin
-        yield lambda: ShowSink(name, Painter(run.detector.class_names), boxes=boxes)
-    yield lambda: MotSink(out / f"{name}.txt", boxes=boxes)
+        yield lambda: ShowSink(name, Painter(names), boxes=boxes)
+    yield lambda: MotSink(out / f"{name}.txt", boxes=boxes, classes=len(names) > 1)
     if output.csv:
         yield lambda: CsvSink(out / f"{name}.csv", boxes=boxes)
     if output.json:
-        yield lambda: JsonSink(out / f"{name}.json", source=name, fps=source.fps, boxes=boxes)
+        yield lambda: JsonSink(out / f"{name}.json", source=name, fps=source.fps, boxes=boxes, classes=names)
     if output.video:
         size = source.size
         if size is None:
             raise ValueError(f"{name}: --video needs a source with images")
-        painter = Painter(run.detector.class_names)
+        painter = Painter(names)
         yield lambda: VideoSink(out / f"{name}.mp4", painter, size=size, fps=source.fps, boxes=boxes)
     if output.crops:
         yield lambda: CropSink(out / f"{name}.crops", boxes=boxes)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -127,10 +128,14 @@ class TextSink(FileSink):
 
 
 class MotSink(TextSink):
-    """MOTChallenge rows; see `tracker.io.mot.format_rows`."""
+    """MOTChallenge rows, with classes where these are known; see `tracker.io.mot.format_rows`."""
+
+    def __init__(self, path: str | Path, *, boxes: Boxes = "filter", classes: bool = False) -> None:
+        super().__init__(path, boxes=boxes)
+        self._classes = classes
 
     def _add(self, result: FrameResult) -> None:
-        self._file.write(format_rows(result.frame.index, result.tracks))
+        self._file.write(format_rows(result.frame.index, result.tracks, classes=self._classes))
 
 
 class CsvSink(TextSink):
@@ -156,11 +161,19 @@ class CsvSink(TextSink):
 
 
 class JsonSink(TextSink):
-    """One JSON document: name and fps of the source, and all frames with their tracks (``box`` is xyxy)."""
+    """One JSON document: name and fps of the source, names of classes, all frames with their tracks (``box`` is xyxy).
 
-    def __init__(self, path: str | Path, *, source: str, fps: float, boxes: Boxes = "filter") -> None:
+    ``classes`` are the names by the number of the class; with fewer than two of them the document has none.
+    """
+
+    def __init__(
+        self, path: str | Path, *, source: str, fps: float, boxes: Boxes = "filter", classes: Sequence[str] = ()
+    ) -> None:
         super().__init__(path, boxes=boxes)
-        self._head = f'{{"source": {json.dumps(source)}, "fps": {json.dumps(fps, allow_nan=False)}, "frames": ['
+        head: dict[str, Any] = {"source": source, "fps": fps}
+        if len(classes) > 1:
+            head["classes"] = {str(number): name for number, name in enumerate(classes)}
+        self._head = json.dumps(head, allow_nan=False)[:-1] + ', "frames": ['
         self._separator = "\n"
 
     def _open(self, temporary: Path) -> None:
