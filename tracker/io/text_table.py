@@ -93,8 +93,10 @@ class TextTable:
         fields = [split(row, self.separator) for row in self.rows]
         count = len(self.header) or max(MIN_COLUMNS, len(fields[0]))
         for number, row, each in zip(self.lines.tolist(), self.rows, fields, strict=True):
+            if self.header and self.separator and row.count(self.separator) == count - 1:
+                each += [""] * (count - len(each))  # empty fields at the end
             if len(each) != count:
-                least = "at least " if count == MIN_COLUMNS and each is fields[0] else ""
+                least = "at least " if not self.header and count == MIN_COLUMNS and each is fields[0] else ""
                 raise self._error(number, row, f"{len(each)} columns, expected {least}{count}")
         wanted = wanted or list(range(count))
         if word_column in wanted and any(is_name(each[word_column]) for each in fields):

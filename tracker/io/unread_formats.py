@@ -128,7 +128,7 @@ def of_json(text: str) -> str:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return f"JSON that is damaged ({error})"
+        return f"text that is no JSON ({error})"
     sample = document[0] if isinstance(document, list) and document else document
     keys = set(sample) if isinstance(sample, dict) else set()
     name = next((name for needed, name in _KEYS if needed <= keys), "")
