@@ -79,6 +79,8 @@ def open_run(
     images = True if detector.needs_image or config.camera.method != "none" else images
     needs_embedder = bool(config.embedder) or embedder is not None
     source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None)
+    if isinstance(source, LiveSource) and isinstance(detector, MotFileDetector):
+        raise ValueError(f"{source.name}: detections of a file belong to frames by number, a live source drops frames")
     if smooth and isinstance(source, LiveSource):
         raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
     if lack and needs_embedder:

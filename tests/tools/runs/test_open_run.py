@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from flatsort.tools.runs.open_run import (
 from flatsort.tracker.association.appearance_threshold import AppearanceConfig
 from flatsort.tracker.detectors.background import BackgroundConfig
 from flatsort.tracker.io.file_source import FileSource
+from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.latent_reuse import EmbedConfig
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Embedder
@@ -231,3 +233,13 @@ def test_a_detector_that_lacks_a_part_is_refused_before_its_first_frame() -> Non
     expected = "detector Nameless: expected class_names, needs_image and detect, has no class_names"
     with pytest.raises(ValueError, match=f"^{expected}$"):
         open_run("no such source", TrackConfig(), detector=Nameless())  # type: ignore[arg-type]
+
+
+def test_detections_of_a_file_are_not_those_of_a_live_source(sequence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.zeros((40, 60, 3), np.uint8)
+    capture = SimpleNamespace(read=lambda: (True, image), get=lambda _: 25.0, release=lambda: None)
+    live = LiveSource(lambda: capture, "camera0")
+    monkeypatch.setattr("flatsort.tools.runs.open_run.open_source", lambda *_, **__: live)
+    detections = str(Path(sequence) / "det" / "det.txt")
+    with pytest.raises(ValueError, match="camera0: detections of a file belong to frames by number"):
+        open_run("0", track_config("sort", detections=detections))
