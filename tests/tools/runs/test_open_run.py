@@ -240,6 +240,6 @@ def test_detections_of_a_file_are_not_those_of_a_live_source(sequence: str, monk
     capture = SimpleNamespace(read=lambda: (True, image), get=lambda _: 25.0, release=lambda: None)
     live = LiveSource(lambda: capture, "camera0")
     monkeypatch.setattr("flatsort.tools.runs.open_run.open_source", lambda *_, **__: live)
-    detections = str(Path(sequence) / "det" / "det.txt")
+    (tmp_path / "det.txt").write_text("1,-1,1,1,20,20,1\n")
     with pytest.raises(ValueError, match="camera0: detections of a file belong to frames by number"):
-        open_run("0", track_config("sort", detections=detections))
+        open_run("0", track_config("sort", detections=str(tmp_path / "det.txt")))
