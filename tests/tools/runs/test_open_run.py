@@ -235,7 +235,7 @@ def test_a_detector_that_lacks_a_part_is_refused_before_its_first_frame() -> Non
         open_run("no such source", TrackConfig(), detector=Nameless())  # type: ignore[arg-type]
 
 
-def test_detections_of_a_file_are_not_those_of_a_live_source(sequence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_detections_of_a_file_are_not_those_of_a_live_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.zeros((40, 60, 3), np.uint8)
     capture = SimpleNamespace(read=lambda: (True, image), get=lambda _: 25.0, release=lambda: None)
     live = LiveSource(lambda: capture, "camera0")
