@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flatsort.tools.runs.open_run import resolve
-from flatsort.tracker.class_names import choose_classes, labels_beside
+from flatsort.tracker.class_names import choose_classes
 from flatsort.tracker.io.mot import MotTable, read_table
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.metrics.preprocessing import PEDESTRIAN, UNKNOWN
@@ -20,6 +20,8 @@ from flatsort.tracker.types import Bool, Detections, Frame, Int
 MIN_VISIBILITY = 0.25
 """Least visible share of a box that is taken where none is asked for: 9.3 % of the boxes that MOT17's training set
 evaluates have visibility 0 and show what stands in front."""
+NO_OBJECTS = {"visdrone": (0, 11)}
+"""Classes that are no objects of one kind: VisDrone's ignored regions and "others"."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,13 @@ class LabelledBoxes:
         return chosen & ~hidden, note
 
     def _of_class(self, table: MotTable) -> Bool:
-        labels = labels_beside(table.path)
-        if self.classes is None and not labels:
+        names = table.class_names
+        if self.classes is None and not names:
             mask: Bool = np.isin(table.classes, (PEDESTRIAN, UNKNOWN))
             return mask
-        names = {number: labels.get(number, str(number)) for number in np.unique(table.classes).tolist()}
-        return np.isin(table.classes, choose_classes(names, self.classes or ()))
+        numbers = set(np.unique(table.classes).tolist()) - set(NO_OBJECTS.get(table.layout, ()))
+        known = {number: names.get(number, str(number)) for number in numbers}
+        return np.isin(table.classes, choose_classes(known, self.classes or ()))
 
 
 class GroundTruthDetector:
