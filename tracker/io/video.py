@@ -97,6 +97,8 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
     if len(videos) == 1:
         return open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
     got = f"{len(videos)} videos" if videos else "none"
+    if not videos and any(path.suffix == ".txt" for path in folder.iterdir()):
+        got += "; text files of detections go to --detections"
     raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, got {got}")
 
 
