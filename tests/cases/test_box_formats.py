@@ -51,11 +51,10 @@ def test_labels_alone_and_one_file_of_them_are_refused(flatsort: Flatsort, frame
 
 
 FORMATS = {
-    "annotations.xml": (b'<?xml version="1.0"?><annotations><track/></annotations>', "CVAT's XML"),
-    "instances.json": (b'{"images": [], "annotations": []}', "COCO's JSON"),
-    "0001.txt": (b"0 1 Car 0 0 -1.5 100 100 180 160 1.5 1.6 4 1 2 9 -1.6\n", "KITTI's tracking labels"),
+    "frame_1.xml": (b'<?xml version="1.0"?><annotation><object/></annotation>', "PASCAL VOC's XML"),
+    "frame_1.json": (b'{"shapes": [], "imagePath": "a.png"}', "LabelMe's JSON"),
     "det.txt.gz": (gzip.compress(b"1,1,1,1,5,5,1\n"), "a gzip archive: unpack it first"),
-    "zip.txt": (b"PK\x03\x04" + bytes(60), "a ZIP archive: unpack it first"),
+    "zip.txt": (b"PK\x03\x04" + bytes(60), "a ZIP archive without gt/gt.txt"),
     "picture.txt": (b"\x89PNG\r\n\x1a\n" + bytes(60), "a PNG picture"),
 }
 

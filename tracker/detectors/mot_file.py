@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatsort.tracker.detectors import DETECTORS
-from flatsort.tracker.io.box_rows import FORMATS
+from flatsort.tracker.io.box_files import FORMATS
 from flatsort.tracker.io.mot import read_detection_file
 from flatsort.tracker.io.yolo_labels import in_pixels, read_yolo_labels
 from flatsort.tracker.registry import PartConfig, require

@@ -18,7 +18,10 @@ from flatsort.tracker.class_names import labels_beside
 from flatsort.tracker.io.box_rows import BoxRows
 from flatsort.tracker.types import Int
 
-Layout = Literal["mot15", "mot", "visdrone", "uavdt"]
+Layout = Literal["mot15", "mot", "visdrone", "uavdt", "kitti"]
+
+IGNORED: dict[Layout, tuple[int, ...]] = {"visdrone": (0, 11), "kitti": (0,)}
+"""Classes of ground truth that are no objects but regions in which tracks do not count, by layout."""
 
 MAX_CLASS = 9999
 """Highest number that is taken for a class of detections."""
@@ -40,6 +43,8 @@ UAVDT_CLASSES = {1: "car", 2: "truck", 3: "bus"}
 def recognise(rows: BoxRows) -> Layout:
     """What the columns of a file mean, by what they hold."""
     rest = rows.rest
+    if rows.layout:
+        return rows.layout
     if rest.shape[1] == 3 and len(rest):
         category, truncation, occlusion = rest.T
         fits = np.isin(rows.scores, (0, 1)) & np.isin(category, range(12))
@@ -86,12 +91,14 @@ def names_of(rows: BoxRows, layout: Layout, classes: Int) -> Mapping[int, str]:
 
 def require_layout(rows: BoxRows, layout: Layout) -> None:
     """Refuse a file that cannot be of a layout that was asked for."""
-    columns = {"mot15": range(7, 11), "mot": range(8, 11), "visdrone": (10,), "uavdt": (9,)}[layout]
-    if len(rows.frames) and rows.columns not in columns:
-        least, most = min(columns), max(columns)
-        expected = f"{least}" if least == most else f"{least} to {most}"
-        raise ValueError(f"{rows.path}: {rows.columns} columns, expected {expected} in the layout {layout}")
-    if layout in ("visdrone", "uavdt") and len(rows.frames):
+    columns = {"mot15": range(7, 11), "mot": range(8, 11), "visdrone": range(10, 11), "uavdt": range(9, 10)}
+    expected = columns.get(layout, range(17, 19))
+    if not len(rows.frames):
+        return
+    if rows.columns not in expected:
+        words = " or ".join(map(str, expected))
+        raise ValueError(f"{rows.path}: {rows.columns} columns, expected {words} in the layout {layout}")
+    if layout in ("visdrone", "uavdt"):
         raise ValueError(
             f"{rows.path}: expected the layout {layout}, but the columns from the seventh on hold other values"
         )

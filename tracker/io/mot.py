@@ -12,19 +12,24 @@ Wojke et al., "Simple online and realtime tracking with a deep association metri
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from flatsort.tracker.boxes import xyxy_to_xywh
 from flatsort.tracker.class_names import choose_classes
-from flatsort.tracker.io.box_rows import BoxRows, FileFormat, read_rows
+from flatsort.tracker.io.box_files import FileFormat, read_rows
+from flatsort.tracker.io.box_rows import BoxRows
 from flatsort.tracker.io.layouts import Layout, class_column, names_of, recognise, require_layout
-from flatsort.tracker.types import Detections, Float, Int, Tracks
+from flatsort.tracker.types import Bool, Detections, Float, Int, Tracks
 
 MAX_FRAME = 10_000_000
 """Highest frame number that is accepted: days of video."""
+
+
+ROW_COLUMNS = ("frames", "ids", "boxes", "scores", "classes", "visibility")
+"""Attributes of a `MotTable` that have an entry for each row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +76,12 @@ class MotTable:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def take(self, mask: Bool) -> MotTable:
+        """The table with some of its rows."""
+        columns = {name: getattr(self, name)[mask] for name in ROW_COLUMNS}
+        lines = np.flatnonzero(mask) + 1 if self.lines is None else self.lines[mask]
+        return replace(self, **columns, lines=lines)
 
     def place(self, row: int) -> str:
         """Where a row (0-based) stands in the file, for error messages."""
@@ -123,7 +134,7 @@ def read_table(path: str | Path, layout: Layout | None = None, *, file_format: F
     layout : str, optional
         What the columns mean; by default that is recognised.
     file_format : str
-        See `tracker.io.box_rows.read_rows`.
+        See `tracker.io.box_files.read_rows`.
 
     Raises
     ------
@@ -135,7 +146,7 @@ def read_table(path: str | Path, layout: Layout | None = None, *, file_format: F
     path = Path(path)
     rows = read_rows(path, file_format)
     if not rows.has_ids:
-        raise ValueError(f"{path}: expected a column of identities in its header (id, track_id), got none")
+        raise ValueError(f"{path}: expected identities (a column id or track_id, tracks), got boxes without them")
     found = recognise(rows)
     if layout is not None and layout != found:
         require_layout(rows, layout)
@@ -181,7 +192,7 @@ def read_detection_file(path: str | Path, file_format: FileFormat = "auto") -> D
     ----------
     path : str or Path
     file_format : str
-        See `tracker.io.box_rows.read_rows`.
+        See `tracker.io.box_files.read_rows`.
 
     Raises
     ------

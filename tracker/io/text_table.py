@@ -134,17 +134,15 @@ class TextTable:
         return ValueError(f"{self.path} line {number}: {sentence}")
 
 
-def read_text_table(path: Path) -> TextTable:
-    """Read a text file and find out how its columns are separated and whether it has a header.
+def parse_table(path: Path, text: str) -> TextTable:
+    """Find out how the columns of a text are separated, and whether it has a header.
 
     Raises
     ------
-    OSError
-        If it cannot be opened.
     ValueError
-        As `read_text`, or if the first line is of a format that is not read.
+        If the first line is of a format that is not read.
     """
-    numbered = [(n, line) for n, line in enumerate(read_text(path).splitlines(), 1) if not line.isspace() and line]
+    numbered = numbered_lines(text)
     comment = ""
     while numbered and numbered[0][1].lstrip().startswith("#"):
         comment = numbered.pop(0)[1].lstrip().lstrip("#")
@@ -164,17 +162,20 @@ def read_text_table(path: Path) -> TextTable:
     return TextTable(path, separator, header, rows, np.array([n for n, _ in numbered], np.int64))
 
 
-def read_text(path: Path) -> str:
-    """All of a text file: UTF-8, or UTF-16 with a byte order mark, as PowerShell redirects output.
+def numbered_lines(text: str) -> list[tuple[int, str]]:
+    """The lines that are not blank with their numbers from 1."""
+    return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line and not line.isspace()]
 
-    A pipe is read to its end, a file at most to `MAX_BYTES`.
+
+def read_bytes(path: Path) -> bytes:
+    """All of a file that may be text or a ZIP archive: a pipe to its end, a file at most to `MAX_BYTES`.
 
     Raises
     ------
     OSError
         If it cannot be opened.
     ValueError
-        If it is a folder or a device, too large, or holds no text; the sentence names the format that it has.
+        If it is a folder or a device, too large, or of another binary format, which the sentence names.
     """
     status = path.stat()
     kind = status.st_mode
@@ -184,15 +185,17 @@ def read_text(path: Path) -> str:
         raise _too_large(path)
     with path.open("rb") as file:
         data = file.read(_HEAD)
-        name = unread_formats.of_bytes(data)
-        if not name or name.startswith("a ZIP"):
-            data += file.read(MAX_BYTES + 1 - len(data))
-    if name:
-        raise unread_formats.refusal(path, unread_formats.of_bytes(data[:_HEAD], data))
+        if name := unread_formats.of_bytes(data):
+            raise unread_formats.refusal(path, name)
+        data += file.read(MAX_BYTES + 1 - len(data))
     if len(data) > MAX_BYTES:
         raise _too_large(path)
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    return data.decode(encoding, errors="replace")
+    return data
+
+
+def decode(data: bytes) -> str:
+    """Text of a file: UTF-8, or UTF-16 with a byte order mark, as PowerShell redirects output."""
+    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
 
 
 def _too_large(path: Path) -> ValueError:

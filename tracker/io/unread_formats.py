@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-READABLE = "MOTChallenge rows, a CSV with a header, flatsort's JSON or DeepSORT's .npy"
+READABLE = (
+    "MOTChallenge rows, a CSV with a header, flatsort's or COCO's JSON, CVAT's XML, KITTI's labels or DeepSORT's .npy"
+)
 """What can be read, for sentences."""
 
 UNPACK = "unpack it first"
-EXPORT = "export it as MOT 1.1, or write rows frame,id,left,top,width,height,score,class"
+EXPORT = "convert it to rows frame,id,left,top,width,height,score,class"
 
 _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x1f\x8b", "a gzip archive", UNPACK),
@@ -44,24 +46,23 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"FLV\x01", "a video (FLV)", "it belongs in the place of SOURCE"),
     (0, b"\x00\x00\x01\xba", "a video (MPEG)", "it belongs in the place of SOURCE"),
 )
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""How a ZIP archive begins."""
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x80-\x9a\x28-\x7d]")
 _ROOTS = {
-    "annotations": "CVAT's XML",
     "annotation": "PASCAL VOC's XML",
     "TrackMate": "TrackMate's XML",
     "sequence": "UA-DETRAC's XML",
     "viper": "ViPER's XML",
 }
 _KEYS: tuple[tuple[set[str], str], ...] = (
-    ({"images", "annotations"}, "COCO's JSON"),
-    ({"videos", "annotations"}, "COCO's JSON"),
+    ({"images", "annotations"}, "COCO's JSON that is damaged or of several videos"),
     ({"image_id", "bbox"}, "COCO's JSON of results"),
     ({"frames", "source", "fps"}, "flatsort's JSON in a file of another name or damaged"),
     ({"shapes"}, "LabelMe's JSON"),
     ({"_via_img_metadata"}, "VIA's JSON"),
     ({"categories", "items"}, "Datumaro's JSON"),
-    ({"annotations", "data"}, "Label Studio's JSON"),
-    ({"annotations", "id"}, "Label Studio's JSON"),
+    ({"annotations", "id"}, "Label Studio's JSON (shares of a picture whose size it does not tell)"),
     ({"name", "labels"}, "Scalabel's or BDD100K's JSON"),
 )
 
@@ -71,18 +72,10 @@ def refusal(path: Path, name: str) -> ValueError:
     return ValueError(f"{path}: expected boxes as {READABLE}, got {name}")
 
 
-def of_bytes(head: bytes, whole: bytes = b"") -> str:
-    """What a binary file is, from its beginning, with what to do; empty where it may be text.
-
-    Parameters
-    ----------
-    head : bytes
-        The first bytes, at least 512 where there are as many.
-    whole : bytes
-        All of it, to look into a ZIP archive.
-    """
-    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-        return _zip(whole)
+def of_bytes(head: bytes) -> str:
+    """What a binary file is, from its first bytes, with what to do; empty where it may be text or a ZIP archive."""
+    if head[:4] in ZIP:
+        return ""
     for offset, magic, name, advice in _MAGIC:
         if head[offset : offset + len(magic)] == magic:
             return _sentence(name, advice)
@@ -104,8 +97,6 @@ def of_text(lines: Sequence[str]) -> str:
     fields = first.split()
     if is_yolo(fields):
         return _sentence("YOLO's labels of one picture", "give --detections the folder of all of them")
-    if len(fields) in (17, 18) and fields[2].isalpha():
-        return _sentence("KITTI's tracking labels", EXPORT)
     if len(fields) in (15, 16) and fields[0].isalpha():
         return _sentence("KITTI's object labels", EXPORT)
     if len(fields) == 6 and all(each.isdecimal() for each in fields[:5]) and not fields[5].isdecimal():
@@ -146,10 +137,13 @@ def _xml(text: str) -> str:
     name = root[1] if root else ""
     if name.lower() == "html" or "<!doctype html" in text.lower():
         return "a web page"
+    if name == "annotations":  # CVAT's, which is read
+        return ""
     return _sentence(_ROOTS.get(name, f"XML (<{name}>)"), EXPORT)
 
 
-def _zip(data: bytes) -> str:
+def of_zip(data: bytes) -> str:
+    """What a ZIP archive is that holds no annotations to read."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
@@ -159,7 +153,7 @@ def _zip(data: bytes) -> str:
         return _sentence("an Excel workbook", "save it as CSV")
     if names and all(name.endswith(".npy") for name in names):
         return _sentence("a NumPy archive (.npz)", "save its array as FILE.npy")
-    return _sentence("a ZIP archive", UNPACK)
+    return _sentence("a ZIP archive without gt/gt.txt or annotations.xml", UNPACK)
 
 
 def _sentence(name: str, advice: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from flatsort.tracker.class_names import read_class_names
 from flatsort.tracker.io.layouts import MAX_CLASS
 from flatsort.tracker.io.mot import MAX_FRAME, DetectionFile
-from flatsort.tracker.io.text_table import read_text
+from flatsort.tracker.io.text_table import decode, numbered_lines, read_bytes
 from flatsort.tracker.types import Detections, Float
 
 NAMES = ("classes.txt", "labels.txt")
@@ -82,12 +82,9 @@ def _numbers(files: Sequence[Path]) -> list[int]:
 def _read(path: Path) -> Float:
     """Rows [n 6] of a file: class, centre, size, score."""
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
-        fields = line.split()
-        if not fields:
-            continue
+    for number, line in numbered_lines(decode(read_bytes(path))):
         try:
-            values = [float(field) for field in fields]
+            values = [float(field) for field in line.split()]
         except ValueError:
             values = []
         if len(values) not in COLUMNS or not (values[0].is_integer() and 0 <= values[0] <= MAX_CLASS):

@@ -34,7 +34,7 @@ def test_decimal_commas_where_something_else_separates(tmp_path: Path, separator
     np.testing.assert_allclose(table.boxes, BOX)
     assert (table.ids[0], table.scores[0]) == (7, 0.9)
     later = read(tmp_path, f"{whole_first}\n{text}\n")
-    np.testing.assert_allclose(later.boxes, [[100, 80, 140, 170], *BOX])
+    np.testing.assert_allclose(later.boxes, [[100.0, 80.0, 140.0, 170.0], *BOX])
 
 
 def test_commas_and_blanks_separate_together(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_names_of_classes_beside_their_numbers(tmp_path: Path) -> None:
         ("frame,id,x,y,w\n1,1,1,1,1", r"expected columns frame, left, .*, got no height among frame, id, x, y, w"),
         ("a,b,c,d,e,f\n1,1,1,1,1,1", r"got no frame and no left and no top and no width and no height among a, b"),
         ("frame,id,x,left,y,w,h\n1,1,1,1,1,1,1", r"expected one column of left, got x and left"),
-        ("frame,x,y,w,h\n1,1,1,1,1", r"expected a column of identities in its header"),
+        ("frame,x,y,w,h\n1,1,1,1,1", r"expected identities \(a column id or track_id, tracks\)"),
         ("frame,id,x,y,w,h\n1,1,1,1,1", r"line 2: 5 columns, expected 6"),
         ("frame,id,x,y,w,h\n\n1,1,1,1,wide,1", r"line 3: expected numbers, got '1,1,1,1,wide,1'"),
         ("frame,id,x,y,w,h\n0,1,1,1,1,1", r"line 2: frame 0, expected a whole number .* counts frames from 0, add 1"),
