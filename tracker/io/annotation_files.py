@@ -135,7 +135,7 @@ def of_coco(path: Path, document: Mapping[str, Any]) -> BoxRows:
         box = (left, top, left + width, top + height)
         category = int(each["category_id"])
         rows.append((frames[each["image_id"]], -1 if identity is None else int(identity), *box, score, category))
-    return _rows(path, rows, names, has_ids=has_ids)
+    return _rows(path, rows, {row[7]: str(row[7]) for row in rows} | names, has_ids=has_ids)
 
 
 def is_kitti(line: str) -> bool:

@@ -158,9 +158,8 @@ def read_table(path: str | Path, layout: Layout | None = None, *, file_format: F
     elif found != "mot15" and k:
         classes = _integers(rows, rows.rest[:, 0], "class")
         visibility = _visibility(rows.rest[:, 1]) if found == "mot" and k > 1 else visibility
-    elif layout is None:
-        known = class_column(rows)
-        classes = classes if known is None else known
+    elif layout is None and (known := class_column(rows)) is not None:
+        classes, visibility = known, _visibility(rows.rest[:, 1])
     return MotTable(
         path=path,
         frames=_integers(rows, rows.frames, "frame", 1, MAX_FRAME),

@@ -110,8 +110,10 @@ def is_yolo(fields: Sequence[str]) -> bool:
         values = [float(field) for field in fields]
     except ValueError:
         return False
+    if not 5 <= len(values) <= 7:
+        return False
     shares = all(0 <= share <= 1 for share in values[1:5]) and not values[1].is_integer()
-    return 5 <= len(values) <= 7 and values[0] >= 0 and values[0].is_integer() and shares
+    return shares and values[0] >= 0 and values[0].is_integer()
 
 
 def of_json(text: str) -> str:

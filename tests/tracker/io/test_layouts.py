@@ -76,6 +76,8 @@ def test_visibility_is_a_share_or_unknown(tmp_path: Path) -> None:
     assert read_table(file).visibility.tolist() == [1, 0.25]
     file.write_text("1,1,9,9,5,5,0.9,1,0\n1,2,9,9,5,5,0.8,1,7\n")  # some trackers write the detection's number
     assert read_table(file).visibility.tolist() == [1, 1]
+    file.write_text("1,1,9,9,5,5,1,3,0.5,-1\n1,2,9,9,5,5,1,1,1,-1\n")  # ten columns, the last of them unused
+    assert read_table(file).visibility.tolist() == [0.5, 1]
 
 
 def test_labels_beside_the_file_name_its_classes(tmp_path: Path) -> None:

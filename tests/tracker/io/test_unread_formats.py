@@ -89,3 +89,16 @@ def test_the_format_is_named(tmp_path: Path, name: str, reader: object) -> None:
 def test_rows_with_shares_of_a_picture_are_no_labels_of_yolo(tmp_path: Path) -> None:
     (tmp_path / "det.txt").write_text("1 1 0.1 0.2 0.05 0.3 0.9\n")
     assert list(read_detections(tmp_path / "det.txt")) == [1]
+
+
+@pytest.mark.parametrize(
+    "text", ["7", "7 1", "{", "[", "<", "<a", "0 " * 5, "#", "#\n7", '"', "\ufeff", "version https://git-lfs."]
+)
+def test_fragments_are_refused_in_one_sentence_or_empty(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "det.txt"
+    file.write_text(text)
+    try:
+        assert read_detections(file) == {}
+    except ValueError as error:
+        assert str(error).startswith(str(file))
+        assert "\n" not in str(error)
