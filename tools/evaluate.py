@@ -24,6 +24,7 @@ class Output(click.Path):
         return super().convert(value, param, ctx)
 
 
+LEGEND = "MOTAL is the devkit's, of log10(IDs + 1); TrackEval's, of log10(IDs), gives the first switch for free"
 FILE = Output(dir_okay=False, path_type=Path)
 
 
@@ -48,7 +49,14 @@ FILE = Output(dir_okay=False, path_type=Path)
     type=click.Choice(["auto", "mot15", "mot16", "mot17", "mot20"]),
     default="auto",
     show_default=True,
-    help="Format of the ground truth; auto tells mot15 from mot17 by the columns.",
+    help="Rules of a benchmark; auto: by the columns and labels.txt of the ground truth.",
+)
+@click.option("--classes", metavar="NAMES", help="Classes to score, each and together: car,person; all.")
+@click.option("--frames", metavar="A-B", help="Score these frames only, both included; A- or -B.")
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    help="Score every n-th frame from the first annotated one on.  [default: as the ground truth is annotated]",
 )
 @click.option("--allow-missing", is_flag=True, help="Score only the sequences that have tracks, instead of refusing.")
 @click.option("--json", "json_file", type=FILE, help="Write the scores as JSON.")
@@ -67,6 +75,9 @@ def main(
     gt: Path,
     pred: Path,
     benchmark: str,
+    classes: str | None,
+    frames: str | None,
+    stride: int | None,
     allow_missing: bool,
     json_file: Path | None,
     csv_file: Path | None,
@@ -77,15 +88,21 @@ def main(
 ) -> None:
     """Score tracks against ground truth: CLEAR MOT, identity (IDF1) and HOTA, as the MOTChallenge does.
 
-    Prints a row for each sequence and OVERALL, of the pooled counts.
+    Prints a row for each sequence and OVERALL, of the pooled counts. Ground truth with classes of its own (labels.txt
+    beside gt.txt, VisDrone) gets a row for each class and their average as well. Frames without ground truth do not
+    count where every n-th frame has some.
 
     \b
     flatsort evaluate --gt MOT17/train --pred runs/sort
     flatsort evaluate --gt MOT17/train/MOT17-09-FRCNN --pred tracks.txt
     flatsort evaluate --gt gt.txt --pred tracks.txt --format mot20 --json scores.json --plot plots/
+    flatsort evaluate --gt MOT17/train --pred runs/sort --frames 301-
+    flatsort evaluate --gt cvat/export --pred runs/cvat --classes car,person
     """
+    from flatsort.tracker.class_names import parse_classes
     from flatsort.tracker.files import write_text
     from flatsort.tracker.metrics import evaluate, report
+    from flatsort.tracker.metrics.scored_frames import FrameSelection
 
     def shown(results: Iterator[SequenceResult], total: int) -> Iterable[SequenceResult]:
         return progress(results, total, "evaluate", "sequence")
@@ -94,6 +111,8 @@ def main(
         gt,
         pred,
         benchmark=None if benchmark == "auto" else benchmark,  # type: ignore[arg-type]  # click has checked it
+        classes=parse_classes(classes),
+        frames=FrameSelection.parse(frames, stride),
         allow_missing=allow_missing,
         jobs=jobs,
         progress=shown,
@@ -108,6 +127,8 @@ def main(
             write_text(file, text)
     if plot is not None:
         _plot(evaluation, plot)
+    for note in [*evaluation.notes, LEGEND]:
+        click.echo(note, err=True)
     click.echo(report.table(evaluation))
 
 

@@ -42,7 +42,8 @@ def invoke(*arguments: str | Path) -> Result:
 @pytest.mark.parametrize("verb", [["flatsort.tools.evaluate"], ["flatsort", "evaluate"]])
 def test_the_verb_prints_the_table(folder: Path, verb: list[str]) -> None:
     done = module(*verb, "--gt", "gt", "--pred", "tracks", cwd=folder)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["scored:", "MOTAL"]
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["sequence", "-" * 10, "one", "two", "OVERALL"]
     assert lines[4].split()[1:8] == ["75.0", "75.0", "75.0", "100.0", "100.0", "0.00", "2"]
@@ -125,8 +126,8 @@ def test_errors_are_one_sentence(folder: Path, spoil: object, sentence: str) -> 
 
 def test_ground_truth_beside_the_tracks_is_not_scored_against_itself(folder: Path) -> None:
     (folder / "gt" / "two.txt").write_text((folder / "tracks" / "two.txt").read_text())
-    output = invoke("--gt", folder / "gt" / "two", "--pred", folder / "gt").output
-    assert output == invoke("--gt", folder / "gt" / "two", "--pred", folder / "tracks" / "two.txt").output
+    output = invoke("--gt", folder / "gt" / "two", "--pred", folder / "gt").stdout
+    assert output == invoke("--gt", folder / "gt" / "two", "--pred", folder / "tracks" / "two.txt").stdout
     assert output.splitlines()[2].split()[:2] == ["two", "50.0"]
 
 

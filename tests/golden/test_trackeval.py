@@ -19,7 +19,7 @@ from flatsort.tracker.boxes import iou
 from flatsort.tracker.io.mot import format_rows, read_detections
 from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.metrics import SequenceResult, evaluate, evaluate_pair, pool
-from flatsort.tracker.metrics.preprocessing import Benchmark
+from flatsort.tracker.metrics.scoring_rules import Benchmark
 from flatsort.tracker.metrics.sequence_files import FilePair
 from flatsort.tracker.types import Float, Int, Tracks
 

@@ -12,7 +12,7 @@ from flatsort.tools.runs.open_run import resolve
 from flatsort.tracker.class_names import choose_classes
 from flatsort.tracker.io.mot import MotTable, read_table
 from flatsort.tracker.io.video import open_source
-from flatsort.tracker.metrics.preprocessing import PEDESTRIAN, UNKNOWN
+from flatsort.tracker.metrics.scoring_rules import NO_OBJECTS, PEDESTRIAN, UNKNOWN
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Bool, Detections, Frame, Int
@@ -20,8 +20,6 @@ from flatsort.tracker.types import Bool, Detections, Frame, Int
 MIN_VISIBILITY = 0.25
 """Least visible share of a box that is taken where none is asked for: 9.3 % of the boxes that MOT17's training set
 evaluates have visibility 0 and show what stands in front."""
-NO_OBJECTS = {"visdrone": (0, 11)}
-"""Classes that are no objects of one kind: VisDrone's ignored regions and "others"."""
 
 
 @dataclass(frozen=True)

@@ -10,25 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from flatsort.tracker.association.assignment import assign
 from flatsort.tracker.boxes import iou, valid
 from flatsort.tracker.io.mot import MotTable
+from flatsort.tracker.metrics.scoring_rules import PEDESTRIAN, UNKNOWN, Benchmark, Rules, rules_for
 from flatsort.tracker.types import Bool, Float, Int
-
-Benchmark = Literal["mot15", "mot16", "mot17", "mot20"]
 
 THRESHOLD = 0.5
 """Minimum IoU of a match; rounding errors are tolerated, see `feasible`."""
 
-PEDESTRIAN = 1
-UNKNOWN = -1
 CLASSES = range(1, 14)
-DISTRACTORS = {"mot16": (2, 7, 8, 12), "mot17": (2, 7, 8, 12), "mot20": (2, 6, 7, 8, 12)}
-"""Person on vehicle, static person, distractor, reflection; for MOT20 vehicle without motor as well."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,24 +77,21 @@ def feasible(similarity: Float) -> Bool:
     return similarity >= THRESHOLD - np.finfo(np.float64).eps
 
 
-def benchmark_of(gt: MotTable, name: str = "") -> Benchmark:
-    """Recognise the benchmark by the columns of its ground truth: MOT15 without classes, MOT17 with them.
-
-    MOT20 has the columns of MOT17 and is recognised by the name of the sequence (``MOT20-01``).
-    """
-    if gt.columns not in (8, 9):
-        return "mot15"
-    return "mot20" if name.upper().startswith("MOT20") else "mot17"
-
-
 def prepare(
-    name: str, gt: MotTable, pred: MotTable, benchmark: Benchmark | None = None, length: int | None = None
+    name: str,
+    gt: MotTable,
+    pred: MotTable,
+    benchmark: Benchmark | None = None,
+    length: int | None = None,
+    *,
+    rules: Rules | None = None,
+    only: int | None = None,
 ) -> ScoredSequence:
-    """Select the ground truth and predictions that the benchmark compares.
+    """Select the ground truth and predictions that are compared.
 
     MOT15: every ground truth box whose flag (column 7) is not 0. MOT16, 17 and 20: predictions are matched with all
     ground truth boxes (maximum sum of overlaps, IoU ≥ 0.5); those matched with a distractor are removed, then all
-    ground truth except pedestrians (class 1 or −1) whose flag is not 0.
+    ground truth except pedestrians (class 1 or −1) whose flag is not 0. Other files: see `scoring_rules`.
 
     Parameters
     ----------
@@ -108,9 +99,13 @@ def prepare(
         Name of the sequence.
     gt, pred : MotTable
     benchmark : optional
-        By default that of `benchmark_of`.
+        Whose rules hold; by default they follow from the ground truth.
     length : int, optional
         Number of frames; by default the last frame of either table.
+    rules : Rules, optional
+        In place of those that `rules_for` gives.
+    only : int, optional
+        The one class of the ground truth's own that is scored.
 
     Raises
     ------
@@ -118,16 +113,21 @@ def prepare(
         If an id occurs twice in a frame, a frame lies beyond ``length``, a ground truth box is not finite, its flag
         (column 7) is no whole number but a score as in results, or a class is none of the benchmark's.
     """
-    benchmark = benchmark or benchmark_of(gt, name)
-    _check(gt, pred, benchmark, length)
+    rules = rules or rules_for(name, gt, pred, benchmark)
+    check_frames(gt, pred, length)
+    _check(gt, pred, rules)
     frames = np.union1d(gt.frames, pred.frames)
     usable = valid(pred.boxes)
     pred_boxes = np.where(usable[:, None], pred.boxes, 0.0)
-    evaluated, distractor = _roles(gt, benchmark)
+    roles = rules.roles(gt, pred, only)
     kept_gt, kept_pred, similarity = [], [], []
     for g, p in zip(_by_frame(gt.frames, frames), _by_frame(pred.frames, frames), strict=True):
+        p = p[roles.tracks[p]]
+        p = p[~_mostly_inside(pred_boxes[p], gt.boxes[g[roles.region[g]]])]
         overlap = iou(gt.boxes[g], pred_boxes[p])
-        rows, cols = evaluated[g], _without_distractors(overlap, distractor[g])
+        if roles.track_classes is not None:
+            overlap[(gt.classes[g][:, None] != roles.track_classes[p]) & roles.scored[g][:, None]] = 0.0
+        rows, cols = roles.scored[g], _without_distractors(overlap, roles.distractor[g])
         kept_gt.append(gt.ids[g][rows])
         kept_pred.append(pred.ids[p][cols])
         similarity.append(overlap[np.ix_(rows, cols)])
@@ -142,17 +142,31 @@ def prepare(
         similarity=similarity,
         gt_labels=gt_labels,
         pred_labels=pred_labels,
-        unusable=int((~usable).sum()),
-        ignored=int((~evaluated).sum()),
+        unusable=int((~usable & roles.tracks).sum()),
+        ignored=int((~roles.scored).sum()),
     )
 
 
-def _roles(gt: MotTable, benchmark: Benchmark) -> tuple[Bool, Bool]:
-    """Which ground truth boxes [n] are evaluated, and which are distractors."""
-    considered = gt.scores != 0
-    if benchmark == "mot15":
-        return considered, np.zeros(len(gt), bool)
-    return considered & np.isin(gt.classes, (PEDESTRIAN, UNKNOWN)), np.isin(gt.classes, DISTRACTORS[benchmark])
+def _mostly_inside(boxes: Float, regions: Float) -> Bool:
+    """Which boxes [n 4] lie for more than half of their area in the union of the regions [k 4]."""
+    inside = np.zeros(len(boxes), bool)
+    if not len(regions):
+        return inside
+    for row, (left, top, right, bottom) in enumerate(boxes):
+        area = (right - left) * (bottom - top)
+        parts = np.clip(regions, [left, top, left, top], [right, bottom, right, bottom])
+        parts = parts[valid(parts)]
+        inside[row] = len(parts) > 0 and _union(parts) > 0.5 * area
+    return inside
+
+
+def _union(boxes: Float) -> float:
+    """Area of the union of some boxes [k 4], k > 0: over the cells that their edges make."""
+    x, y = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
+    across = (boxes[:, 0, None] <= x[:-1]) & (x[1:] <= boxes[:, 2, None])
+    down = (boxes[:, 1, None] <= y[:-1]) & (y[1:] <= boxes[:, 3, None])
+    covered = (across[:, :, None] & down[:, None, :]).any(axis=0)
+    return float((covered * np.diff(x)[:, None] * np.diff(y)).sum())
 
 
 def _without_distractors(overlap: Float, distractor: Bool) -> Bool:
@@ -178,9 +192,14 @@ def _relabel(ids: list[Int]) -> tuple[list[Int], Int]:
     return np.split(positions, np.cumsum([len(frame) for frame in ids])[:-1]) if ids else [], labels
 
 
-def _check(gt: MotTable, pred: MotTable, benchmark: Benchmark, length: int | None) -> None:
+def check_frames(gt: MotTable, pred: MotTable, length: int | None) -> None:
+    """Refuse rows of frames that a sequence does not have."""
     for table in (gt, pred):
         _refuse(table, table.frames > (length or np.inf), "frame {0}, but the sequence has {length} frames", length)
+
+
+def _check(gt: MotTable, pred: MotTable, rules: Rules) -> None:
+    for table in (gt, pred):
         pairs = np.stack([table.frames, table.ids], axis=1)
         _, first, counts = np.unique(pairs, axis=0, return_index=True, return_counts=True)
         again = np.zeros(len(table), bool)
@@ -191,13 +210,14 @@ def _check(gt: MotTable, pred: MotTable, benchmark: Benchmark, length: int | Non
     # the benchmark would truncate it and ignore every box with a score below 1
     flag = "column 7 of ground truth says whether to evaluate the box, expected 1 or 0, got {score:g}"
     _refuse(gt, np.logical_not(np.isfinite(gt.scores) & (gt.scores == np.floor(gt.scores))), flag)
-    if benchmark == "mot15":
+    if rules.benchmark in (None, "mot15"):
         return
     if len(gt) and gt.columns < 8:
-        raise ValueError(f"{gt.path}: {gt.columns} columns, expected at least 8 (with a class) for {benchmark}")
+        raise ValueError(f"{gt.path}: {gt.columns} columns, expected at least 8 (with a class) for {rules.benchmark}")
     known = np.isin(gt.classes, (UNKNOWN, *CLASSES))
     _refuse(gt, ~known, "class {2}, expected one of 1 to 13, or −1 for an object to evaluate")
-    _refuse(pred, pred.classes > PEDESTRIAN, "class {2}, but only pedestrians (class 1 or −1) are evaluated")
+    others = "class {2}, but only pedestrians (class 1 or −1) are evaluated; --classes all scores any class"
+    _refuse(pred, pred.classes > PEDESTRIAN, others)
 
 
 def _refuse(table: MotTable, bad: Bool, sentence: str, length: int | None = None) -> None:

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from flatsort.tracker.class_names import LABELS
 from flatsort.tracker.io.seqinfo import SeqInfo, read_seqinfo
+
+SUFFIXES = (".txt", ".csv", ".json")
+"""Names of tracks in a folder end with the first of these that any file of it has."""
+NO_TRACKS = (".partial", ".explain", ".config")
+"""Ends of the names, before the suffix, of files beside results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +44,9 @@ def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False)
         A text file, a sequence folder (with ``gt/gt.txt``), or a folder of either. A sequence has its folder's name,
         or that in ``seqinfo.ini`` where no prediction has the former; or that of the file without suffix.
     pred : str or Path
-        A text file or a folder of files ``NAME.txt``; results of interrupted runs (``NAME.partial.txt``) and subfolders
-        are ignored. If one of ``gt`` and ``pred`` is a file and there is only one pair, names need not agree.
+        A file, or a folder of files ``NAME.txt``, or of ``NAME.csv`` or ``NAME.json`` where it has none of the former;
+        results of interrupted runs (``NAME.partial.txt``) and subfolders are ignored. If one of ``gt`` and ``pred`` is
+        a file and there is only one pair, names need not agree.
     allow_missing : bool
         Leave out ground truth without a prediction.
 
@@ -138,9 +145,13 @@ def _file(path: Path) -> dict[str, Path]:
 
 
 def _texts(folder: Path) -> dict[str, Path]:
-    """Complete text files; the names of those that are being written begin with a dot."""
-    files = [file for file in sorted(folder.glob("*.txt")) if file.is_file()]
-    return {file.stem: file for file in files if not file.name.startswith(".") and not file.stem.endswith(".partial")}
+    """Complete files of the first kind that there is; the names of those that are being written begin with a dot."""
+    for suffix in SUFFIXES:
+        files = [file for file in sorted(folder.glob(f"*{suffix}")) if file.is_file() and file.name != LABELS]
+        complete = {f.stem: f for f in files if not f.name.startswith(".") and not f.stem.endswith(NO_TRACKS)}
+        if complete:
+            return complete
+    return {}
 
 
 def _name(file: Path) -> str:

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from flatsort.tracker.metrics.preprocessing import Benchmark, benchmark_of, prepare
+from flatsort.tracker.metrics.preprocessing import prepare
+from flatsort.tracker.metrics.scoring_rules import Benchmark, benchmark_of
 from tests.tracker.metrics.mot_tables import HALF, table, track
 
 PEDESTRIAN, NON_MOT_VEHICLE = 1, 6
@@ -137,7 +138,7 @@ class TestRefusals:
 
     def test_a_class_that_the_benchmark_does_not_know(self) -> None:
         with pytest.raises(ValueError, match=r"line 1: class 14, expected one of 1 to 13"):
-            prepare("a", table([(1, 1, 0, 1, 14)]), table([]))
+            prepare("a", table([(1, 1, 0, 1, 14)]), table([]), "mot17")
 
     def test_a_prediction_of_a_car(self) -> None:
         with pytest.raises(ValueError, match=r"line 1: class 3, but only pedestrians"):

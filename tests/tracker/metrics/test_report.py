@@ -61,7 +61,7 @@ def test_csv_is_unrounded(evaluation: Evaluation) -> None:
 
 def test_json_keys(evaluation: Evaluation) -> None:
     document = json.loads(to_json(evaluation))
-    assert list(document) == ["sequences", "overall"]
+    assert list(document) == ["sequences", "overall", "notes"]
     assert list(document["sequences"]) == ["with_switch", "empty"]
     assert list(document["overall"]) == KEYS
     assert isinstance(document["overall"]["ids"], int)

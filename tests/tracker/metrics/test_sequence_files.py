@@ -64,6 +64,8 @@ def test_ground_truth_below_the_predictions_is_no_prediction(folder: Path) -> No
         ]
         assert unpaired == []
     (runs / "scene.txt").unlink()
+    assert [pair.pred for pair in find_pairs(runs / "scene", runs)[0]] == [runs / "scene.csv"]
+    (runs / "scene.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"runs: no tracks, expected files NAME.txt"):
         find_pairs(runs / "scene", runs)
 
