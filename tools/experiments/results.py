@@ -92,6 +92,8 @@ class BenchmarkSequence:
     ground_truth : MotTable
     length : int or None
         Frames that ``seqinfo.ini`` announces; None without one.
+    class_names : mapping of int to str
+        Classes of the detections; empty where their file has none.
     """
 
     name: str
@@ -101,6 +103,7 @@ class BenchmarkSequence:
     image_size: tuple[int, int] | None
     ground_truth: MotTable
     length: int | None = None
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

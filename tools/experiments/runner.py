@@ -85,8 +85,10 @@ def plan(config: TrackConfig, sequence: BenchmarkSequence) -> TrackingTask:
     Raises
     ------
     ValueError, FileNotFoundError
-        If there is no such embedder, or the tracker compares latents and there are none.
+        If there is no such embedder, or the tracker compares latents or classes and there are none.
     """
+    if config.per_class and not sequence.class_names:
+        raise ValueError(f"{sequence.name}: per_class=true: expected a class in each detection, but the file has none")
     detections = result_cache.key_of_detections(sequence.detections)
     latents = _latents_key(config, sequence, detections) if config.embedder else ""
     if any(len(each) and each.latents is None for each in sequence.detections):

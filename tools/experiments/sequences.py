@@ -8,13 +8,15 @@ from pathlib import Path
 
 from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tracker.images import images_of
-from flatsort.tracker.io.mot import read_detections, read_table
+from flatsort.tracker.io.mot import read_detection_file, read_table
 from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.io.video_file import VIDEOS
 from flatsort.tracker.types import Detections
 
 GROUND_TRUTH = Path("gt", "gt.txt")
+SUFFIXES = (".txt", ".npy", ".csv", ".json")
+"""Of files of detections in a folder."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class SequenceImages:
 
 
 def read_sequences(
-    data: Sequence[str], detections: str, min_score: float | None = None
+    data: Sequence[str], detections: str, min_score: float | None = None, classes: Sequence[str] | None = None
 ) -> dict[str, BenchmarkSequence]:
     """Read all sequences, by name.
 
@@ -46,10 +48,12 @@ def read_sequences(
     data : sequence of str
         Sequence folders (with ``gt/gt.txt``), folders of them, globs of either.
     detections : str
-        Name of a file in ``det/`` of each sequence; a folder of ``NAME.txt`` or ``NAME.npy``; or a file, where there
-        is one sequence only.
+        Name of a file in ``det/`` of each sequence; a folder of ``NAME.txt``, ``.npy``, ``.csv`` or ``.json``; or a
+        file, where there is one sequence only.
     min_score : float, optional
         Detections below this score are left out.
+    classes : sequence of str, optional
+        Names or numbers of the classes of detections to keep; by default, or if empty, all.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def read_sequences(
     """
     folders = find_sequences(data)
     return {
-        name: _read(name, folder, _detections_of(name, folder, detections, len(folders)), min_score)
+        name: _read(name, folder, _detections_of(name, folder, detections, len(folders)), min_score, classes)
         for name, folder in folders.items()
     }
 
@@ -143,11 +147,10 @@ def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path
     if in_sequence.is_file() and not path.is_absolute():
         return in_sequence
     if path.is_dir():
-        files = [path / f"{name}{suffix}" for suffix in (".txt", ".npy")]
-        there = [file for file in files if file.is_file()]
+        there = [file for file in (path / f"{name}{suffix}" for suffix in SUFFIXES) if file.is_file()]
         if len(there) != 1:
-            got = "both" if there else "neither"
-            raise FileNotFoundError(f"{path}: expected {files[0].name} or {files[1].name}, got {got}")
+            got = " and ".join(file.name for file in there) or "neither"
+            raise FileNotFoundError(f"{path}: expected {name}.txt or {name}.npy (or .csv, .json), got {got}")
         return there[0]
     if path.is_file():
         if count > 1:
@@ -156,10 +159,13 @@ def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path
     raise FileNotFoundError(f"{in_sequence}: no such file, expected the detections of {name}")
 
 
-def _read(name: str, folder: Path, detections: Path, min_score: float | None) -> BenchmarkSequence:
-    by_frame = read_detections(detections)
+def _read(
+    name: str, folder: Path, detections: Path, min_score: float | None, classes: Sequence[str] | None
+) -> BenchmarkSequence:
+    file = read_detection_file(detections)
+    by_frame = file.of_classes(classes).frames
     info = read_seqinfo(folder)
-    source = open_source(str(folder), images=False, length=max(by_frame, default=None))
+    source = open_source(str(folder), images=False, length=max(file.frames, default=None))
     if min_score is not None:
         by_frame = {index: each[each.scores >= min_score] for index, each in by_frame.items()}
     return BenchmarkSequence(
@@ -170,4 +176,5 @@ def _read(name: str, folder: Path, detections: Path, min_score: float | None) ->
         image_size=source.size,
         ground_truth=read_table(folder / GROUND_TRUTH),
         length=info.length if info else None,
+        class_names=file.class_names,
     )

@@ -242,3 +242,9 @@ def die(task: object) -> None:
 def test_a_killed_process_gives_a_sentence() -> None:
     with pytest.raises(OSError, match="a process was killed"):
         list(parallel._in_processes(die, ["one", "two"], 2))  # type: ignore[list-item]
+
+
+def test_trackers_that_keep_classes_apart_need_classes(street: Path) -> None:
+    with pytest.raises(ValueError, match="street: per_class=true: expected a class in each detection, but the file"):
+        plan(config("sort", "per_class=true"), sequence(street))
+    plan(config("sort", "per_class=true"), replace(sequence(street), class_names={0: "person", 1: "car"}))

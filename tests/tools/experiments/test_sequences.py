@@ -97,7 +97,7 @@ def test_a_folder_of_detections(train: Path, tmp_path: Path) -> None:
     assert latents is not None
     np.testing.assert_array_equal(latents, [[3, 4]])
     (folder / "three.npy").unlink()
-    with pytest.raises(FileNotFoundError, match=r"expected three.txt or three.npy, got neither"):
+    with pytest.raises(FileNotFoundError, match=r"expected three.txt or three.npy .*, got neither"):
         read_sequences([str(train)], str(folder))
 
 
@@ -130,3 +130,13 @@ def test_image_files_and_videos(tmp_path: Path) -> None:
         require_images(sequences["few"], "deep")
     with pytest.raises(ValueError, match="none: expected images for system deep, got none"):
         require_images(sequences["none"], "deep")
+
+
+def test_classes_of_detections_are_known_and_chosen(street: Path, tmp_path: Path) -> None:
+    shutil.copytree(street, tmp_path / "one")
+    data, file = [str(tmp_path / "one")], tmp_path / "one" / "det" / "det.txt"
+    assert read_sequences(data, "det.txt")["one"].class_names == {}
+    file.write_text("1,-1,9,9,5,5,0.5,2\n1,-1,9,9,5,5,0.5,0\n2,-1,9,9,5,5,0.5,0\n")
+    assert read_sequences(data, "det.txt")["one"].class_names == {0: "0", 2: "2"}
+    sequence = read_sequences(data, "det.txt", classes=("2",))["one"]
+    assert [len(each) for each in sequence.detections[:2]] == [1, 0]
