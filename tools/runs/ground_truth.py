@@ -10,9 +10,10 @@ import numpy as np
 
 from flatsort.tools.runs.open_run import resolve
 from flatsort.tracker.class_names import choose_classes
+from flatsort.tracker.io.layouts import IGNORED
 from flatsort.tracker.io.mot import MotTable, read_table
 from flatsort.tracker.io.video import open_source
-from flatsort.tracker.metrics.scoring_rules import NO_OBJECTS, PEDESTRIAN, UNKNOWN
+from flatsort.tracker.metrics.scoring_rules import PEDESTRIAN, UNKNOWN
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Bool, Detections, Frame, Int
@@ -57,7 +58,7 @@ class LabelledBoxes:
         if self.classes is None and not names:
             mask: Bool = np.isin(table.classes, (PEDESTRIAN, UNKNOWN))
             return mask
-        numbers = set(np.unique(table.classes).tolist()) - set(NO_OBJECTS.get(table.layout, ()))
+        numbers = set(np.unique(table.classes).tolist()) - set(IGNORED.get(table.layout, ()))
         known = {number: names.get(number, str(number)) for number in numbers}
         return np.isin(table.classes, choose_classes(known, self.classes or ()))
 

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from flatsort.tracker.class_names import choose_classes
-from flatsort.tracker.io.layouts import MOT_CLASSES
+from flatsort.tracker.io.layouts import IGNORED, MOT_CLASSES
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.types import Bool, Int
 
@@ -29,8 +29,6 @@ PEDESTRIAN = 1
 UNKNOWN = -1
 DISTRACTORS = {"mot16": (2, 7, 8, 12), "mot17": (2, 7, 8, 12), "mot20": (2, 6, 7, 8, 12)}
 """Person on vehicle, static person, distractor, reflection; for MOT20 vehicle without motor as well."""
-NO_OBJECTS = {"visdrone": (0, 11)}
-"""Classes that are no objects of one kind, by layout: VisDrone's ignored regions and "others"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +86,8 @@ class Rules:
         if self.benchmark is not None:
             scored = considered & np.isin(gt.classes, (PEDESTRIAN, UNKNOWN))
             return Roles(scored, np.isin(gt.classes, DISTRACTORS[self.benchmark]), none, everything)
-        no_object = np.isin(gt.classes, NO_OBJECTS.get(gt.layout, ()))
-        region = no_object | ~considered if gt.layout == "visdrone" else none
+        no_object = np.isin(gt.classes, IGNORED.get(gt.layout, ()))
+        region = no_object | ~considered if gt.layout in IGNORED else none
         chosen = list(self.classes) if only is None else [only]
         scored = considered & ~region & np.isin(gt.classes, chosen)
         if self.track_classes is None:
@@ -155,7 +153,7 @@ def _has_own_classes(gt: MotTable) -> bool:
 
 
 def _own_classes(gt: MotTable, pred: MotTable, chosen: Sequence[str] | None) -> Rules:
-    numbers = set(gt.classes[gt.classes >= 0].tolist()) - set(NO_OBJECTS.get(gt.layout, ()))
+    numbers = set(gt.classes[gt.classes >= 0].tolist()) - set(IGNORED.get(gt.layout, ()))
     if not numbers:
         raise ValueError(f"{gt.path}: expected a class in column 8 to choose classes, got none")
     fits = gt.layout == "mot" and numbers <= MOT_CLASSES.keys()
@@ -169,8 +167,9 @@ def _own_classes(gt: MotTable, pred: MotTable, chosen: Sequence[str] | None) -> 
         how = "tracks have other classes" if has_some else "tracks have no classes"
         how += ", they are matched with objects of any"
     sentence = f"classes of the ground truth's own: {', '.join(scored.values())}; {how}"
-    if gt.layout == "visdrone":
-        sentence += "; tracks in ignored regions do not count (as in VisDrone)"
+    if gt.layout in IGNORED:
+        benchmark = {"visdrone": "VisDrone", "kitti": "KITTI"}[gt.layout]
+        sentence += f"; tracks in ignored regions do not count (as in {benchmark})"
     return Rules(sentence, None, scored, track_classes)
 
 
