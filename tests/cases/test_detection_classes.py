@@ -64,3 +64,20 @@ def test_a_file_without_classes_says_so(flatsort: Flatsort, file: Path, tmp_path
 
 def test_an_unknown_class_is_named_with_those_of_the_file(flatsort: Flatsort, file: Path) -> None:
     assert "unknown class 'cat' (known: 0, 2)" in flatsort("track", file, "--classes", "cat").sentence
+
+
+@pytest.mark.parametrize(("chosen", "column"), [("[0, 1]", {1}), ("[1]", {-1})])
+def test_a_detector_of_one_class_writes_none(flatsort: Flatsort, tmp_path: Path, chosen: str, column: set[int]) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from flatsort import DETECTORS, Detections, PartConfig\n"
+        "@DETECTORS.register('mine', PartConfig)\n"
+        "class Mine:\n"
+        "    class_names, needs_image = ('person', 'car'), False\n"
+        f"    chosen_classes = {chosen}\n"
+        "    def __init__(self, config): pass\n"
+        "    def detect(self, frame): return Detections.of([[1, 1, 9, 9]], [0.9], [1])\n"
+    )
+    (tmp_path / "det.txt").write_text("9,-1,1,1,5,5,0.9\n")
+    how = ("--detector", tmp_path / "mine.py", "--tracker", "sort", "--out", tmp_path / "out")
+    assert flatsort("track", tmp_path / "det.txt", *how).code == 0
+    assert classes_and_ids(tmp_path / "out" / "det.txt")[0] == column

@@ -193,7 +193,9 @@ def _sinks(run: Run, name: str, output: TrackOutput) -> Iterator[Callable[[], Ab
     source, out, boxes, names = run.source, output.out, output.boxes, run.detector.class_names
     if output.show:  # first: without a display nothing else should begin
         yield lambda: ShowSink(name, Painter(names), boxes=boxes)
-    yield lambda: MotSink(out / f"{name}.txt", boxes=boxes, classes=len(names) > 1)
+    # a detector that keeps one class of many says nothing by its number
+    several = len(getattr(run.detector, "chosen_classes", names)) > 1
+    yield lambda: MotSink(out / f"{name}.txt", boxes=boxes, classes=several)
     if output.csv:
         yield lambda: CsvSink(out / f"{name}.csv", boxes=boxes)
     if output.json:

@@ -94,7 +94,7 @@ class OnnxDetector:
         self._cells, self._strides = grid
         self._decoded = yolox.is_decoded(head[0], self._cells, self._strides)
         self.class_names: Sequence[str] = _names(config, head.shape[2] - 5)
-        self._chosen = class_names.choose_classes(dict(enumerate(self.class_names)), config.classes)
+        self.chosen_classes = class_names.choose_classes(dict(enumerate(self.class_names)), config.classes)
 
     def detect(self, frame: Frame) -> Detections:
         """Detect the objects of one frame, best first; none where the image is missing."""
@@ -116,7 +116,7 @@ class OnnxDetector:
         return self._session.run(cv2.dnn.blobFromImages(images, swapRB=True).astype(np.float32, copy=False))
 
     def _read(self, head: Float32) -> tuple[Float, Float, Int]:
-        scores = head[:, 4:5] * head[:, 5 + self._chosen]
+        scores = head[:, 4:5] * head[:, 5 + self.chosen_classes]
         best = scores.argmax(axis=1)
         top = scores[np.arange(len(scores)), best]
         rows = np.flatnonzero(top >= self._config.min_score)
@@ -124,7 +124,7 @@ class OnnxDetector:
         boxes = raw[:, :4] if self._decoded else yolox.decode(raw, self._cells[rows], self._strides[rows])
         half = boxes[:, 2:] * 0.5
         corners = np.concatenate([boxes[:, :2] - half, boxes[:, :2] + half], axis=1)
-        return corners.astype(np.float64), top[rows].astype(np.float64), self._chosen[best[rows]]
+        return corners.astype(np.float64), top[rows].astype(np.float64), self.chosen_classes[best[rows]]
 
 
 def _names(config: OnnxDetectorConfig, count: int) -> list[str]:

@@ -88,7 +88,7 @@ class TorchvisionDetector:
             else published.meta["categories"]
         )
         self.class_names: Sequence[str] = labels
-        self._class_indices = class_names.choose_classes(dict(enumerate(labels)), config.classes)
+        self.chosen_classes = class_names.choose_classes(dict(enumerate(labels)), config.classes)
         self._min_score = config.min_score
         self._device = torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
         model = models.get_model(config.model, weights=None, weights_backbone=None, num_classes=len(labels))
@@ -106,7 +106,7 @@ class TorchvisionDetector:
         with torch.inference_mode():
             output = self._model([pixels.permute(2, 0, 1).float() / 255])[0]
         boxes, scores, labels = (output[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
-        rows = np.flatnonzero((scores >= self._min_score) & np.isin(labels, self._class_indices))
+        rows = np.flatnonzero((scores >= self._min_score) & np.isin(labels, self.chosen_classes))
         return Detections.of(boxes, scores, labels)[rows]
 
 
