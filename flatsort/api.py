@@ -138,7 +138,8 @@ def track(
         Whether results have their images even where neither detector nor embedder needs them; by default where the
         source has any.
     **options
-        ``detections``, ``weights``, ``classes``, ``min_score``, ``camera``, ``embed_every``: as on the command line.
+        ``detections``, ``file_format`` (``--format``), ``weights``, ``classes``, ``min_score``, ``camera``,
+        ``embed_every``: as on the command line.
 
     Raises
     ------
