@@ -50,7 +50,7 @@ class Detections:
     scores : float64 [n]
         Confidence, usually 0..1.
     classes : int64 [n]
-        Class index of the detector; 0 where it knows one class only.
+        Class index of the detector, or the number of the class in its file; 0 where there is one class only.
     latents : float32 [n d] or None
         Appearance embeddings, one row a box; None where there are none.
     """

@@ -23,6 +23,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from flatsort.tracker.io.box_rows import BoxRows
+from flatsort.tracker.io.text_table import number
 
 MEMBERS = ("gt/gt.txt", "annotations.xml")
 """Names that the annotations have in the archives of CVAT, by preference."""
@@ -81,7 +82,7 @@ def of_cvat(path: Path, text: str) -> BoxRows:
 
 
 def _corners(box: ElementTree.Element) -> tuple[float, float, float, float]:
-    left, top, right, bottom = (float(box.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
+    left, top, right, bottom = (number(box.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
     return left, top, right, bottom
 
 
@@ -155,16 +156,16 @@ def of_kitti(path: Path, lines: Sequence[tuple[int, str]]) -> BoxRows:
     numbers = {name: number for number, name in enumerate(_KITTI)}
     rows: list[Row] = []
     regions = 0
-    for number, line in lines:
+    for place, line in lines:
         fields = line.split()
         try:
             if not is_kitti(line):
                 raise ValueError
-            frame, identity, score = int(fields[0]), int(fields[1]), float(fields[17]) if len(fields) > 17 else 1.0
-            left, top, right, bottom = map(float, fields[6:10])
+            frame, identity, score = int(fields[0]), int(fields[1]), number(fields[17]) if len(fields) > 17 else 1.0
+            left, top, right, bottom = map(number, fields[6:10])
         except ValueError:
             got = line.strip()[:60]
-            raise ValueError(f"{path} line {number}: expected KITTI's 17 or 18 columns, got {got!r}") from None
+            raise ValueError(f"{path} line {place}: expected KITTI's 17 or 18 columns, got {got!r}") from None
         kind = numbers.setdefault(fields[2], len(numbers))
         if kind == 0:  # regions have no identity of their own
             regions += 1

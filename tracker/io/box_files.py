@@ -33,7 +33,7 @@ TEXT_SUFFIXES = (".txt", ".csv", ".json")
 """Names that results and ground truth may end with, the preferred one first."""
 NPY_SUFFIX = ".npy"
 NPY_COLUMNS = 10
-"""Columns of a ``.npy`` file before the features: frame, id, x, y, w, h, score and three unused ones."""
+"""Columns of a ``.npy`` file before the features: frame, id, x, y, w, h, score, class and two more."""
 
 _HEAD = 4096
 
@@ -154,5 +154,5 @@ def _of_npy(path: Path) -> BoxRows:
         raise ValueError(f"{path}: expected numbers of shape [n {NPY_COLUMNS}] or [n {NPY_COLUMNS}+d], got {got}")
     latents = np.array(array[:, NPY_COLUMNS:], np.float32) if array.shape[1] > NPY_COLUMNS else None
     values = np.array(array[:, :NPY_COLUMNS], np.float64)
-    boxes, none = xywh_to_xyxy(values[:, 2:6]), values[:, :0]
-    return BoxRows(path, values[:, 0], values[:, 1], boxes, values[:, 6], none, NPY_COLUMNS, latents=latents)
+    boxes, rest = xywh_to_xyxy(values[:, 2:6]), values[:, CLASS_COLUMN:]
+    return BoxRows(path, values[:, 0], values[:, 1], boxes, values[:, 6], rest, NPY_COLUMNS, latents=latents)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from flatsort.tracker.io.mot import MAX_FRAME
+from flatsort.tracker.io.text_table import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def read_seqinfo(folder: str | Path) -> SeqInfo | None:
     def positive(key: str) -> float:
         text = entries.get(key, "nothing")
         try:
-            value = float(text)
+            value = number(text)
         except ValueError:
             value = 0.0
         if not (0 < value < np.inf):

@@ -73,8 +73,7 @@ class TextTable:
             return np.empty((0, len(wanted) or MIN_COLUMNS))
         if self._plain():
             try:
-                delimiter = None if self.separator == "\t" and not self.header else self.separator
-                return np.loadtxt(self.rows, delimiter=delimiter, comments=None, ndmin=2, usecols=wanted or None)
+                return np.loadtxt(self.rows, delimiter=self.separator, comments=None, ndmin=2, usecols=wanted or None)
             except ValueError:
                 pass
         return self._slow_values(wanted, word_column)
@@ -213,7 +212,8 @@ def separator_of(line: str) -> str | None:
     decimal = line.count(",") == len(_INNER_COMMA.findall(line)) and all(w.count(",") <= 1 for w in line.split())
     if "," in line and not (decimal and blanks >= MIN_COLUMNS):
         return ","
-    return "\t" if "\t" in line.strip() else None
+    fields = line.strip().split("\t")
+    return "\t" if len(fields) > 1 and all(len(each.split()) <= 1 for each in fields) else None
 
 
 def split(line: str, separator: str | None) -> list[str]:
@@ -229,6 +229,19 @@ def split(line: str, separator: str | None) -> list[str]:
     while len(fields) > 1 and not fields[-1]:
         fields.pop()
     return fields
+
+
+def number(text: str) -> float:
+    """The number that a text is, in ASCII digits with a decimal point; `float` takes ``1_0`` and other digits too.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not _NUMBER.fullmatch(text.strip()):
+        raise ValueError(f"expected a number, got {text!r}")
+    return float(text)
 
 
 def is_name(text: str) -> bool:

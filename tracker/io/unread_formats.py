@@ -99,7 +99,7 @@ def of_text(lines: Sequence[str]) -> str:
         return _sentence("YOLO's labels of one picture", "give --detections the folder of all of them")
     if len(fields) in (15, 16) and fields[0].isalpha():
         return _sentence("KITTI's object labels", EXPORT)
-    if len(fields) == 6 and all(each.isdecimal() for each in fields[:5]) and not fields[5].isdecimal():
+    if len(fields) == 6 and all(each.isdecimal() for each in fields[:5]) and not fields[5].replace(".", "").isdecimal():
         return _sentence("MOTS masks", EXPORT)
     return ""
 

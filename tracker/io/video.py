@@ -15,7 +15,7 @@ from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video_file import VIDEOS, open_video
 from flatsort.tracker.protocols import FrameSource
 
-TABLES = {".csv", ".json", ".npy", ".txt"}
+TABLES = {".csv", ".json", ".npy", ".tsv", ".txt", ".xml"}
 
 
 def open_source(

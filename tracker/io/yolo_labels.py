@@ -18,7 +18,7 @@ import numpy as np
 from flatsort.tracker.class_names import read_class_names
 from flatsort.tracker.io.layouts import MAX_CLASS
 from flatsort.tracker.io.mot import MAX_FRAME, DetectionFile
-from flatsort.tracker.io.text_table import decode, numbered_lines, read_bytes
+from flatsort.tracker.io.text_table import decode, number, numbered_lines, read_bytes
 from flatsort.tracker.types import Detections, Float
 
 NAMES = ("classes.txt", "labels.txt")
@@ -49,10 +49,10 @@ def read_yolo_labels(folder: Path) -> DetectionFile:
     present = {int(number) for each in rows.values() for number in each[:, 0]}
     names = {number: str(number) for number in present} | _names(folder)
     frames = {}
-    for number, each in rows.items():
+    for frame, each in rows.items():
         centre, half = each[:, 1:3], each[:, 3:5] / 2
         if len(each):
-            frames[number] = Detections.of(np.hstack([centre - half, centre + half]), each[:, 5], each[:, 0])
+            frames[frame] = Detections.of(np.hstack([centre - half, centre + half]), each[:, 5], each[:, 0])
     return DetectionFile(folder, frames, names)
 
 
@@ -82,17 +82,17 @@ def _numbers(files: Sequence[Path]) -> list[int]:
 def _read(path: Path) -> Float:
     """Rows [n 6] of a file: class, centre, size, score."""
     rows = []
-    for number, line in numbered_lines(decode(read_bytes(path))):
+    for place, line in numbered_lines(decode(read_bytes(path))):
         try:
-            values = [float(field) for field in line.split()]
+            values = [number(field) for field in line.split()]
         except ValueError:
             values = []
         if len(values) not in COLUMNS or not (values[0].is_integer() and 0 <= values[0] <= MAX_CLASS):
             raise ValueError(
-                f"{path} line {number}: expected YOLO's class x y w h[ score[ id]], got {line.strip()[:60]!r}"
+                f"{path} line {place}: expected YOLO's class x y w h[ score[ id]], got {line.strip()[:60]!r}"
             )
         if not all(-0.5 <= share <= 1.5 for share in values[1:5]):
-            raise ValueError(f"{path} line {number}: expected shares of the picture, 0 to 1, got {line.strip()[:60]!r}")
+            raise ValueError(f"{path} line {place}: expected shares of the picture, 0 to 1, got {line.strip()[:60]!r}")
         # without scores the sixth column is an id
         score = values[5] if len(values) > 5 and 0 <= values[5] <= 1 else 1.0
         rows.append([*values[:5], score])

@@ -42,6 +42,15 @@ def test_features_become_latents_of_their_frames(file: Path, dtype: type, order:
     assert all(z is not None and z.dtype == np.float32 for z in latents)
 
 
+def test_classes_of_the_eighth_column(file: Path) -> None:
+    rows = ROWS.copy()
+    rows[:, 7] = [3, 0, 2]
+    np.save(file, rows)
+    assert {n: each.classes.tolist() for n, each in read_detections(file).items()} == {1: [0], 2: [3, 2]}
+    np.save(file, ROWS)
+    assert read_detections(file)[2].classes.tolist() == [0, 0]
+
+
 def test_ten_columns_are_detections_without_latents(file: Path) -> None:
     np.save(file, ROWS)
     assert all(detections.latents is None for detections in read_detections(file).values())

@@ -35,6 +35,8 @@ def test_seqinfo_without_names(tmp_path: Path) -> None:
         (INI.replace("seqLength=600\n", ""), r"seqinfo.ini: seqLength: expected a number above 0, got nothing"),
         (INI.replace("600", "many"), r"seqinfo.ini: seqLength: expected a number above 0, got many"),
         (INI.replace("600", "1e14"), r"seqinfo.ini: seqLength: expected 1 to 10000000 frames, got 100000000000000"),
+        (INI.replace("600", "6_00"), r"seqinfo.ini: seqLength: expected a number above 0, got 6_00"),
+        (INI.replace("29.97", "29,97"), r"seqinfo.ini: frameRate: expected a number above 0, got 29,97"),
         (INI.replace("29.97", "inf"), r"seqinfo.ini: frameRate: expected a number above 0, got inf"),
         (INI.replace("29.97", "0"), r"seqinfo.ini: frameRate: expected a number above 0, got 0"),
         (INI.replace("1920", "nan"), r"seqinfo.ini: imWidth: expected a number above 0, got nan"),

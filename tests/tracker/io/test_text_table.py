@@ -37,6 +37,11 @@ def test_decimal_commas_where_something_else_separates(tmp_path: Path, separator
     np.testing.assert_allclose(later.boxes, [[100.0, 80.0, 140.0, 170.0], *BOX])
 
 
+def test_blanks_and_tabs_may_mix(tmp_path: Path) -> None:
+    np.testing.assert_allclose(read(tmp_path, "1 7\t100.5  80.25 \t 40 90.75 1").boxes, BOX)
+    np.testing.assert_allclose(read(tmp_path, "1 \t7\t 100.5\t80.25\t40\t90.75\t\n").boxes, BOX)
+
+
 def test_commas_and_blanks_separate_together(tmp_path: Path) -> None:
     np.testing.assert_allclose(read(tmp_path, "1, 7, 100.5, 80.25, 40, 90.75, 1").boxes, BOX)
     np.testing.assert_allclose(read(tmp_path, "1 ,7 ,100.5 ,80.25 ,40 ,90.75").boxes, BOX)
@@ -50,6 +55,8 @@ def test_commas_and_blanks_separate_together(tmp_path: Path) -> None:
         ("1;1;1.100,50;80;40;90", r"line 1: expected numbers, got '1;1;1.100,50"),
         ("1,1,100,50,80,25,40,00,90,75", r"line 1: expected numbers, .*; decimal commas can be read where semicolons"),
         ("1,1,10,10,5,5,1\n1;1;10;10;5;5;1", r"line 2: 1 columns, expected 7"),
+        ("1\t\t10\t20\t5\t5\t0.9", r"line 1: expected numbers"),
+        ("1\t1\t10\t20\t5\t5\n1\t1\t10\t\t20\t5\t5", r"line 2: 7 columns, expected 6"),
         ("1 2 3,4 5 6", r"line 1: 2 columns, expected at least 6"),
         ("1,2;3,4;5,6", r"line 1: 3 columns, expected at least 6"),
     ],

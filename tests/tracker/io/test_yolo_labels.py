@@ -54,6 +54,7 @@ def test_names_of_classes_count_from_0(folder: Path, place: str) -> None:
         ({"a_1.txt": "", "b_01.txt": ""}, r"b_01.txt: .* different frames, a_1.txt is of frame 1 too"),
         ({"1.txt": "0 .5 .5 .1 .1\n0 .5 .5 .1"}, r"1.txt line 2: expected YOLO's class x y w h"),
         ({"1.txt": "1,-1,10,10,20,40,0.9"}, r"1.txt line 1: expected YOLO's class x y w h"),
+        ({"1.txt": "1_0 .5 .5 .1 .1"}, r"1.txt line 1: expected YOLO's class x y w h"),
         ({"1.txt": "1.5 .5 .5 .1 .1"}, r"1.txt line 1: expected YOLO's class x y w h"),
         ({"1.txt": "1 -1 10 10 20 40 0.9"}, r"1.txt line 1: expected shares of the picture, 0 to 1"),
         ({"1.txt": "0 nan .5 .1 .1"}, r"1.txt line 1: expected shares of the picture"),
