@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from flatsort.tracker.io.box_rows import BoxRows
+from flatsort.tracker.io.box_rows import MAX_FRAME, BoxRows
 from flatsort.tracker.io.text_table import number
 
 MEMBERS = ("gt/gt.txt", "annotations.xml")
@@ -32,7 +32,10 @@ LABELS = "labels.txt"
 KITTI_COLUMNS = (17, 18)
 _KITTI = ("DontCare", "Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "Misc")
 
-Row = tuple[int, float, float, float, float, float, float, int]
+MAX_GAP = 100_000
+"""Most frames between two key frames that are filled."""
+
+Row = tuple[float, float, float, float, float, float, float, int]
 """Frame from 1, identity, xyxy, score, class."""
 
 
@@ -70,15 +73,22 @@ def of_cvat(path: Path, text: str) -> BoxRows:
     rows: list[Row] = []
     for identity, track in enumerate(root.iter("track"), 1):
         number = numbers.setdefault(track.get("label", ""), len(numbers) + 1)
-        boxes = {int(box.attrib["frame"]): box for box in track.findall("box")}
+        boxes = {_frame(box.attrib["frame"]): box for box in track.findall("box")}
         corners = {frame: _corners(box) for frame, box in boxes.items() if box.get("outside") != "1"}
         rows += [(frame + 1, identity, *each, 1.0, number) for frame, each in _filled(corners, sorted(boxes))]
     images = list(root.iter("image"))
     for image in images:
         for box in image.findall("box"):
             number = numbers.setdefault(box.get("label", ""), len(numbers) + 1)
-            rows.append((int(image.attrib["id"]) + 1, -1, *_corners(box), 1.0, number))
+            rows.append((_frame(image.attrib["id"]) + 1, -1, *_corners(box), 1.0, number))
     return _rows(path, rows, {number: name for name, number in numbers.items()}, has_ids=not images)
+
+
+def _frame(text: str) -> int:
+    value = number(text)
+    if not (value.is_integer() and 0 <= value < MAX_FRAME):
+        raise ValueError(f"CVAT's XML with frame {text[:20]}")
+    return int(value)
 
 
 def _corners(box: ElementTree.Element) -> tuple[float, float, float, float]:
@@ -96,6 +106,8 @@ def _filled(
         yield frame, corners[frame]
         if following is None or following not in corners:
             continue
+        if following - frame > MAX_GAP:
+            raise ValueError(f"CVAT's XML with a gap of {following - frame} frames between two key frames")
         a, b = np.array(corners[frame]), np.array(corners[following])
         for between in range(frame + 1, following):
             left, top, right, bottom = (a + (b - a) * (between - frame) / (following - frame)).tolist()
@@ -161,7 +173,7 @@ def of_kitti(path: Path, lines: Sequence[tuple[int, str]]) -> BoxRows:
         try:
             if not is_kitti(line):
                 raise ValueError
-            frame, identity, score = int(fields[0]), int(fields[1]), number(fields[17]) if len(fields) > 17 else 1.0
+            frame, identity, score = number(fields[0]), number(fields[1]), number([*fields, "1"][17])
             left, top, right, bottom = map(number, fields[6:10])
         except ValueError:
             got = line.strip()[:60]

@@ -9,6 +9,9 @@ from typing import Literal
 
 from flatsort.tracker.types import Float, Float32, Int
 
+MAX_FRAME = 10_000_000
+"""Highest frame number that is accepted: days of video."""
+
 
 @dataclass(frozen=True, eq=False)
 class BoxRows:

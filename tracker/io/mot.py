@@ -20,13 +20,9 @@ import numpy as np
 from flatsort.tracker.boxes import xyxy_to_xywh
 from flatsort.tracker.class_names import choose_classes
 from flatsort.tracker.io.box_files import FileFormat, read_rows
-from flatsort.tracker.io.box_rows import BoxRows
+from flatsort.tracker.io.box_rows import MAX_FRAME, BoxRows
 from flatsort.tracker.io.layouts import Layout, class_column, names_of, recognise, require_layout
 from flatsort.tracker.types import Bool, Detections, Float, Int, Tracks
-
-MAX_FRAME = 10_000_000
-"""Highest frame number that is accepted: days of video."""
-
 
 ROW_COLUMNS = ("frames", "ids", "boxes", "scores", "classes", "visibility")
 """Attributes of a `MotTable` that have an entry for each row."""

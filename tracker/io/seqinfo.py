@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from flatsort.tracker.io.mot import MAX_FRAME
+from flatsort.tracker.io.box_rows import MAX_FRAME
 from flatsort.tracker.io.text_table import number
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from flatsort.tracker.class_names import read_class_names
+from flatsort.tracker.io.box_rows import MAX_FRAME
 from flatsort.tracker.io.layouts import MAX_CLASS
-from flatsort.tracker.io.mot import MAX_FRAME, DetectionFile
+from flatsort.tracker.io.mot import DetectionFile
 from flatsort.tracker.io.text_table import decode, number, numbered_lines, read_bytes
 from flatsort.tracker.types import Detections, Float
 

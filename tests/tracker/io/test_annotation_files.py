@@ -46,6 +46,13 @@ def test_pictures_of_cvat_have_no_identities(tmp_path: Path) -> None:
         read_table(file)
 
 
+@pytest.mark.parametrize("frame", ["9" * 400, "-1", "1.5", "1_0", "x", "10000000", "200000"])
+def test_frames_of_cvat_are_whole_and_bounded(tmp_path: Path, frame: str) -> None:
+    (tmp_path / "a.xml").write_text(CVAT.replace('frame="9"', f'frame="{frame}"').replace('outside="1"', 'outside="0"'))
+    with pytest.raises(ValueError, match=r"a\.xml: expected boxes as .*, got (CVAT's XML with|expected a number)"):
+        read_table(tmp_path / "a.xml")
+
+
 def coco(**changes: Any) -> dict[str, Any]:
     images = [{"id": 7, "frame_id": 0, "video_id": 1}, {"id": 9, "frame_id": 1, "video_id": 1}]
     boxes = [
@@ -103,6 +110,9 @@ def test_labels_of_kitti(tmp_path: Path) -> None:
     assert (table.ids.tolist(), table.scores.tolist()) == ([-1, -2, 2, 2], [0, 0, 1, 1])
     assert table.boxes[2].tolist() == [100, 100, 180, 160]
     assert [table.class_names[number] for number in table.classes.tolist()] == ["DontCare", "DontCare", "Car", "Car"]
+    (tmp_path / "0001.txt").write_text(KITTI.replace("1 2 Car", "9" * 400 + " 2 Car"))
+    with pytest.raises(ValueError, match=r"0001\.txt line 4: frame inf, expected a whole number"):
+        read_table(tmp_path / "0001.txt")
     (tmp_path / "0001.txt").write_text(KITTI + "1 x Car 0 0 -1.57 102 100 182 160 1.5 1.6 4 1 2 9 -1.6\n")
     with pytest.raises(ValueError, match=r"0001\.txt line 5: expected KITTI's 17 or 18 columns, got '1 x Car"):
         read_table(tmp_path / "0001.txt")
