@@ -191,8 +191,8 @@ def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: in
         write_text(out / "table.tex", tables.text(benchmark, "latex", intervals))
         write_text(out / "table.json", tables.to_json(benchmark, intervals))
         write_text(out / "config.yaml", dump(config))
-        click.echo(tables.text(benchmark, "text", intervals), nl=False)
         report.write(benchmark, out / "report.html")
+        click.echo(tables.text(benchmark, "text", intervals), nl=False)
 
 
 def _published(config: BenchmarkConfig, benchmark: Benchmark) -> Benchmark:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flatsort.tools.cli import debug_option, open_embedder, progress, run, split_arguments
+from flatsort.tracker.files import refuse_overwriting
 
 if TYPE_CHECKING:
     from flatsort.tracker.pipeline import Run
@@ -61,6 +62,7 @@ def main(
         raise click.UsageError(f"expected one SOURCE, got {len(sources)}")
     if out.suffix != ".npz":
         raise click.UsageError(f"--out: expected the name of a FILE.npz, got {out}")
+    refuse_overwriting([out], [*sources, model, detections])
     of_detector = [o for o in overrides if o.startswith(("detector.", "detector="))]
     if whole:
         of_boxes = {"--detections": detections, "--detector": detector, "--min-score": min_score, "--frames": frames}

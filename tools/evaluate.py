@@ -100,13 +100,15 @@ def main(
     flatsort evaluate --gt cvat/export --pred runs/cvat --classes car,person
     """
     from flatsort.tracker.class_names import parse_classes
-    from flatsort.tracker.files import write_text
-    from flatsort.tracker.metrics import evaluate, report
+    from flatsort.tracker.files import refuse_overwriting, write_text
+    from flatsort.tracker.metrics import evaluate, find_pairs, report
     from flatsort.tracker.metrics.scored_frames import FrameSelection
 
     def shown(results: Iterator[SequenceResult], total: int) -> Iterable[SequenceResult]:
         return progress(results, total, "evaluate", "sequence")
 
+    files = [each for pair in find_pairs(gt, pred, allow_missing=True)[0] for each in (pair.gt, pair.pred)]
+    refuse_overwriting(filter(None, (json_file, csv_file, markdown_file, latex_file, plot)), files)
     evaluation = evaluate(
         gt,
         pred,

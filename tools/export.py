@@ -31,7 +31,9 @@ def main(model: str, out: Path) -> None:
     """
     from flatsort.embedding.export import export
     from flatsort.embedding.loading import load_checkpoint_model
+    from flatsort.tracker.files import refuse_overwriting
 
+    refuse_overwriting([out], [model])
     network = load_checkpoint_model(model)
     off = export(network, out)
     _, height, width = network.config.shape

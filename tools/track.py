@@ -156,13 +156,11 @@ def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: Tra
             click.echo(note, err=True)
         name = unique_name(run.source.name, used)
         try:
-            report = write_run(run, name, output)
-        except KeyboardInterrupt:
-            kept = f"finished: {', '.join(map(str, done))}" if done else "no source was finished"
-            partial_file = output.out / f"{name}.partial.txt"
-            there = partial_file.exists()
-            so_far = f"its frames so far are in {partial_file}" if there else "none of its frames are kept"
-            click.echo(f"interrupted in {shown(source)}: {so_far}; {kept}", err=True)
+            report = write_run(run, name, output, [source])
+        except KeyboardInterrupt as error:
+            finished = f"finished: {', '.join(map(str, done))}" if done else "no source was finished"
+            so_far = "; ".join(getattr(error, "__notes__", [])) or "none of its frames are kept"
+            click.echo(f"interrupted in {shown(source)}: {so_far}; {finished}", err=True)
             raise
         done.append(report.path)
         for text in filter(None, (report.sentence, report.timing, report.explanation)):

@@ -142,9 +142,9 @@ def test_explanations_follow_a_track_from_its_birth_to_its_death(flatsort: Flats
     det = tmp_path / "two.txt"  # one object all the time, another in frames 10 to 30
     always = [f"{f},-1,500,10,40,80,0.9\n" for f in range(1, 61)]
     det.write_text("".join(always + [f"{f},-1,10,10,40,80,0.9\n" for f in range(10, 31)]))
-    assert flatsort("track", det, "--tracker", "sort", "--explain", "id:2", "--out", tmp_path).code == 0
-    assert {int(r[0]) for r in read_rows(tmp_path / "two.txt") if r[1] == 2} == set(range(13, 31))
-    with (tmp_path / "two.explain.csv").open() as file:
+    assert flatsort("track", det, "--tracker", "sort", "--explain", "id:2", "--out", tmp_path / "o").code == 0
+    assert {int(r[0]) for r in read_rows(tmp_path / "o" / "two.txt") if r[1] == 2} == set(range(13, 31))
+    with (tmp_path / "o" / "two.explain.csv").open() as file:
         pairs = list(csv.DictReader(file))
     assert {int(p["frame"]) for p in pairs} == set(range(11, 33))  # unconfirmed, alive, and the misses that ended it
     assert len({p["serial"] for p in pairs}) == 1
@@ -204,8 +204,8 @@ def test_a_detector_that_starves_a_stage_is_noted(flatsort: Flatsort, video: Pat
 def test_frames_without_detections_and_a_stream_of_none(flatsort: Flatsort, tmp_path: Path) -> None:
     det = tmp_path / "gaps.txt"
     det.write_text("".join(f"{f},-1,10,10,40,80,0.9\n" for f in (*range(1, 10), *range(50, 60))))
-    assert flatsort("track", det, "--tracker", "sort", "--out", tmp_path).code == 0
-    assert {r[1] for r in read_rows(tmp_path / "gaps.txt")} == {1.0, 2.0}
+    assert flatsort("track", det, "--tracker", "sort", "--out", tmp_path / "o").code == 0
+    assert {r[1] for r in read_rows(tmp_path / "o" / "gaps.txt")} == {1.0, 2.0}
     det.write_text("")
     assert "gaps.txt: expected at least one row" in flatsort("track", det, "--out", tmp_path).sentence
     (tmp_path / "seq" / "det").mkdir(parents=True)

@@ -260,7 +260,7 @@ def test_ctrl_c_before_smoothing_keeps_the_frames_so_far_smoothed(
     monkeypatch.setattr(embedding, "load", lambda *_: Interrupted())
     done = flatsort("track", street, "--video", "--timing", "--out", tmp_path)
     assert done.code == 130
-    assert f"its frames so far are in {tmp_path / 'demo.partial.txt'}" in done.err
+    assert f"the frames so far are in {tmp_path / 'demo.partial.txt'}" in done.err
     rows = read_rows(tmp_path / "demo.partial.txt")
     assert 10 < max(r[0] for r in rows) <= 16  # two calls of eight frames
     assert not (tmp_path / "demo.txt").exists()
@@ -280,7 +280,7 @@ def test_scores_that_start_no_track_give_a_note(flatsort: Flatsort, street: Path
     done = flatsort("track", str(street), "--detections", str(low), "--embedder", "pixels", "--out", str(tmp_path))
     assert done.code == 0, done.err
     assert "0 tracks" in done.out
-    assert f"{len(rows)} detections and no track: does any score reach lifecycle.birth_score=0.6?" in done.out
+    assert f"{len(rows)} detections and no track: no score reaches lifecycle.birth_score=0.6, the highest is 0.5" in done.out
 
 
 def test_a_fixed_threshold_with_another_embedder_gives_a_warning(

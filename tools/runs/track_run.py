@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +13,11 @@ from flatsort.tools.runs.explanations import Explanations
 from flatsort.tools.runs.timing import Stopwatch
 from flatsort.tracker.config import dump
 from flatsort.tracker.draw import Painter
-from flatsort.tracker.files import write_text
+from flatsort.tracker.files import refuse_overwriting, write_text
 from flatsort.tracker.io.live import LiveSource
-from flatsort.tracker.io.results import Boxes, CsvSink, JsonSink, MotSink
+from flatsort.tracker.io.results import Boxes, CsvSink, FileSink, JsonSink, MotSink
 from flatsort.tracker.io.visual_results import CropSink, ShowSink, VideoSink
+from flatsort.tracker.lifecycle import LifecycleConfig
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Sink
 from flatsort.tracker.sort import SortTracker
@@ -42,6 +44,12 @@ class TrackOutput:
         """Whether any of it needs the images."""
         return self.video or self.crops or self.show
 
+    def paths(self, name: str) -> list[Path]:
+        """The files that a source of this name leaves."""
+        chosen = {"txt": True, "csv": self.csv, "json": self.json, "mp4": self.video, "explain.csv": self.explain}
+        whole = [suffix for suffix, wanted in chosen.items() if wanted]
+        return [self.out / f"{name}.{middle}{suffix}" for middle in ("", "partial.") for suffix in whole]
+
 
 @dataclass
 class TrackReport:
@@ -55,6 +63,15 @@ class TrackReport:
     explanation: str = ""
     timing: str = ""
     note: str = ""
+    detections: int = 0
+    best_score: float = -math.inf
+
+    def add(self, result: FrameResult) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.detections += len(result.detections)
+        self.best_score = max(self.best_score, float(result.detections.scores.max(initial=-math.inf)))
+        self.ids.update(result.tracks.ids.tolist())
 
     @property
     def sentence(self) -> str:
@@ -95,7 +112,8 @@ def track_run(
     title : str
         Of the progress bar; there is none without.
     keep_interrupted : bool
-        After Ctrl-C, give the smoothed results so far before the interruption goes on.
+        After Ctrl-C or an error, give the smoothed results so far before it goes on; another Ctrl-C leaves out the
+        smoothing.
     """
     clock, total = stopwatch or Stopwatch(), run.length(frames)
     shown = progress(run.frames(frames), total, title) if title else run.frames(frames)
@@ -108,70 +126,76 @@ def track_run(
         yield from results
         return
     done: list[FrameResult] = []
-    interrupted = False
+    stopped: BaseException | None = None
     try:
         for result in results:
             kept = result.detections if latents else replace(result.detections, latents=None)
             done.append(replace(result, frame=replace(result.frame, image=None), detections=kept))
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
         if not keep_interrupted:
             raise
-        interrupted = True
-    with clock.during("smoothing"):
-        smooth = run.smooth(done)
-    if images and not interrupted:
+        stopped = error
+    smooth = done
+    try:
+        with clock.during("smoothing"):
+            smooth = run.smooth(done)
+    except (Exception, KeyboardInterrupt) as error:
+        if not keep_interrupted:
+            raise
+        stopped = stopped or error
+    if images and stopped is None:
         again = progress(run.frames(frames), total, "writing") if title else run.frames(frames)
         # a file that ends earlier the second time ends the run
         yield from (replace(r, frame=f) for f, r in zip(clock.watch(again, "decoding"), smooth, strict=False))
     else:
         yield from smooth
-    if interrupted:
-        raise KeyboardInterrupt
+    if stopped is not None:
+        raise stopped
 
 
-def write_run(run: Run, name: str, output: TrackOutput) -> TrackReport:
+def write_run(run: Run, name: str, output: TrackOutput, inputs: Sequence[str | None] = ()) -> TrackReport:
     """Track the source of a run and write its results as ``output.out/name.*``.
+
+    Parameters
+    ----------
+    run : Run
+    name : str
+    output : TrackOutput
+    inputs : sequence of str
+        Files that the run is made from; no result replaces one of them.
 
     Raises
     ------
-    KeyboardInterrupt
-        After Ctrl-C in a file; what was tracked so far is then in ``name.partial.*``. A live source just ends.
+    KeyboardInterrupt, OSError, ValueError, …
+        After Ctrl-C in a file, or an error in the middle of a run. What was tracked so far is then in
+        ``name.partial.*``, and ``__notes__`` of the error says so. After Ctrl-C a live source just ends.
     """
+    known = [getattr(run.config.detector, key, None) for key in ("path", "weights", "names")]
+    refuse_overwriting(output.paths(name), [*inputs, *known, run.config.embedder])
     tracker, stopwatch = run.tracker(), Stopwatch()
     explanations = Explanations(output.explain)
-    report, detections = TrackReport(output.out / f"{name}.txt"), 0
-    with ExitStack() as stack:
-        if isinstance(run.source, LiveSource):
-            stack.enter_context(closing(run.source))
-        sinks = [stack.enter_context(sink()) for sink in _sinks(run, name, output)]
-        results = track_run(
-            run,
-            tracker,
-            frames=output.frames,
-            images=output.images,
-            latents=False,
-            stopwatch=stopwatch,
-            after_step=lambda result: explanations.add(result, tracker),
-            title=name,
-            keep_interrupted=True,
-        )
-        try:
-            for result in results:
-                with stopwatch.during("drawing and writing"):
-                    for sink in sinks:
-                        sink.write(result)
-                report.frames += 1
-                detections += len(result.detections)
-                report.ids.update(result.tracks.ids.tolist())
-        except KeyboardInterrupt:
-            if not run.live:
-                write_text(output.out / f"{name}.config.yaml", dump(run.config))
-                raise
-        with stopwatch.during("drawing and writing"):
-            stack.close()  # completes the files
-    least = run.config.lifecycle.birth_score
-    if detections and not report.ids and least is not None:
-        report.note = f"; {detections} detections and no track: does any score reach lifecycle.birth_score={least:g}?"
+    report, sinks = TrackReport(output.out / f"{name}.txt"), list[Sink]()
+    results = track_run(
+        run,
+        tracker,
+        frames=output.frames,
+        images=output.images,
+        latents=False,
+        stopwatch=stopwatch,
+        after_step=lambda result: explanations.add(result, tracker),
+        title=name,
+        keep_interrupted=True,
+    )
+    try:
+        _write(run, results, sinks, _sinks(run, name, output), report, stopwatch)
+    except BaseException as error:
+        kept = [sink.path for sink in sinks if isinstance(sink, FileSink) and sink.partial]
+        if kept:
+            write_text(output.out / f"{name}.config.yaml", dump(run.config))
+            error.__notes__ = [*getattr(error, "__notes__", []), f"the frames so far are in {kept[0]}"]
+        raise
+    if report.detections and not report.ids:
+        report.note = _why_no_track(report, run.config.lifecycle)
     report.dropped = tracker.dropped
     report.seconds = stopwatch.elapsed
     report.timing = stopwatch.table(report.frames) if output.timing else ""
@@ -180,6 +204,39 @@ def write_run(run: Run, name: str, output: TrackOutput) -> TrackReport:
         explanations.write(output.out / f"{name}.explain.csv")
         report.explanation = explanations.text()
     return report
+
+
+def _write(
+    run: Run,
+    results: Iterable[FrameResult],
+    sinks: list[Sink],
+    makers: Iterable[Callable[[], AbstractContextManager[Sink]]],
+    report: TrackReport,
+    stopwatch: Stopwatch,
+) -> None:
+    """Write the results to sinks that are opened here, and count them."""
+    with ExitStack() as stack:
+        if isinstance(run.source, LiveSource):
+            stack.enter_context(closing(run.source))
+        sinks += (stack.enter_context(make()) for make in makers)
+        try:
+            for result in results:
+                with stopwatch.during("drawing and writing"):
+                    for sink in sinks:
+                        sink.write(result)
+                report.add(result)
+        except KeyboardInterrupt:
+            if not run.live:
+                raise
+        with stopwatch.during("drawing and writing"):
+            stack.close()  # completes the files
+
+
+def _why_no_track(report: TrackReport, config: LifecycleConfig) -> str:
+    least, start = config.birth_score, f"; {report.detections} detections and no track"
+    if least is not None and report.best_score < least:
+        return f"{start}: no score reaches lifecycle.birth_score={least:g}, the highest is {report.best_score:g}"
+    return f"{start}: no object was found often enough for lifecycle.min_hits={config.min_hits}"
 
 
 def _each(results: Iterator[FrameResult], after_step: Callable[[FrameResult], None]) -> Iterator[FrameResult]:

@@ -14,7 +14,7 @@ from typing import IO, Any, Literal, TypeVar
 import numpy as np
 
 from flatsort.tracker.boxes import xyxy_to_xywh
-from flatsort.tracker.files import replacing
+from flatsort.tracker.files import naming, replacing
 from flatsort.tracker.io.mot import format_rows
 from flatsort.tracker.types import FrameResult
 
@@ -39,7 +39,7 @@ class FileSink:
     """Base of all sinks that write to disk: the result appears when the context is left.
 
     Entering the context opens a temporary file beside the final path. It is renamed to the final path on leaving
-    without an error, to ``NAME.partial.SUFFIX`` after Ctrl-C, and deleted after any other error. Boxes that are not
+    without an error, and to ``NAME.partial.SUFFIX`` after an error or Ctrl-C, if it has a frame. Boxes that are not
     finite are left out and counted in a warning.
 
     Parameters
@@ -53,12 +53,17 @@ class FileSink:
     ----------
     path : Path
         Path of the result.
+    partial : bool
+        Whether it is kept as a partial one.
 
     Raises
     ------
     OSError
-        On entering, if the file cannot be written.
+        If the file cannot be written; the error names it.
     """
+
+    by_lines = False
+    """Whether a file that breaks off is of use up to its last whole line."""
 
     def __init__(self, path: str | Path, *, boxes: Boxes = "filter") -> None:
         if boxes not in ("filter", "detector"):
@@ -68,6 +73,8 @@ class FileSink:
         self._temporary = Path()
         self._stack = ExitStack()
         self._left_out = 0
+        self._frames = 0
+        self.partial = False
 
     def __enter__(self: SinkT) -> SinkT:
         with ExitStack() as stack:
@@ -91,16 +98,38 @@ class FileSink:
         if not finite.all():
             self._left_out += int((~finite).sum())
             result = replace(result, tracks=tracks[finite])
-        self._add(result)
+        with naming(self.path):
+            self._add(result)
+        self._frames += 1
 
     def _finish(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        self._close()
+        try:
+            with naming(self.path):
+                self._close()
+        except Exception:
+            if self.by_lines:
+                self._keep_partial()
+            if error is None:
+                raise
+            return
         if self._left_out:
             log.warning("%s: %d boxes that are not finite were left out", self.path.name, self._left_out)
-        if isinstance(error, KeyboardInterrupt):
-            self.path = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
-            with self._replacing(self.path) as other:
-                self._temporary.replace(other)
+        if error is not None:
+            self._keep_partial()
+
+    def _keep_partial(self) -> None:
+        """Give the temporary file the name of a partial result, if there is a frame in it."""
+        if not self._has_content():
+            return
+        if self.by_lines:
+            _cut_last_line(self._temporary)
+        path = self.path.with_name(f"{self.path.stem}.partial{self.path.suffix}")
+        with self._replacing(path) as other:
+            self._temporary.replace(other)
+        self.path, self.partial = path, True
+
+    def _has_content(self) -> bool:
+        return self._frames > 0
 
     def _replacing(self, path: Path) -> AbstractContextManager[Path]:
         return replacing(path)
@@ -130,6 +159,8 @@ class TextSink(FileSink):
 class MotSink(TextSink):
     """MOTChallenge rows, with classes where these are known; see `tracker.io.mot.format_rows`."""
 
+    by_lines = True
+
     def __init__(self, path: str | Path, *, boxes: Boxes = "filter", classes: bool = False) -> None:
         super().__init__(path, boxes=boxes)
         self._classes = classes
@@ -140,6 +171,8 @@ class MotSink(TextSink):
 
 class CsvSink(TextSink):
     """A table with a header; 0-based pixels, time in seconds, ``source`` is the detection's row in its frame or −1."""
+
+    by_lines = True
 
     def _open(self, temporary: Path) -> None:
         super()._open(temporary)
@@ -158,6 +191,13 @@ class CsvSink(TextSink):
         for track, (x, y, w, h), score, class_, source in rows:
             box = f"{x:.3f},{y:.3f},{w:.3f},{h:.3f}"
             self._file.write(f"{frame.index},{track},{box},{score:.4f},{class_},{source},{frame.time:.6f}\n")
+
+
+def _cut_last_line(path: Path) -> None:
+    """Shorten a file to its last whole line."""
+    with path.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
 
 
 class JsonSink(TextSink):

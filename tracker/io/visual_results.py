@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 
 from flatsort.tracker.crops import cut
+from flatsort.tracker.files import temporary_folder
 from flatsort.tracker.io.results import Boxes, FileSink, with_detector_boxes
 from flatsort.tracker.types import FrameResult, Image
 
@@ -46,6 +46,7 @@ class VideoSink(FileSink):
         self._size = (size[0] // 2 * 2, size[1] // 2 * 2)
         self._image = np.zeros((self._size[1], self._size[0], 3), np.uint8)
         self._index: int | None = None
+        self._painted = False
 
     def _open(self, temporary: Path) -> None:
         self._writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
@@ -59,6 +60,7 @@ class VideoSink(FileSink):
             painted = self._paint(result)
             if (painted.shape[1] // 2 * 2, painted.shape[0] // 2 * 2) != self._size:
                 painted = np.asarray(cv2.resize(painted, self._size), np.uint8)
+            self._painted = True
             self._image = _bgr(painted[: self._size[1], : self._size[0]])
         index = result.frame.index
         for _ in range(1 if self._index is None else max(1, index - self._index)):
@@ -67,6 +69,9 @@ class VideoSink(FileSink):
 
     def _close(self) -> None:
         self._writer.release()
+
+    def _has_content(self) -> bool:
+        return self._painted
 
 
 class CropSink(FileSink):
@@ -170,7 +175,7 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
     if target.exists() and not _is_crops(target):
         raise FileExistsError(f"{target}: expected a folder of crops to replace or nothing, got something else")
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    beside = temporary_folder(target)
     old, new = beside / "old", beside / "new"
     try:
         yield new

@@ -65,7 +65,7 @@ def test_a_result_appears_when_the_run_ends_and_not_before(tmp_path: Path, name:
 
 
 @every_sink
-def test_an_error_leaves_nothing_new_and_the_old_result_as_it_was(tmp_path: Path, name: str) -> None:
+def test_an_error_leaves_the_frames_so_far_and_the_old_result_as_it_was(tmp_path: Path, name: str) -> None:
     def run(frames: int, error: Exception | None) -> None:
         with MAKERS[name](tmp_path / name) as sink:
             for index in range(1, frames + 1):
@@ -75,15 +75,23 @@ def test_an_error_leaves_nothing_new_and_the_old_result_as_it_was(tmp_path: Path
 
     with pytest.raises(RuntimeError, match="tracker broke"):
         run(2, RuntimeError("tracker broke"))
-    assert names(tmp_path) == []
+    partial = name.replace("run.", "run.partial.")
+    assert names(tmp_path) == [partial]
     run(1, None)
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def content() -> dict[Path, bytes]:
+        parts = (tmp_path / name, *(tmp_path / name).rglob("*"))
+        return {path: path.read_bytes() for path in parts if path.is_file()}
+
+    before = content()
     with pytest.raises(RuntimeError, match="tracker broke"):
         run(3, RuntimeError("tracker broke"))
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert content() == before
+    with pytest.raises(RuntimeError, match="tracker broke"):
+        run(0, RuntimeError("tracker broke"))
     run(3, None)
-    assert names(tmp_path) == [name]
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} != before
+    assert sorted(names(tmp_path)) == sorted([name, partial])
+    assert content() != before
 
 
 @every_sink
