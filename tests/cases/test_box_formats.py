@@ -51,7 +51,7 @@ def test_labels_alone_and_one_file_of_them_are_refused(flatsort: Flatsort, frame
 
 
 FORMATS = {
-    "frame_1.xml": (b'<?xml version="1.0"?><annotation><object/></annotation>', "PASCAL VOC's XML"),
+    "frame_1.xml": (b'<?xml version="1.0"?><annotation><object/></annotation>', "PASCAL VOC's or LabelMe's XML"),
     "frame_1.json": (b'{"shapes": [], "imagePath": "a.png"}', "LabelMe's JSON"),
     "det.txt.gz": (gzip.compress(b"1,1,1,1,5,5,1\n"), "a gzip archive: unpack it first"),
     "zip.txt": (b"PK\x03\x04" + bytes(60), "a ZIP archive without gt/gt.txt"),

@@ -50,7 +50,7 @@ ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 """How a ZIP archive begins."""
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x80-\x9a\x28-\x7d]")
 _ROOTS = {
-    "annotation": "PASCAL VOC's XML",
+    "annotation": "PASCAL VOC's or LabelMe's XML",
     "TrackMate": "TrackMate's XML",
     "sequence": "UA-DETRAC's XML",
     "viper": "ViPER's XML",
@@ -97,7 +97,7 @@ def of_text(lines: Sequence[str]) -> str:
     fields = first.split()
     if is_yolo(fields):
         return _sentence("YOLO's labels of one picture", "give --detections the folder of all of them")
-    if len(fields) in (15, 16) and fields[0].isalpha():
+    if len(fields) in (15, 16) and fields[0].replace("_", "").isalpha():
         return _sentence("KITTI's object labels", EXPORT)
     if len(fields) == 6 and all(each.isdecimal() for each in fields[:5]) and not fields[5].replace(".", "").isdecimal():
         return _sentence("MOTS masks", EXPORT)

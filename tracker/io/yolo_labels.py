@@ -22,7 +22,7 @@ from flatsort.tracker.io.mot import DetectionFile
 from flatsort.tracker.io.text_table import decode, number, numbered_lines, read_bytes
 from flatsort.tracker.types import Detections, Float
 
-NAMES = ("classes.txt", "labels.txt")
+NAMES = ("classes.txt", "labels.txt", "obj.names")
 """Files in the folder, or beside it, with the name of a class in each line, from class 0 on."""
 COLUMNS = (5, 6, 7)
 

@@ -80,6 +80,17 @@ def test_one_video_of_coco(tmp_path: Path, images: list[dict[str, Any]]) -> None
     assert (table.classes.tolist(), table.class_names) == ([2, 2], {2: "car"})
 
 
+def test_identities_among_the_attributes_of_coco(tmp_path: Path) -> None:
+    """As datumaro 1.13 writes it; its export to CVAT's format drops them, which `read_table` refuses."""
+    box = {"image_id": 7, "category_id": 2, "bbox": [10, 20, 40, 80]}
+    document = coco(annotations=[box | {"attributes": {"track_id": 5}}])
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    assert read_table(tmp_path / "a.json").ids.tolist() == [5]
+    (tmp_path / "a.json").write_text(json.dumps(coco(annotations=[box])))
+    with pytest.raises(ValueError, match=r"a\.json: expected identities \(.*\), got boxes without them"):
+        read_table(tmp_path / "a.json")
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

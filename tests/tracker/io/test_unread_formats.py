@@ -58,7 +58,7 @@ BINARY = {
 }
 TEXTS = {
     r"XML that is damaged \(mismatched tag": "<annotations><track></annotations>",
-    "PASCAL VOC's XML": "<annotation><folder>a</folder></annotation>",
+    "PASCAL VOC's or LabelMe's XML": "<annotation><folder>a</folder></annotation>",
     "TrackMate's XML": '<?xml version="1.0"?>\n<TrackMate version="7"></TrackMate>',
     r"XML \(<tracks>\)": "<tracks></tracks>",
     "a web page": "<!DOCTYPE html>\n<html></html>",
@@ -69,7 +69,7 @@ TEXTS = {
     "JSON of the keys 'x', 'y'": json.dumps({"x": 1, "y": 2}),
     "JSON of a int": "[1, 2]",
     "text that is no JSON": "{1",
-    "KITTI's object labels": "Car 0 0 -1.57 100 100 180 160 1.5 1.6 4 1 2 9 -1.6\n",
+    "KITTI's object labels": "Person_sitting 0 0 -1.57 100 100 180 160 1.5 1.6 4 1 2 9 -1.6\n",
     "MOTS masks": "1 2001 2 1080 1920 WSV:2d;1O10000O10\n",
     "a pointer of Git LFS: download the file itself": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "YOLO's labels of one picture": "0 0.5 0.5 0.25 0.1\n1 0.1 0.2 0.25 0.1\n",

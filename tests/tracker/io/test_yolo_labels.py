@@ -39,7 +39,7 @@ def test_frames_from_0_are_numbered_as_pictures_are(folder: Path) -> None:
     assert list(read_yolo_labels(folder).frames) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("place", ["labels/classes.txt", "labels/labels.txt", "classes.txt"])
+@pytest.mark.parametrize("place", ["labels/classes.txt", "labels/labels.txt", "classes.txt", "obj.names"])
 def test_names_of_classes_count_from_0(folder: Path, place: str) -> None:
     (folder / "1.txt").write_text("1 0.5 0.5 0.25 0.1\n")
     (folder.parent / place).write_text("person\ncar\n")
