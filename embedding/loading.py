@@ -54,10 +54,8 @@ def load(name_or_path: str | Path, device: str = "auto", **settings: Any) -> Emb
         values["weights"] = str(weights)
     if any(f.name == "device" for f in fields(EMBEDDERS.config(kind))):
         values["device"] = device
-    # OmegaConf would take ${ for an interpolation
-    given = {k: v.replace("${", r"\${") if isinstance(v, str) else v for k, v in {**values, **settings}.items()}
     try:
-        config = configs.restore_part(EMBEDDERS, given)
+        config = configs.restore_part(EMBEDDERS, {**values, **settings})
     except ValueError as error:
         raise ValueError(f"{name_or_path}: {error}") from error
     return EMBEDDERS.build(config)

@@ -7,14 +7,14 @@ that its ``name`` key names, so every part brings its own keys.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, fields
+from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+from flatsort.tracker.plain_yaml import plain, read_mapping, read_value
 from flatsort.tracker.registry import PartConfig, Registry, suggest
 
 C = TypeVar("C")
@@ -22,6 +22,8 @@ C = TypeVar("C")
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 """Folder of the YAML files that come with the project."""
 SUFFIXES = (".yaml", ".yml")
+FOREIGN = (TypeError, AttributeError, KeyError, AssertionError, OverflowError, RecursionError)
+"""What OmegaConf raises, beside errors of its own, for values of another shape than it expects."""
 DEFERRED = "settings"
 """Key of a part's config that takes the keys of another part, which is chosen later (`AutoDetectorConfig`)."""
 
@@ -92,17 +94,20 @@ def load(
             for f in fields(cls):  # type: ignore[arg-type]  # C is a dataclass; a TypeVar cannot say so
                 if "registry" in f.metadata:
                     _choose_part(config, f.name, f.metadata["registry"], changes)
+                elif is_dataclass(OmegaConf.get_type(config, f.name)) and f.name in changes:
+                    _require_mapping(changes[f.name], f.name)
                 elif OmegaConf.get_type(config, f.name) is dict and f.name in changes:
+                    _require_mapping(changes[f.name], f.name)
                     if changes is from_user:
                         _refuse_new(config[f.name], changes[f.name], f.name)
                     else:
                         config[f.name] = {}
             config = OmegaConf.merge(config, changes)
-        except (OmegaConfBaseException, ValueError) as error:
+        except (OmegaConfBaseException, ValueError, *FOREIGN) as error:
             raise ValueError(f"{origin}: {_sentence(error)}") from error
     try:
         return OmegaConf.to_object(config)  # type: ignore[return-value]
-    except (OmegaConfBaseException, ValueError) as error:
+    except (OmegaConfBaseException, ValueError, *FOREIGN) as error:
         raise ValueError(f"config: {_sentence(error)}") from error
 
 
@@ -125,7 +130,7 @@ def settings(overrides: Sequence[str]) -> dict[str, Any]:
 
 def dump(config: Any) -> str:
     """The resolved config as YAML text."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    return OmegaConf.to_yaml(OmegaConf.create(_showable(to_mapping(config))))
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -141,12 +146,24 @@ def restore_part(registry: Registry[Any], values: Mapping[str, Any]) -> PartConf
     ValueError
         If the part or a key is unknown or a value does not fit.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected a mapping of a part's keys, got {type(values).__name__}")
     schema = OmegaConf.structured(registry.config(str(values.get("name"))))
     OmegaConf.set_readonly(schema, False)
+    given = plain(dict(values), "config")
     try:
-        return cast("PartConfig", OmegaConf.to_object(OmegaConf.merge(schema, dict(values))))
-    except (OmegaConfBaseException, ValueError) as error:
+        return cast("PartConfig", OmegaConf.to_object(OmegaConf.merge(schema, given)))
+    except (OmegaConfBaseException, ValueError, *FOREIGN) as error:
         raise ValueError(_sentence(error)) from error
+
+
+def _showable(value: Any) -> Any:
+    """A value in which names of files that are no text are escaped."""
+    if isinstance(value, dict):
+        return {key: _showable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_showable(each) for each in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _shipped(kind: str) -> dict[str, Path]:
@@ -156,7 +173,7 @@ def _shipped(kind: str) -> dict[str, Path]:
 
 def _read_with_bases(cls: type, path: Path, derived: tuple[Path, ...] = ()) -> DictConfig:
     """The values of a file merged over those of its base, of its base's base, and so on."""
-    values = _read(path)
+    values = OmegaConf.create(read_mapping(path))
     base = values.pop("base", None)
     if base is None:
         return values
@@ -201,30 +218,18 @@ def _find_base(path: Path, base: str, kind: str) -> Path:
     return shipped[base]
 
 
-def _read(path: Path) -> DictConfig:
-    try:
-        values = OmegaConf.load(path)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ValueError(f"{path} line {line}: not valid YAML ({error.problem})") from error
-    except (OSError, UnicodeDecodeError, OmegaConfBaseException) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(values, DictConfig):
-        raise ValueError(f"{path}: expected a mapping of keys to values, got a list")
-    return values
-
-
 def _parse(overrides: Sequence[str], values: Mapping[str, Any]) -> DictConfig:
     parsed = OmegaConf.create()
     for key, value in values.items():
-        _set(parsed, key, value.replace("${", r"\${") if isinstance(value, str) else value)
+        _set(parsed, key, plain(value, "command line", key))
     for item in overrides:
         key, equals, text = item.partition("=")
         if not equals or not all(key.split(".")):
             raise ValueError(f"override {item!r}: expected key=value, for example lifecycle.max_age=30")
+        value = read_value(text, f"override {item!r}")
         try:
-            _set(parsed, key, yaml.safe_load(text))
-        except (yaml.YAMLError, OmegaConfBaseException) as error:
+            _set(parsed, key, value)
+        except (OmegaConfBaseException, *FOREIGN) as error:
             raise ValueError(f"override {item!r}: {_sentence(error)}") from error
     return parsed
 
@@ -242,8 +247,11 @@ def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: 
     chosen, current = values.get(key), config[key]
     if isinstance(chosen, str):  # "motion: xyah" is short for "motion: {name: xyah}"
         values[key] = chosen = OmegaConf.create({"name": chosen})
-    if not isinstance(chosen, DictConfig):
+    if chosen is None:
         return
+    _require_mapping(chosen, key)
+    if not isinstance(chosen.get("name", ""), str):
+        raise ValueError(f"{key}.name: expected the name of a part, got {chosen.name!r}")
     if chosen.get("name", current.name) != current.name:
         if DEFERRED in current:  # keys that were set before the part was named
             values[key] = OmegaConf.merge(OmegaConf.create(dict(current[DEFERRED])), chosen)
@@ -253,6 +261,12 @@ def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: 
         own = {name: value for name, value in chosen.items() if name in current}
         later = {name: value for name, value in chosen.items() if name not in current}
         values[key] = OmegaConf.create({**own, DEFERRED: {**own.get(DEFERRED, {}), **later}})
+
+
+def _require_mapping(value: Any, where: str) -> None:
+    if not isinstance(value, DictConfig):
+        got = "a list" if isinstance(value, ListConfig) else repr(value)
+        raise ValueError(f"{where}: expected a mapping of names, got {got}")
 
 
 def _refuse_new(known: DictConfig, given: Any, where: str) -> None:
