@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
 from flatsort.tracker.io.box_rows import BoxRows
-from flatsort.tracker.io.text_table import TextTable, is_name
+from flatsort.tracker.io.text_table import TextTable
 from flatsort.tracker.types import Float
 
 _NAMES: dict[str, str] = {
@@ -18,15 +18,18 @@ _NAMES: dict[str, str] = {
     "top": "top y ymin y1 ytl miny ytop bbtop bboxtop boxtop bby bboxy bboxy1 bbymin bboxymin",
     "width": "width w bbwidth bboxwidth boxwidth bbw bboxw",
     "height": "height h bbheight bboxheight boxheight bbh bboxh",
+    "x centre": "xc xcenter xcentre centerx centrex cx bboxxc bboxcx",
+    "y centre": "yc ycenter ycentre centery centrey cy bboxyc bboxcy",
     "right": "right x2 xmax xbr maxx xright bbright bboxright bboxx2 bbxmax bboxxmax",
     "bottom": "bottom y2 ymax ybr maxy ybottom bbbottom bboxbottom bboxy2 bbymax bboxymax",
     "score": "score conf confidence prob probability detectionscore detectionconfidence consider",
     "class": "class classid cls clsid label labelid category categoryid objectcategory objectclass type",
-    "name": "classname labelname categoryname name",
+    "name": "classname labelname categoryname",
     "visibility": "visibility vis visibilityratio",
 }
 ROLES = {spelling: role for role, spellings in _NAMES.items() for spelling in spellings.split()}
 """Name of a column in lower case, letters and digits only → what the column holds."""
+_AXES = (("left", "right", "x centre", "width"), ("top", "bottom", "y centre", "height"))
 
 
 def of_header(table: TextTable) -> BoxRows:
@@ -40,12 +43,11 @@ def of_header(table: TextTable) -> BoxRows:
     def column(role: str, default: float) -> Float:
         return values[:, roles.index(role)] if role in places else np.full(n, default)
 
-    left, top = column("left", 0), column("top", 0)
-    right = left + column("width", 0) if "width" in places else column("right", 0)
-    bottom = top + column("height", 0) if "height" in places else column("bottom", 0)
+    (left, right), (top, bottom) = (_ends(column, places, axis) for axis in _AXES)
     classes, names = column("class", -1), {}
     if table.words and "class" in places and words != places["class"]:
-        names = {int(number): word for number, word in zip(classes.tolist(), table.words, strict=True)}
+        pairs = zip(classes.tolist(), table.words, strict=True)
+        names = {int(number): word for number, word in pairs if number.is_integer()}
     elif table.words:
         classes, names = numbered_words(table.words)
     rest = np.column_stack([classes, column("visibility", 1)])
@@ -62,6 +64,16 @@ def of_header(table: TextTable) -> BoxRows:
         lines=table.lines,
         has_ids="id" in places,
     )
+
+
+def _ends(column: Callable[[str, float], Float], places: Collection[str], axis: Sequence[str]) -> tuple[Float, Float]:
+    """Both ends of the boxes along an axis; corners go before sizes, which may be those of the picture."""
+    first, last, centre, size = axis
+    if first not in places:
+        half = column(size, 0) / 2
+        return column(centre, 0) - half, column(centre, 0) + half
+    low = column(first, 0)
+    return low, column(last, 0) if last in places else low + column(size, 0)
 
 
 def _places(table: TextTable) -> dict[str, int]:
@@ -81,8 +93,11 @@ def _places(table: TextTable) -> dict[str, int]:
             )
         if role:
             places[role] = place
-    sides = ("right" if "right" in places else "width", "bottom" if "bottom" in places else "height")
-    missing = [role for role in ("frame", "left", "top", *sides) if role not in places]
+    missing = [] if "frame" in places else ["frame"]
+    for first, last, centre, size in _AXES:
+        by_centre = centre in places and first not in places
+        needed = (centre, size) if by_centre else (first, last if last in places else size)
+        missing += [role for role in needed if role not in places]
     if missing:
         got = ", ".join(table.header)[:120]
         raise ValueError(
@@ -95,7 +110,7 @@ def _places(table: TextTable) -> dict[str, int]:
 def numbered_words(words: Sequence[str]) -> tuple[Float, dict[int, str]]:
     """Numbers of classes that are given by name, from 1 on in the order of their first row, and their names."""
     order = list(dict.fromkeys(words))
-    taken = {word: int(word) for word in order if not is_name(word) and word.isdecimal()}
+    taken = {word: int(word) for word in order if word.isascii() and word.isdecimal() and len(word) < 10}
     free = (number for number in range(1, len(order) + len(taken) + 1) if number not in taken.values())
     numbers = {word: taken[word] if word in taken else next(free) for word in order}
     names = {number: word for word, number in numbers.items()}

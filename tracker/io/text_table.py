@@ -31,6 +31,7 @@ _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?", re.ASCII)
 _INNER_COMMA = re.compile(r"(?<=\d),(?=\d)", re.ASCII)
 _LEADING_ZERO = re.compile(r"[+-]?0\d+", re.ASCII)
 _MAY_LEAD_WITH_ZERO = re.compile(r",\s*[+-]?0\d", re.ASCII)
+_EXCEL = re.compile(r'"?sep=.?"?\s*')  # a line by which Excel is told the separator
 _NAME = re.compile(r"[^\W\d].*")
 
 
@@ -121,7 +122,7 @@ class TextTable:
                 decimals.add(".")
             comma_lost = self.separator == "," and column > 1 and _LEADING_ZERO.fullmatch(text)
             return None if comma_lost and not self.header else float(text)
-        if self.separator != "," and _COMMA_NUMBER.fullmatch(text):
+        if _COMMA_NUMBER.fullmatch(text):  # where commas separate, it was in quotes
             decimals.add(",")
             return float(text.replace(",", "."))
         return None
@@ -143,7 +144,7 @@ def parse_table(path: Path, text: str) -> TextTable:
     """
     numbered = numbered_lines(text)
     comment = ""
-    while numbered and numbered[0][1].lstrip().startswith("#"):
+    while numbered and (numbered[0][1].lstrip().startswith("#") or _EXCEL.fullmatch(numbered[0][1])):
         comment = numbered.pop(0)[1].lstrip().lstrip("#")
     if not numbered:
         return TextTable(path)

@@ -121,7 +121,10 @@ def of_json(text: str) -> str:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return f"text that is no JSON ({error})"
+        several = "Extra data" in str(error) and text.lstrip().startswith("{")
+        return (
+            _sentence("several JSON documents (JSON lines)", EXPORT) if several else f"text that is no JSON ({error})"
+        )
     sample = document[0] if isinstance(document, list) and document else document
     keys = set(sample) if isinstance(sample, dict) else set()
     name = next((name for needed, name in _KEYS if needed <= keys), "")

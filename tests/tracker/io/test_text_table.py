@@ -91,6 +91,9 @@ def test_a_column_of_names_is_one_of_classes(tmp_path: Path) -> None:
         ",frame,id,left,top,right,bottom,score,class\n0,3,7,100.5,80.25,140.5,171,0.9,2",
         "frame,id,left,top,width,height,score,class,note\n3,7,100.5,80.25,40,90.75,0.9,2,\n",
         'frame,id,left,top,width,height,score,class,note,\n3,7,100.5,80.25,40,90.75,0.9,2,"a",',
+        "frame,id,xc,yc,width,height,score,class\n3,7,120.5,125.625,40,90.75,0.9,2",
+        "frame,id,width,height,class,xmin,ymin,xmax,ymax,score\n3,7,640,360,2,100.5,80.25,140.5,171,0.9",
+        'frame,id,left,top,width,height,score,class\n"3","7","100,5","80,25","40","90,75","0,9","2"',
         "class score height width top left id frame\n2 0.9 90.75 40 80.25 100.5 7 3",
         "frame\tid\tleft\ttop\twidth\theight\tscore\tclass\tnote\n3\t7\t100,5\t80,25\t40\t90,75\t0,9\t2\ta, b",
     ],
@@ -105,19 +108,28 @@ def test_a_header_names_the_columns(tmp_path: Path, header: str) -> None:
     assert detections.classes.tolist() == [2]
 
 
+def test_a_line_that_tells_excel_the_separator(tmp_path: Path) -> None:
+    np.testing.assert_allclose(read(tmp_path, "sep=;\n1;7;100,5;80,25;40;90,75;0,9\n").boxes, BOX)
+    table = read(tmp_path, '"sep=;"\nframe;id;x;y;w;h\n1;7;100,5;80,25;40;90,75\n')
+    assert (table.boxes.tolist(), table.place(0)) == (BOX, "line 3")
+
+
 def test_names_of_classes_beside_their_numbers(tmp_path: Path) -> None:
     table = read(tmp_path, "frame,id,x,y,w,h,class_id,class_name\n1,1,0,0,9,9,7,car\n1,2,0,0,9,9,3,van\n")
     assert (table.classes.tolist(), table.class_names) == ([7, 3], {7: "car", 3: "van"})
     table = read(tmp_path, "frame,id,x,y,w,h,label\n1,1,0,0,9,9,car\n1,2,0,0,9,9,van\n")
     assert (table.classes.tolist(), table.class_names) == ([1, 2], {1: "car", 2: "van"})
+    table = read(tmp_path, "frame,id,x,y,w,h,label\n1,1,0,0,9,9,car\n1,2,0,0,9,9,1\n1,3,0,0,9,9," + "9" * 400)
+    assert table.class_names == {2: "car", 1: "1", 3: "9" * 400}
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("frame,id,x,y,w\n1,1,1,1,1", r"expected columns frame, left, .*, got no height among frame, id, x, y, w"),
-        ("a,b,c,d,e,f\n1,1,1,1,1,1", r"got no frame and no left and no top and no width and no height among a, b"),
+        ("a,b,c,d,e,f\n1,1,1,1,1,1", r"got no frame and no left and no width and no top and no height among a, b"),
         ("frame,id,x,left,y,w,h\n1,1,1,1,1,1,1", r"expected one column of left, got x and left"),
+        ("frame,id,xc,yc,x2,y2\n1,1,1,1,1,1", r"got no width and no height among frame, id, xc"),
         ("frame,x,y,w,h\n1,1,1,1,1", r"expected identities \(a column id or track_id, tracks\)"),
         ("frame,id,x,y,w,h\n1,1,1,1,1", r"line 2: 5 columns, expected 6"),
         ("frame,id,x,y,w,h\n\n1,1,1,1,wide,1", r"line 3: expected numbers, got '1,1,1,1,wide,1'"),

@@ -69,6 +69,7 @@ TEXTS = {
     "JSON of the keys 'x', 'y'": json.dumps({"x": 1, "y": 2}),
     "JSON of a int": "[1, 2]",
     "text that is no JSON": "{1",
+    r"several JSON documents \(JSON lines\)": '{"frame": 1}\n{"frame": 2}\n',
     "KITTI's object labels": "Person_sitting 0 0 -1.57 100 100 180 160 1.5 1.6 4 1 2 9 -1.6\n",
     "MOTS masks": "1 2001 2 1080 1920 WSV:2d;1O10000O10\n",
     "a pointer of Git LFS: download the file itself": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
