@@ -110,7 +110,8 @@ def _filled(
             raise ValueError(f"CVAT's XML with a gap of {following - frame} frames between two key frames")
         a, b = np.array(corners[frame]), np.array(corners[following])
         for between in range(frame + 1, following):
-            left, top, right, bottom = (a + (b - a) * (between - frame) / (following - frame)).tolist()
+            with np.errstate(invalid="ignore", over="ignore"):
+                left, top, right, bottom = (a + (b - a) * (between - frame) / (following - frame)).tolist()
             yield between, (left, top, right, bottom)
 
 

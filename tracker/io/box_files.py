@@ -25,6 +25,7 @@ from flatsort.tracker.io.text_table import (
     parse_table,
     read_bytes,
 )
+from flatsort.tracker.types import Float
 
 FileFormat = Literal["auto", "mot", "csv", "json", "npy"]
 FORMATS: tuple[FileFormat, ...] = ("auto", "mot", "csv", "json", "npy")
@@ -80,6 +81,12 @@ def read_rows(path: Path, file_format: FileFormat = "auto") -> BoxRows:
     return replace(rows, class_names=dict(enumerate(labels, 1))) if labels and not rows.class_names else rows
 
 
+def _corners(values: Float) -> Float:
+    """Boxes xyxy of rows; sums that are too large or of opposite infinities become boxes that are not finite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return xywh_to_xyxy(values[:, 2:6])
+
+
 def _of_columns(table: TextTable) -> BoxRows:
     """Rows of a MOTChallenge file."""
     values = table.values()
@@ -94,7 +101,7 @@ def _of_columns(table: TextTable) -> BoxRows:
         path=table.path,
         frames=values[:, 0],
         ids=values[:, 1],
-        boxes=xywh_to_xyxy(values[:, 2:6]),
+        boxes=_corners(values),
         scores=values[:, 6] if columns > 6 else np.ones(n),
         rest=rest,
         columns=columns,
@@ -154,5 +161,5 @@ def _of_npy(path: Path) -> BoxRows:
         raise ValueError(f"{path}: expected numbers of shape [n {NPY_COLUMNS}] or [n {NPY_COLUMNS}+d], got {got}")
     latents = np.array(array[:, NPY_COLUMNS:], np.float32) if array.shape[1] > NPY_COLUMNS else None
     values = np.array(array[:, :NPY_COLUMNS], np.float64)
-    boxes, rest = xywh_to_xyxy(values[:, 2:6]), values[:, CLASS_COLUMN:]
+    boxes, rest = _corners(values), values[:, CLASS_COLUMN:]
     return BoxRows(path, values[:, 0], values[:, 1], boxes, values[:, 6], rest, NPY_COLUMNS, latents=latents)

@@ -43,7 +43,8 @@ def of_header(table: TextTable) -> BoxRows:
     def column(role: str, default: float) -> Float:
         return values[:, roles.index(role)] if role in places else np.full(n, default)
 
-    (left, right), (top, bottom) = (_ends(column, places, axis) for axis in _AXES)
+    with np.errstate(invalid="ignore", over="ignore"):
+        (left, right), (top, bottom) = (_ends(column, places, axis) for axis in _AXES)
     classes, names = column("class", -1), {}
     if table.words and "class" in places and words != places["class"]:
         pairs = zip(classes.tolist(), table.words, strict=True)

@@ -140,6 +140,14 @@ def test_headers_that_lack_something(tmp_path: Path, text: str, sentence: str) -
     refused(tmp_path, text, sentence)
 
 
+def test_sides_that_are_not_finite_come_through(tmp_path: Path) -> None:
+    boxes = read(tmp_path, "frame,id,x,y,w,h\n1,1,-inf,0,inf,9\n1,2,1e308,0,1e308,9\n1,3,inf,nan,-inf,9\n").boxes
+    assert np.isnan(boxes[0, 2])
+    assert np.isinf(boxes[1, 2])
+    boxes = read(tmp_path, "1,1,-inf,0,inf,9\n1,2,1e308,0,1e308,9\n").boxes
+    assert np.isnan(boxes[0, 2])
+
+
 def test_comments_before_the_rows_are_left_out(tmp_path: Path) -> None:
     assert read(tmp_path, "# made in spring\n# 2026\n1,2,3,4,5,6\n").ids.tolist() == [2]
 
