@@ -16,6 +16,7 @@ from flatsort.tracker.io.addresses import shown
 if TYPE_CHECKING:
     from flatsort.tools.runs.track_run import TrackOutput
     from flatsort.tracker.pipeline import Run
+    from flatsort.tracker.sort import SortTracker
 
 SMOOTHERS = ("rts", "gp")
 
@@ -72,6 +73,12 @@ class _Track(click.Command):
 @click.option("--camera", type=click.Choice(["none", "ecc", "sparse_flow"]), help="Global motion of the camera.")
 @click.option("--fps", type=float, help="Frames per second, instead of what the source says.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
+@click.option(
+    "--continue",
+    "goes_on",
+    is_flag=True,
+    help="SOURCEs are one recording: tracks and ids go on from one to the next; each has results of its own.",
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/track"), show_default=True)
 @click.option("--csv", is_flag=True, help="Write NAME.csv as well.")
 @click.option("--json", is_flag=True, help="Write NAME.json as well.")
@@ -88,7 +95,7 @@ class _Track(click.Command):
 @click.option("--timing", is_flag=True, help="Tell where the time went.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
-def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **options: Any) -> None:
+def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, goes_on: bool, **options: Any) -> None:
     """Track the objects of SOURCEs.
 
     A SOURCE is a video, a folder or glob of images, a MOTChallenge sequence folder, a detection file, a camera's index,
@@ -102,6 +109,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     flatsort track video.mp4 --video
     flatsort track MOT17/train/* --tracker bytetrack --min-score 0.3
     flatsort track video.mp4 --detector onnx --weights yolox_nano.onnx detector.min_score=0.4 --video
+    flatsort track part1.mp4 part2.mp4 --continue
     flatsort track 0 --detector torchvision --weights download --show
     flatsort track det.txt lifecycle.max_age=2s --csv
     flatsort track MOT17/train/MOT17-02 --explain 57
@@ -135,7 +143,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, **
     fallback = None if tracker or given["embedder"] else partial(track_config, MOTION_TRACKER, overrides, **motion)
     output = TrackOutput(**options)
     opened = partial(open_run, config=config, fps=fps, images=output.images, smooth=smooth, fallback=fallback)
-    _track_all(sources, opened, output)
+    _track_all(sources, opened, output, goes_on)
 
 
 CONFIG_OPTIONS = (
@@ -145,18 +153,20 @@ CONFIG_OPTIONS = (
 """Options that change the config."""
 
 
-def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: TrackOutput) -> None:
+def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: TrackOutput, goes_on: bool) -> None:
     from flatsort.tools.runs.track_run import write_run
 
     done: list[Path] = []
     used: set[str] = set()
+    tracker: SortTracker | None = None
     for source in sources:
         run = opened(source)
+        tracker = tracker if tracker and goes_on else run.tracker()
         for note in run.notes:
             click.echo(note, err=True)
         name = unique_name(run.source.name, used)
         try:
-            report = write_run(run, name, output, [source])
+            report = write_run(run, name, output, [source], tracker)
         except KeyboardInterrupt as error:
             finished = f"finished: {', '.join(map(str, done))}" if done else "no source was finished"
             so_far = "; ".join(getattr(error, "__notes__", [])) or "none of its frames are kept"

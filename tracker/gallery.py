@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from flatsort.tracker import boxes as geometry
 from flatsort.tracker.distances import storage_for
+from flatsort.tracker.state import restore
 from flatsort.tracker.types import Bool, Detections, Float, Float32, Int
 
 KEEP = ("newest", "most_confident", "average")
@@ -90,6 +92,8 @@ class Gallery:
         If bits are to be averaged.
     """
 
+    REMEMBERED: ClassVar[tuple[str, ...]] = ("_latents", "_offsets", "_scores", "_count", "_length")
+
     def __init__(self, config: GalleryConfig, bits: bool = False) -> None:
         if bits and not config.supports_bits:
             raise ValueError("gallery.keep: latents stored as bits cannot be averaged; set appearance.bits=false")
@@ -107,6 +111,20 @@ class Gallery:
     def nbytes(self) -> int:
         """Memory of the latents, their squared lengths and scores in bytes."""
         return sum(part.nbytes for part in (self._latents, self._offsets, self._scores))
+
+    def load_state(self, state: Mapping[str, Any], tracks: int) -> None:
+        """Take the state of another one, of as many tracks; it is checked.
+
+        Raises
+        ------
+        ValueError
+            If the numbers do not fit each other.
+        """
+        restore(self, "gallery", state)
+        shape = self._latents.shape[:2]
+        same = self._offsets.shape == self._scores.shape == shape
+        if not same or len(self._count) not in (0, tracks) or shape[0] < len(self._count):
+            raise ValueError(f"state: gallery: expected latents of {tracks} tracks, got {list(self._latents.shape)}")
 
     def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
         """Append one track for each of the latents [n d].

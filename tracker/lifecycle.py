@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from flatsort.tracker.state import TrackerState, collect, restore
 from flatsort.tracker.types import Float, Int
 
 TOLERANCE = 1e-6
@@ -69,6 +72,8 @@ class MaxAge:
         self._in_seconds = seconds is not None
         self._times: deque[float] = deque()  # of the frames within the last seconds
 
+    REMEMBERED: ClassVar[tuple[str, ...]] = ("_times",)
+
     def horizon(self, frame: int, time: float) -> float:
         """First frame that is not older than the maximum age; called once a frame, with its number and time."""
         if not self._in_seconds:
@@ -101,6 +106,11 @@ class Lifecycle:
     scores : float64 [t]
         Score of the latest detection.
     """
+
+    REMEMBERED: ClassVar[tuple[str, ...]] = (
+        *("frame", "_horizon", "_tentative_horizon", "_counters", "scores"),
+        *("_votes", "_voted", "_only", "_started", "_ids_given"),
+    )
 
     def __init__(self, config: LifecycleConfig) -> None:
         self.config = config
@@ -183,6 +193,31 @@ class Lifecycle:
             self.ids[new] = np.arange(self._ids_given + 1, self._ids_given + len(new) + 1)
             self._ids_given += len(new)
         return rows
+
+    def state(self) -> TrackerState:
+        """What is remembered of all frames so far."""
+        ages = {"max_age": self._max_age, "tentative_max_age": self._tentative_max_age}
+        each = [collect(age, f"life.{name}") for name, age in ages.items()]
+        return {**collect(self, "life"), **each[0], **each[1]}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take the state of another one; it is checked.
+
+        Raises
+        ------
+        ValueError
+            If the numbers do not fit each other.
+        """
+        restore(self, "life", state)
+        restore(self._max_age, "life.max_age", state)
+        restore(self._tentative_max_age, "life.tentative_max_age", state)
+        t = len(self.scores)
+        if self._counters.shape != (6, t) or self._votes.shape != (len(self._voted), t):
+            raise ValueError(f"state: life: expected counters and votes of {t} tracks, got {self._counters.shape}")
+        self._unpack()
+        given = self.ids[self.ids > 0]
+        if len(np.unique(given)) < len(given) or (self.ids > self._ids_given).any() or (self.ids < 0).any():
+            raise ValueError(f"state: life: expected every id once, up to {self._ids_given}, got {self.ids.tolist()}")
 
     def _unpack(self) -> None:
         self.ids, self.serials, self.hits, self.last, self.source, self.classes = self._counters

@@ -148,14 +148,15 @@ def track(
     """Each frame with its detections and tracks.
 
     Camera motion is estimated where the tracker's config asks for it. ``size`` is width and height of the images, for
-    frames that come without.
+    frames that come without. Where the tracker has seen frames of another source, these follow after them.
     """
+    start = tracker.next_time
     config = tracker.config.camera
     camera = CameraMotion(config) if config.method != "none" else None
     for frame, detections in stream:
         affine = None if camera is None else camera.estimate(frame.image, detections.boxes)
         shape = size if frame.image is None else (frame.image.shape[1], frame.image.shape[0])
-        yield FrameResult(frame, detections, tracker.step(detections, frame.time, affine, shape))
+        yield FrameResult(frame, detections, tracker.step(detections, start + frame.time, affine, shape))
 
 
 def smooth_results(results: Sequence[FrameResult], config: SmoothConfig) -> list[FrameResult]:

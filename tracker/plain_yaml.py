@@ -93,7 +93,9 @@ def plain(value: Any, where: str, key: str = "", depth: int = 0, *, own: bool = 
         for name in value:
             if not isinstance(name, str):
                 raise ValueError(f"{place}: expected names as keys, got {name!r}")
-        return {str(n): plain(v, where, f"{key}.{n}" if key else str(n), depth + 1, own=own) for n, v in value.items()}
+        return {
+            str(n): plain(v, where, f"{key}.{n!s}" if key else str(n), depth + 1, own=own) for n, v in value.items()
+        }
     if isinstance(value, (list, tuple, ListConfig)):
         return [plain(entry, where, f"{key}[{i}]", depth + 1, own=own) for i, entry in enumerate(value)]
     if isinstance(value, str):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +24,7 @@ from flatsort.tracker.motion.camera import CameraConfig, CameraMotion
 from flatsort.tracker.motion.xysr import XysrConfig
 from flatsort.tracker.protocols import Embedder, State
 from flatsort.tracker.registry import PartConfig
+from flatsort.tracker.state import FORMAT, TrackerState, collect, fingerprint, restore
 from flatsort.tracker.types import Bool, Detections, Float, Image, Int, Matches, Tracks
 
 log = logging.getLogger(__name__)
@@ -211,6 +213,66 @@ class SortTracker:
         matched = tracks.source >= 0
         ids[tracks.source[matched]] = tracks.ids[matched]
         return ids
+
+    def state(self) -> TrackerState:
+        """All that the tracker has to remember to go on: arrays of numbers, by name (`tracker.state`).
+
+        It fits a tracker of the same config. Not in it are the explanation of the latest frame and latents that a
+        pipeline reuses.
+        """
+        return {
+            "format": np.array(FORMAT),
+            "config": fingerprint(self.config),
+            "dropped": np.array(self.dropped),
+            "time": np.array(self._time),
+            "filter": self._state.copy(),
+            **self._life.state(),
+            **collect(self._gallery, "gallery"),
+            **collect(self._threshold, "threshold"),
+            **collect(self._camera, "camera"),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state, with its ids.
+
+        Raises
+        ------
+        ValueError
+            If it is of another format or config, or damaged; the tracker is then as it was.
+        """
+        if int(np.asarray(state.get("format", 0)).ravel()[0]) != FORMAT:
+            raise ValueError(f"state: expected format {FORMAT}, got {state.get('format', 'none')}")
+        if not np.array_equal(np.asarray(state.get("config", ())), fingerprint(self.config)):
+            raise ValueError("state: expected one of a tracker with the same config, got that of another one")
+        other = SortTracker(self.config, self._embedder)
+        other._load(state)
+        self.__dict__.update(other.__dict__)
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        missing = [name for name in ("dropped", "time", "filter") if name not in state]
+        if missing:
+            raise ValueError(f"state: expected {missing[0]}, got none")
+        self._life.load_state(state)
+        tracks = len(self._life)
+        self._gallery.load_state(state, tracks)
+        restore(self._threshold, "threshold", state)
+        restore(self._camera, "camera", state)
+        self.dropped, self._time = int(state["dropped"]), float(state["time"])
+        self._state = np.array(state["filter"], np.float64)
+        if self._state.shape != (5, 4, tracks) or not np.isfinite(self._state).all() or not math.isfinite(self._time):
+            raise ValueError(f"state: filter: expected finite numbers [5 4 {tracks}], got {list(self._state.shape)}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"config": self.config, "embedder": self._embedder, "state": self.state()}
+
+    def __setstate__(self, pickled: dict[str, Any]) -> None:
+        self.__init__(pickled["config"], pickled["embedder"])  # type: ignore[misc]  # a new one, then its memory
+        self._load(pickled["state"])
+
+    @property
+    def next_time(self) -> float:
+        """Seconds at which the next frame comes, if it comes when it is due; 0 before the first one."""
+        return self._time + 1.0 / self._frame_rate if self._life.frame else 0.0
 
     def explain(self) -> Explanation:
         """Why each pair of a track and a detection of the latest frame was or was not matched."""

@@ -153,7 +153,13 @@ def track_run(
         raise stopped
 
 
-def write_run(run: Run, name: str, output: TrackOutput, inputs: Sequence[str | None] = ()) -> TrackReport:
+def write_run(
+    run: Run,
+    name: str,
+    output: TrackOutput,
+    inputs: Sequence[str | None] = (),
+    tracker: SortTracker | None = None,
+) -> TrackReport:
     """Track the source of a run and write its results as ``output.out/name.*``.
 
     Parameters
@@ -163,6 +169,8 @@ def write_run(run: Run, name: str, output: TrackOutput, inputs: Sequence[str | N
     output : TrackOutput
     inputs : sequence of str
         Files that the run is made from; no result replaces one of them.
+    tracker : SortTracker, optional
+        Goes on with its tracks and ids; by default a new one.
 
     Raises
     ------
@@ -172,7 +180,8 @@ def write_run(run: Run, name: str, output: TrackOutput, inputs: Sequence[str | N
     """
     known = [getattr(run.config.detector, key, None) for key in ("path", "weights", "names")]
     refuse_overwriting(output.paths(name), [*inputs, *known, run.config.embedder])
-    tracker, stopwatch = run.tracker(), Stopwatch()
+    tracker, stopwatch = tracker or run.tracker(), Stopwatch()
+    dropped_before = tracker.dropped
     explanations = Explanations(output.explain)
     report, sinks = TrackReport(output.out / f"{name}.txt"), list[Sink]()
     results = track_run(
@@ -196,7 +205,7 @@ def write_run(run: Run, name: str, output: TrackOutput, inputs: Sequence[str | N
         raise
     if report.detections and not report.ids:
         report.note = _why_no_track(report, run.config.lifecycle)
-    report.dropped = tracker.dropped
+    report.dropped = tracker.dropped - dropped_before
     report.seconds = stopwatch.elapsed
     report.timing = stopwatch.table(report.frames) if output.timing else ""
     write_text(output.out / f"{name}.config.yaml", dump(run.config))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -60,9 +61,11 @@ class AppearanceThreshold:
         The threshold; infinite while it is not known.
     """
 
+    REMEMBERED: ClassVar[tuple[str, ...]] = ("_pairs", "_count", "_count_at_update", "value")
+
     def __init__(self, config: AppearanceConfig) -> None:
         self._config = config
-        self._pairs = np.empty(MEMORY)
+        self._pairs = np.zeros(MEMORY)
         self._count = self._count_at_update = 0
         fixed = None if isinstance(config.threshold, str) else float(config.threshold)
         self._auto = fixed is None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -70,6 +71,8 @@ class CameraMotion:
     failures : int
         Number of frames so far for which the estimation failed and gave the identity. The first one is logged.
     """
+
+    REMEMBERED: ClassVar[tuple[str, ...]] = ("failures", "_previous", "_mask", "_size")
 
     def __init__(self, config: CameraConfig | None = None) -> None:
         self.config = config or CameraConfig()
