@@ -280,7 +280,10 @@ def test_scores_that_start_no_track_give_a_note(flatsort: Flatsort, street: Path
     done = flatsort("track", str(street), "--detections", str(low), "--embedder", "pixels", "--out", str(tmp_path))
     assert done.code == 0, done.err
     assert "0 tracks" in done.out
-    assert f"{len(rows)} detections and no track: no score reaches lifecycle.birth_score=0.6, the highest is 0.5" in done.out
+    assert (
+        f"{len(rows)} detections and no track: no score reaches lifecycle.birth_score=0.6, the highest is 0.5"
+        in done.out
+    )
 
 
 def test_a_fixed_threshold_with_another_embedder_gives_a_warning(
