@@ -44,6 +44,23 @@ def test_a_folder_of_labels_is_scaled_to_the_pictures(
     np.testing.assert_allclose([row[2:6] for row in rows], [[30 + 2 * row[0], 50, 40, 60] for row in rows], atol=0.1)
 
 
+@pytest.mark.parametrize("pattern", ["{:06d}", "{:06d}_left", "shot-{:02d}a"])
+def test_labels_belong_to_the_pictures_of_their_names(flatsort: Flatsort, tmp_path: Path, pattern: str) -> None:
+    """From 0, and without a file for the first picture, where nothing was found."""
+    for folder in ("frames", "labels"):
+        (tmp_path / folder).mkdir()
+    for n in range(LENGTH):
+        cv2.imwrite(str(tmp_path / "frames" / f"{pattern.format(n)}.png"), np.full((HEIGHT, WIDTH, 3), 110, np.uint8))
+        line = f"0 {(50 + 2 * n) / WIDTH} 0.5 0.1 0.5\n"
+        if n:
+            (tmp_path / "labels" / f"{pattern.format(n)}.txt").write_text(line)
+    how = ("--detections", tmp_path / "labels", "--tracker", "sort", "--out", tmp_path / "out")
+    assert flatsort("track", tmp_path / "frames", *how).code == 0
+    rows = read_rows(tmp_path / "out" / "frames.txt")
+    np.testing.assert_allclose([row[2] for row in rows], [50 + 2 * (row[0] - 1) - 16 for row in rows], atol=0.1)
+    assert rows[-1][0] == LENGTH
+
+
 def test_labels_alone_and_one_file_of_them_are_refused(flatsort: Flatsort, frames: Path, labels: Path) -> None:
     one = flatsort("track", frames, "--detections", labels / "frames_1.txt").sentence
     assert "YOLO's labels of one picture: give --detections the folder of all of them" in one

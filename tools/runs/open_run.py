@@ -81,6 +81,8 @@ def open_run(
     source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None)
     if isinstance(source, LiveSource) and isinstance(detector, MotFileDetector):
         raise ValueError(f"{source.name}: detections of a file belong to frames by number, a live source drops frames")
+    if isinstance(detector, MotFileDetector):
+        detector.follow(source.pictures if isinstance(source, FileSource) else ())
     if smooth and isinstance(source, LiveSource):
         raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
     if lack and needs_embedder:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.io.box_files import FORMATS
-from flatsort.tracker.io.mot import read_detection_file
-from flatsort.tracker.io.yolo_labels import in_pixels, read_yolo_labels
+from flatsort.tracker.io.mot import DetectionFile, read_detection_file
+from flatsort.tracker.io.yolo_labels import YoloLabels, in_pixels, read_yolo_labels
 from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Detections, Frame
 
@@ -51,7 +51,7 @@ class MotFileDetector:
     needs_image : bool
         Whether boxes are shares of the picture, of which the size then must be known.
     length : int or None
-        Last frame with a detection of any score and class; None if there is none.
+        Last frame with a detection of any score and class; None if there is none, and for YOLO's labels until `follow`.
 
     Raises
     ------
@@ -64,21 +64,39 @@ class MotFileDetector:
     def __init__(self, config: MotFileConfig) -> None:
         if not config.path:
             raise ValueError("detector.path: expected the FILE.txt, .csv, .json or .npy of the detections, got nothing")
+        self._config = config
+        self._labels: YoloLabels | None = None
         path = Path(config.path)
-        self.needs_image = config.format == "auto" and path.is_dir()
-        if self.needs_image:
-            file = read_yolo_labels(path)
+        if config.format == "auto" and path.is_dir():
+            self._labels = read_yolo_labels(path)
+            file = DetectionFile(path, {}, self._labels.class_names)
+            self.length: int | None = None
         else:
             file = read_detection_file(path, config.format)  # type: ignore[arg-type]  # was checked
-        detections = file.of_classes(config.classes).frames
+            self.length = max(file.frames, default=None)
+        self.needs_image = self._labels is not None
         self.has_classes = bool(file.class_names)
         names = [file.class_names.get(number, str(number)) for number in range(max(file.class_names, default=-1) + 1)]
         self.class_names: Sequence[str] = names or ("object",)
-        self.has_latents = all(each.latents is not None for each in detections.values())
-        self.length: int | None = max(file.frames, default=None)
-        if config.min_score is not None:
-            detections = {index: rows[rows.scores >= config.min_score] for index, rows in detections.items()}
-        self._detections = detections
+        self._detections = self._chosen(file)
+        self.has_latents = not self.needs_image and all(z.latents is not None for z in self._detections.values())
+
+    def follow(self, pictures: Sequence[str | None]) -> None:
+        """Take the frames of YOLO's labels from the names of the pictures, None for a frame without one; once.
+
+        Raises
+        ------
+        ValueError
+            If they are of other names, without a number of a frame.
+        """
+        if self._labels is not None:
+            file = self._labels.by_frame(pictures)
+            self.length = max(file.frames, default=None)
+            self._detections = self._chosen(file)
+
+    def _chosen(self, file: DetectionFile) -> dict[int, Detections]:
+        frames, least = file.of_classes(self._config.classes).frames, self._config.min_score
+        return frames if least is None else {index: rows[rows.scores >= least] for index, rows in frames.items()}
 
     def detect(self, frame: Frame) -> Detections:
         """The detections of this frame, in the order of the file."""

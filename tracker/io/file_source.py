@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -36,6 +36,8 @@ class FileSource:
         Starts to read the images; None: ``length`` frames without an image.
     absent : int
         Number of frames for which the sequence has no image file.
+    pictures : sequence of str or None
+        Name of each frame's image file without suffix, None where there is none; empty for other sources.
     """
 
     name: str
@@ -44,6 +46,7 @@ class FileSource:
     length: int | None
     read_images: Callable[[], Generator[TimedImage]] | None = None
     absent: int = 0
+    pictures: Sequence[str | None] = ()
 
     def __iter__(self) -> Iterator[Frame]:
         if self.read_images is None:

@@ -153,4 +153,6 @@ def _open_images(
         for number, each in enumerate(paths):
             yield (None if each is None else read_image(each)), number / rate
 
-    return FileSource(name, rate, (image.shape[1], image.shape[0]), len(paths), read_images, len(paths) - len(files))
+    pictures = [None if path is None else path.stem for path in paths]
+    shape = (image.shape[1], image.shape[0])
+    return FileSource(name, rate, shape, len(paths), read_images, len(paths) - len(files), pictures)

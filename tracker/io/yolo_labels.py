@@ -10,7 +10,8 @@ Ultralytics 8.3, documentation of the detection data set format and of ``save_tx
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,34 +28,67 @@ NAMES = ("classes.txt", "labels.txt", "obj.names")
 COLUMNS = (5, 6, 7)
 
 
-def read_yolo_labels(folder: Path) -> DetectionFile:
-    """Read the labels of a folder; boxes are xyxy in shares of the picture, see `in_pixels`.
+@dataclass(frozen=True, eq=False)
+class YoloLabels:
+    """The labels of a folder; boxes are xyxy in shares of the picture, see `in_pixels`.
 
-    The frame is the last number in a file's name; where one of them is 0, frames count from 0 and get 1 added, as
-    pictures do. Scores are column 6, 1 where there is none.
+    Attributes
+    ----------
+    path : Path
+    files : mapping of str to Detections
+        By the name of the file without suffix; pictures without objects are absent or empty.
+    class_names : mapping of int to str
+    """
+
+    path: Path
+    files: Mapping[str, Detections]
+    class_names: Mapping[int, str]
+
+    def by_frame(self, pictures: Sequence[str | None] = ()) -> DetectionFile:
+        """The labels by frame: that of the picture of the same name, else the last number in the file's name.
+
+        Where one of the numbers is 0, frames count from 0 and get 1 added, as pictures do.
+
+        Parameters
+        ----------
+        pictures : sequence of str or None
+            Name of each frame's picture without suffix; used where it has all of the files.
+
+        Raises
+        ------
+        ValueError
+            If a file is of no picture and has no number of its own in its name.
+        """
+        frames = {name: index for index, name in enumerate(pictures, 1) if name is not None}
+        if not self.files.keys() <= frames.keys():
+            frames = _numbers(self.path, list(self.files))
+        kept = {frames[name]: each for name, each in self.files.items() if len(each)}
+        return DetectionFile(self.path, dict(sorted(kept.items())), self.class_names)
+
+
+def read_yolo_labels(folder: Path) -> YoloLabels:
+    """Read the labels of a folder. Scores are column 6, 1 where there is none.
 
     Raises
     ------
     OSError
         If a file cannot be read.
     ValueError
-        If there are no labels, a file is none or has no number of its own in its name.
+        If there are no labels, or a file is none.
     """
     files = sorted(path for path in folder.glob("*.txt") if path.name not in NAMES and not path.name.startswith("."))
     if not files:
         raise ValueError(
             f"{folder}: expected a file of detections or a folder of YOLO's labels NAME_FRAME.txt, got none"
         )
-    numbers = _numbers(files)
-    rows = {number: _read(path) for number, path in sorted(zip(numbers, files, strict=True))}
+    rows = {path.stem: _read(path) for path in files}
     present = {int(number) for each in rows.values() for number in each[:, 0]}
     names = {number: str(number) for number in present} | _names(folder)
-    frames = {}
-    for frame, each in rows.items():
+    labels = {}
+    for name, each in rows.items():
         centre, half = each[:, 1:3], each[:, 3:5] / 2
-        if len(each):
-            frames[frame] = Detections.of(np.hstack([centre - half, centre + half]), each[:, 5], each[:, 0])
-    return DetectionFile(folder, frames, names)
+        labels[name] = Detections.of(np.hstack([centre - half, centre + half]), each[:, 5], each[:, 0])
+    return YoloLabels(folder, labels, names)
 
 
 def in_pixels(detections: Detections, width: int, height: int) -> Detections:
@@ -63,21 +97,21 @@ def in_pixels(detections: Detections, width: int, height: int) -> Detections:
     return Detections(detections.boxes * scale, detections.scores, detections.classes)
 
 
-def _numbers(files: Sequence[Path]) -> list[int]:
+def _numbers(folder: Path, names: Sequence[str]) -> dict[str, int]:
     """Frame of each file, from its name."""
-    taken: dict[int, Path] = {}
-    for path in files:
-        digits = re.findall("[0-9]+", path.stem)
-        number = int(digits[-1][-18:]) if digits else -1
-        if not 0 <= number < MAX_FRAME:
-            raise ValueError(f"{path}: expected the number of a frame at the end of the name of YOLO's labels")
-        if number in taken:
+    taken: dict[int, str] = {}
+    for name in names:
+        digits = re.findall("[0-9]+", name)
+        frame = int(digits[-1][-18:]) if digits else -1
+        if not 0 <= frame < MAX_FRAME:
+            raise ValueError(f"{folder / name}.txt: expected a picture of this name, or the frame's number at its end")
+        if frame in taken:
             raise ValueError(
-                f"{path}: expected labels of different frames, {taken[number].name} is of frame {number} too"
+                f"{folder / name}.txt: expected labels of different frames, {taken[frame]}.txt is of {frame} too"
             )
-        taken[number] = path
+        taken[frame] = name
     shift = 1 if 0 in taken else 0
-    return [number + shift for number in taken]
+    return {name: frame + shift for frame, name in taken.items()}
 
 
 def _read(path: Path) -> Float:

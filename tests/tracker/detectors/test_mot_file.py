@@ -97,7 +97,9 @@ def test_a_format_that_was_asked_for(tmp_path: Path) -> None:
 def test_labels_of_yolo_need_the_picture(tmp_path: Path) -> None:
     (tmp_path / "a_3.txt").write_text("2 0.5 0.5 0.5 0.5 0.9\n")
     detector = MotFileDetector(MotFileConfig(path=str(tmp_path)))
-    assert (detector.needs_image, detector.has_latents, detector.length) == (True, False, 3)
+    assert (detector.needs_image, detector.has_latents, detector.length) == (True, False, None)
+    detector.follow(())
+    assert detector.length == 3
     assert len(detector.detect(Frame(3, None, 0.0))) == 0
     detections = detector.detect(Frame(3, np.zeros((20, 40, 3), np.uint8), 0.0))
     np.testing.assert_array_equal(detections.boxes, [[10, 5, 30, 15]])
