@@ -111,13 +111,14 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Name the file in errors of the disk, which say only that there is no space left."""
+    """Name the file in errors of the disk, which say nothing of it or name a temporary one."""
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FAULTS or error.filename is not None:
+        known = error.filename is not None and not Path(os.fsdecode(error.filename)).name.startswith(".")
+        if error.errno not in DISK_FAULTS or known:
             raise
-        raise OSError(error.errno, f"could not be written ({error.strerror})", str(path)) from error
+        raise OSError(error.errno, f"could not be written ({os.strerror(error.errno or 0)})", str(path)) from error
 
 
 def refuse_overwriting(outputs: Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:

@@ -16,8 +16,10 @@ from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.smoothing import SmoothConfig, smooth
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.track_config import TrackConfig
-from flatsort.tracker.types import Detections, Frame, FrameResult, Tracks, concatenate
+from flatsort.tracker.types import Detections, Float, Frame, FrameResult, Tracks, concatenate
 
+ROUNDING = 0.1
+"""Of a frame: by how much timestamps of a constant rate differ, which many containers round to 1 ms."""
 DetectionStream = Iterator[tuple[Frame, Detections]]
 
 
@@ -88,7 +90,7 @@ class Run:
 
     def smooth(self, results: Sequence[FrameResult]) -> list[FrameResult]:
         """All results of a source with their tracks smoothed and gaps filled."""
-        return smooth_results(results, self.config.smooth)
+        return smooth_results(results, self.config.smooth, self.source.fps)
 
 
 def detect(frames: Iterable[Frame], detector: Detector) -> Iterator[tuple[Frame, Detections]]:
@@ -159,16 +161,27 @@ def track(
         yield FrameResult(frame, detections, tracker.step(detections, start + frame.time, affine, shape))
 
 
-def smooth_results(results: Sequence[FrameResult], config: SmoothConfig) -> list[FrameResult]:
+def clock_of(results: Sequence[FrameResult], fps: float) -> Float | None:
+    """Times in nominal frames from the first frame on; None where frames come at the nominal rate, but for rounding."""
+    times = np.array([result.frame.time for result in results]) * fps
+    steps = np.diff(times)
+    regular = np.abs(steps - 1.0) <= ROUNDING
+    if regular.all() or not (steps > 0).all():
+        return None
+    return np.concatenate([[0.0], np.cumsum(np.where(regular, 1.0, steps))])
+
+
+def smooth_results(results: Sequence[FrameResult], config: SmoothConfig, fps: float | None = None) -> list[FrameResult]:
     """The results of a whole source with their tracks smoothed and gaps filled: one row an id and frame.
 
-    The boxes of the matched detections are smoothed. A filled row takes score and class of the row before the gap.
+    The boxes of the matched detections are smoothed, over the frames' times where ``fps`` nominal frames a second are
+    given. A filled row takes score and class of the row before the gap.
     """
     tracks = [with_detector_boxes(result).tracks for result in results]
     counts = [len(t) for t in tracks]
     frames = np.repeat(np.arange(len(results)), counts)
     every = concatenate(tracks)
-    rows = smooth(frames, every.ids, every.boxes, every.source >= 0, config)
+    rows = smooth(frames, every.ids, every.boxes, every.source >= 0, config, clock_of(results, fps) if fps else None)
 
     before = np.lexsort((frames, every.ids))
     stride = len(results) + 1

@@ -92,19 +92,26 @@ class SmoothTracks:
 
 
 def smooth(
-    frames: Int, ids: Int, boxes: Float, measured: Bool | None = None, config: SmoothConfig | None = None
+    frames: Int,
+    ids: Int,
+    boxes: Float,
+    measured: Bool | None = None,
+    config: SmoothConfig | None = None,
+    clock: Float | None = None,
 ) -> SmoothTracks:
     """Smooth tracks by the measurements before and after each frame, and fill short gaps.
 
     Parameters
     ----------
     frames, ids : [n]
-        In any order; the frame number is the time.
+        In any order.
     boxes : [n 4]
         xyxy, pixels.
     measured : [n], optional
         False where a box was only predicted: it is replaced by an estimate from the measured boxes.
     config : SmoothConfig, optional
+    clock : [f], optional
+        Time of frame 0, 1, … in nominal frames, rising, for films of a varying rate; by default the frame's number.
 
     Raises
     ------
@@ -122,7 +129,11 @@ def smooth(
         raise ValueError(f"smooth: expected one box an id and frame, got two of id {ids[row]} in frame {frames[row]}")
     cuts = ~same if config.max_gap is None else ~same | (step - 1 > config.max_gap)
     groups = [rows for rows in np.split(order, np.flatnonzero(cuts) + 1) if len(rows)]
-    pieces = [_smooth_piece(frames[rows], rows, ids, boxes[rows], measured[rows], config) for rows in groups]
+    last = int(frames.max(initial=-1)) + 1
+    times = np.arange(last, dtype=np.float64) if clock is None else clock
+    if len(times) < last:
+        raise ValueError(f"smooth: expected the time of {last} frames, got {len(times)}")
+    pieces = [_smooth_piece(frames[rows], rows, ids, boxes[rows], measured[rows], config, times) for rows in groups]
     if not pieces:
         none = np.empty(0, np.int64)
         return SmoothTracks(none, none, np.empty((0, 4)), none)
@@ -142,7 +153,7 @@ def _check(frames: Int, ids: Int, boxes: Float, measured: Bool) -> None:
 
 
 def _smooth_piece(
-    frames: Int, rows: Int, ids: Int, boxes: Float, measured: Bool, config: SmoothConfig
+    frames: Int, rows: Int, ids: Int, boxes: Float, measured: Bool, config: SmoothConfig, clock: Float
 ) -> tuple[Int, Int, Float, Int]:
     """Frames, ids, boxes and source rows of every frame of one track without a long gap."""
     grid = np.arange(frames[0], frames[-1] + 1)
@@ -156,40 +167,49 @@ def _smooth_piece(
     at = place[measured]
     size = boxes[measured, 2:] - boxes[measured, :2]
     values = np.concatenate([boxes[measured, :2] + 0.5 * size, size], axis=1)
+    times = clock[grid] - clock[grid[0]]
     if config.method == "gp":
-        smoothed = regress_boxes(len(grid), at, values, config.points)
+        smoothed = regress_boxes(times, at, values, config.points)
     else:
-        smoothed = _rauch_tung_striebel(len(grid), at, values, config)
+        smoothed = _rauch_tung_striebel(times, at, values, config)
     half = 0.5 * np.clip(smoothed[:, 2:], size.min(axis=0), size.max(axis=0))
     return grid, identity, np.concatenate([smoothed[:, :2] - half, smoothed[:, :2] + half], axis=1), source
 
 
-def _rauch_tung_striebel(length: int, at: Int, values: Float, config: SmoothConfig) -> Float:
-    """Smoothed centre x, centre y, width and height [length 4] from ``values`` [k 4] measured at frames ``at`` [k]."""
+def _rauch_tung_striebel(times: Float, at: Int, values: Float, config: SmoothConfig) -> Float:
+    """Smoothed centre x, centre y, width, height [n 4] at ``times`` [n] from ``values`` [k 4] of frames ``at`` [k]."""
     from filterpy.kalman import KalmanFilter
 
     eye = np.eye(4)
     kalman = KalmanFilter(dim_x=8, dim_z=4)
-    kalman.F = np.block([[eye, eye], [0 * eye, eye]])
     kalman.H = np.eye(4, 8)
-    velocity = (values[1] - values[0]) / (at[1] - at[0])
-    kalman.x = np.concatenate([values[0] - velocity * (at[0] + 1), velocity])
-    tall = np.interp(np.arange(length), at, values[:, 3])
+    velocity = (values[1] - values[0]) / (times[at[1]] - times[at[0]])
+    kalman.x = np.concatenate([values[0] - velocity * (times[at[0]] + 1), velocity])
+    tall = np.interp(times, times[at], values[:, 3])
     kalman.P = np.eye(8) * (_DIFFUSE * tall[0]) ** 2
-    noise = np.diag(np.repeat([config.position, config.velocity], 4) ** 2)
     known = dict(zip(at.tolist(), values, strict=True))
-    steps = [noise * h * h for h in tall.tolist()]
-    means, covariances = np.empty((length, 8)), np.empty((length, 8, 8))
-    for row in range(length):  # not batch_filter, whose older versions fail on missing measurements with numpy 2
-        kalman.predict(Q=steps[row])
+    spans = np.diff(times, prepend=-1.0).tolist()
+    moves = [np.block([[eye, dt * eye], [0 * eye, eye]]) for dt in spans]
+    steps = [_process_noise(dt, config) * h * h for dt, h in zip(spans, tall.tolist(), strict=True)]
+    means, covariances = np.empty((len(times), 8)), np.empty((len(times), 8, 8))
+    for row in range(len(times)):  # not batch_filter, whose older versions fail on missing measurements with numpy 2
+        kalman.predict(F=moves[row], Q=steps[row])
         if row in known:
             kalman.update(known[row], R=eye * (config.measured * tall[row]) ** 2)
         means[row], covariances[row] = kalman.x, kalman.P
-    smoothed: Float = kalman.rts_smoother(means, covariances, Qs=steps)[0]
+    smoothed: Float = kalman.rts_smoother(means, covariances, Fs=moves, Qs=steps)[0]
     return smoothed[:, :4]
 
 
-def regress_boxes(length: int, at: Int, values: Float, points: int) -> Float:
+def _process_noise(dt: float, config: SmoothConfig) -> Float:
+    """Covariance [8 8] that comes with ``dt`` frames at once, for a box of height 1; that of so many single frames."""
+    position, velocity = config.position**2, config.velocity**2
+    place = position * dt + velocity * (dt - 1) * dt * (2 * dt - 1) / 6
+    both = velocity * dt * (dt - 1) / 2
+    return np.asarray(np.kron([[place, both], [both, velocity * dt]], np.eye(4)), np.float64)
+
+
+def regress_boxes(times: Float, at: Int, values: Float, points: int) -> Float:
     """Smoothed centre x, centre y, width and height at every frame by Gaussian-process regression over time.
 
     The model is a straight line plus a Gaussian process with a squared-exponential kernel. Its signal variance, length
@@ -198,10 +218,10 @@ def regress_boxes(length: int, at: Int, values: Float, points: int) -> Float:
 
     Parameters
     ----------
-    length : int
-        Number of frames.
+    times : float64 [n]
+        Of all frames, in nominal frames, rising.
     at : int64 [k]
-        Frames 0 to ``length`` − 1 with a measurement, ascending; at least 2.
+        Frames 0 to n − 1 with a measurement, ascending; at least 2.
     values : float64 [k 4]
         Centre x, centre y, width, height, pixels.
     points : int
@@ -209,8 +229,9 @@ def regress_boxes(length: int, at: Int, values: Float, points: int) -> Float:
 
     Returns
     -------
-    float64 [length 4]
+    float64 [n 4]
     """
+    length = len(times)
     total, smoothed = np.zeros((length, 1)), np.zeros((length, 4))
     step = max(points - points // 3, 1)
     starts = np.arange(0, max(len(at) - points // 3, 1), step)
@@ -220,7 +241,8 @@ def regress_boxes(length: int, at: Int, values: Float, points: int) -> Float:
         last = length - 1 if start == starts[-1] else int(at[rows][-1])
         grid = np.arange(first, last + 1)
         window = np.concatenate(
-            [_regress(at[rows], values[rows, pair], values[rows, 3], grid) for pair in _KERNEL_COLUMNS], axis=1
+            [_regress(times[at[rows]], values[rows, pair], values[rows, 3], times[grid]) for pair in _KERNEL_COLUMNS],
+            axis=1,
         )
         weight = np.minimum(grid - first + 1, last + 1 - grid).astype(np.float64)[:, None]
         smoothed[grid] += weight * window
@@ -228,8 +250,8 @@ def regress_boxes(length: int, at: Int, values: Float, points: int) -> Float:
     return smoothed / total
 
 
-def _regress(at: Int, values: Float, height: Float, grid: Int) -> Float:
-    """Expected values [n 2] at the frames ``grid`` [n]."""
+def _regress(at: Float, values: Float, height: Float, grid: Float) -> Float:
+    """Expected values [n 2] at the times ``grid`` [n]."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel

@@ -205,7 +205,7 @@ def turning_path(n: int, noise: float) -> tuple[Float, Float]:
 def test_a_turn_is_smoothed_in_noise_and_bridged(points: int) -> None:
     exact, raw = turning_path(90, 2.0)
     measured = np.delete(np.arange(90), [*range(20, 28), 50, 51, 70])
-    smoothed = regress_boxes(90, measured, raw[measured], points)
+    smoothed = regress_boxes(np.arange(90.0), measured, raw[measured], points)
     assert np.sqrt(((smoothed - exact) ** 2).mean()) < 1.0
     assert np.abs(smoothed - exact).max() < 4.0
 
@@ -215,7 +215,7 @@ def test_a_turn_is_smoothed_in_noise_and_bridged(points: int) -> None:
 def test_regression_keeps_a_straight_path(n: int, pace: float) -> None:
     measured = np.arange(n) * 2
     values = np.array([100.0, 50, 40, 90]) + pace * measured[:, None] * [1, 0.5, 0, 0]
-    smoothed = regress_boxes(int(measured[-1]) + 1, measured, values, 150)
+    smoothed = regress_boxes(np.arange(measured[-1] + 1.0), measured, values, 150)
     np.testing.assert_allclose(smoothed[measured], values, atol=0.1)
 
 
@@ -233,3 +233,32 @@ def test_smoothing_by_a_gaussian_process_keeps_the_form_of_the_other() -> None:
         SmoothConfig(method="spline")
     with pytest.raises(ValueError, match=r"smooth\.points: expected 3 or more, got 2"):
         SmoothConfig(points=2)
+
+
+@pytest.mark.parametrize("method", ["rts", "gp"])
+def test_time_is_what_counts_where_frames_are_not_evenly_apart(method: str) -> None:
+    """Constant motion over a gap in which the rate falls from 30 to 5 frames a second."""
+    clock = np.concatenate([np.arange(30.0), 30 + 6.0 * np.arange(30)])
+    frames = np.delete(np.arange(60), np.s_[22:39])
+    left = 10 + 0.7 * clock
+    boxes = np.column_stack([left, left * 0, left + 40, left * 0 + 80])
+    config = SmoothConfig(method=method)
+    out = smooth(frames, np.ones(len(frames), np.int64), boxes[frames], config=config, clock=clock)
+    assert len(out) == 60
+    assert np.abs(out.boxes[:, 0] - left).max() < 1.0
+    by_number = smooth(frames, np.ones(len(frames), np.int64), boxes[frames], config=config)
+    assert np.abs(by_number.boxes[:, 0] - left).max() > 5, "what the number of the frame would give"
+
+
+def test_an_even_clock_changes_nothing() -> None:
+    generator = np.random.default_rng(0)
+    frames, left = np.arange(40), generator.normal(0, 3, 40)
+    boxes = np.column_stack([left, left, left + 30, left + 60])
+    plain = smooth(frames, np.ones(40, np.int64), boxes)
+    clocked = smooth(frames, np.ones(40, np.int64), boxes, clock=np.arange(40.0))
+    assert np.array_equal(plain.boxes, clocked.boxes)
+
+
+def test_a_clock_has_every_frame() -> None:
+    with pytest.raises(ValueError, match="expected the time of 3 frames, got 2"):
+        smooth(np.array([2]), np.array([1]), np.array([[0.0, 0, 9, 9]]), clock=np.arange(2.0))

@@ -8,8 +8,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count, islice
 from typing import TypeVar
 
+from flatsort.tracker.files import file_name
+from flatsort.tracker.images import ValueRange
 from flatsort.tracker.types import Frame, Image
 
 T = TypeVar("T")
@@ -37,7 +41,18 @@ class FileSource:
     absent : int
         Number of frames for which the sequence has no image file.
     pictures : sequence of str or None
-        Name of each frame's image file without suffix, None where there is none; empty for other sources.
+        Name of each frame's image file without suffix, from frame 1 on, None where there is none; empty for other
+        sources.
+    times : sequence of float or None
+        Seconds of the frames that are not read; None: they are 1/``fps`` apart.
+    values : ValueRange or None
+        What is black and white in pictures with more than 256 levels.
+    numbers : range
+        Frame numbers of the source, whatever the stride; empty: 1, 2, 3, …, as many as come.
+    phase, stride : int
+        Which of them are given: every how many, from which one on.
+    by_name : bool
+        Whether numbers are those in the names of images.
     """
 
     name: str
@@ -47,30 +62,65 @@ class FileSource:
     read_images: Callable[[], Generator[TimedImage]] | None = None
     absent: int = 0
     pictures: Sequence[str | None] = ()
+    times: Sequence[float] | None = None
+    values: ValueRange | None = None
+    numbers: range = range(0)
+    phase: int = 0
+    stride: int = 1
+    by_name: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = file_name(self.name)
 
     def __iter__(self) -> Iterator[Frame]:
         if self.read_images is None:
-            return (Frame(index, None, (index - 1) / self.fps) for index in range(1, (self.length or 0) + 1))
+            return (Frame(index, None, self._time(index)) for index in islice(self._indices(), self.length))
         return prefetch(self._frames(self.read_images()), READ_AHEAD)
 
     def without_images(self) -> FileSource:
         """The same frames without images."""
         return replace(self, read_images=None, absent=0)
 
+    def every(self, phase: int, stride: int) -> FileSource:
+        """Every n-th of the frames, from the one at place ``phase`` on; frames keep their numbers and times."""
+        if stride == 1:
+            return self
+        read = None if self.read_images is None else partial(_every, self.read_images, phase, stride)
+        length = None if self.length is None else len(range(phase, self.length, stride))
+        return replace(self, read_images=read, length=length, phase=phase, stride=stride)
+
+    def _indices(self) -> Iterator[int]:
+        """Numbers of the frames that are given; without end, since headers announce too few frames."""
+        start, step = (self.numbers.start, self.numbers.step) if self.numbers else (1, 1)
+        return count(start + step * self.phase, step * self.stride)
+
+    def _time(self, index: int) -> float:
+        """Seconds of a frame that is not read; after the last known one they go on at the nominal rate."""
+        if not self.times:
+            return (index - (self.numbers.start if self.numbers else 1)) / self.fps
+        known = min(index, len(self.times))
+        return self.times[known - 1] + (index - known) / self.fps
+
     def _frames(self, images: Generator[TimedImage]) -> Generator[Frame]:
         """Number the images; at the end, log how many could not be read."""
-        index, unread, first = 0, 0, 0
+        given, unread, first = 0, 0, 0
         with closing(images):
-            for index, (image, time) in enumerate(images, 1):
+            for index, (image, time) in zip(self._indices(), images, strict=False):
+                given += 1
                 if image is None:
                     unread += 1
                     first = first or index
                 yield Frame(index, image, time)
         if unread:
-            log.warning("%s: %d of %d frames could not be read, the first is %d", self.name, unread, index, first)
+            log.warning("%s: %d of %d frames could not be read, the first is %d", self.name, unread, given, first)
         # headers of intact videos are often wrong by a few frames
-        if self.length is not None and self.length - index > max(2, self.length // 100):
-            log.warning("%s: ended after %d frames, %d were announced", self.name, index, self.length)
+        if self.length is not None and self.length - given > max(2, self.length // 100):
+            log.warning("%s: ended after %d frames, %d were announced", self.name, given, self.length)
+
+
+def _every(read: Callable[[], Generator[TimedImage]], phase: int, stride: int) -> Generator[TimedImage]:
+    with closing(read()) as images:
+        yield from islice(images, phase, None, stride)
 
 
 def prefetch(items: Iterable[T], size: int) -> Generator[T]:

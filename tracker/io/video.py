@@ -4,22 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from flatsort.tracker.images import SUFFIXES, images_of, numbered, read_image
+import numpy as np
+
+from flatsort.tracker.images import SUFFIXES, ValueRange, images_of, read_image, value_range
 from flatsort.tracker.io.addresses import URL, shown, stream_name
 from flatsort.tracker.io.file_source import FPS, FileSource, TimedImage
-from flatsort.tracker.io.live import open_live
-from flatsort.tracker.io.mot import read_detections
-from flatsort.tracker.io.seqinfo import read_seqinfo
+from flatsort.tracker.io.frame_numbers import count_from_1, number_pictures, stride_of
+from flatsort.tracker.io.live import LiveSource, open_live
+from flatsort.tracker.io.mot import read_detections, read_table
+from flatsort.tracker.io.seqinfo import SeqInfo, read_seqinfo
 from flatsort.tracker.io.video_file import VIDEOS, open_video
 from flatsort.tracker.protocols import FrameSource
+from flatsort.tracker.types import Int
 
 TABLES = {".csv", ".json", ".npy", ".tsv", ".txt", ".xml"}
 
 
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """The parameters of `open_source`."""
+
+    images: bool
+    fps: float | None
+    length: int | None
+    values: ValueRange | None
+    frames: Int | None
+    stride: int | None
+    pictured: bool
+
+    def strided(self, source: FileSource) -> FileSource:
+        """Every n-th of the frames of a source."""
+        return source.every(*stride_of(range(1, (source.length or 0) + 1), self.frames, self.stride))
+
+
 def open_source(
-    source: str, *, images: bool = True, fps: float | None = None, length: int | None = None
+    source: str,
+    *,
+    images: bool = True,
+    fps: float | None = None,
+    length: int | None = None,
+    values: ValueRange | None = None,
+    frames: Int | None = None,
+    stride: int | None = 1,
+    pictured: bool = False,
 ) -> FrameSource:
     """Open a frame source.
 
@@ -38,6 +68,16 @@ def open_source(
         Number of frames, where neither ``seqinfo.ini`` nor the header of a video specifies it. If there are more
         images, all are used. If there are fewer, the other frames have no image, provided that the images are numbered
         by frame or nothing is decoded.
+    values : ValueRange, optional
+        Of pictures with more than 256 levels (thermal cameras), what is black and white; by default the range that the
+        first one uses. It is the same for all pictures.
+    frames : int64 [n], optional
+        Frame numbers of the boxes that belong to the source. They tell whether images are numbered by their names or in
+        order, see `tracker.io.frame_numbers`; by default those of a sequence's own ground truth or detections do.
+    stride : int or None
+        Every how many frames; None: as ``frames`` come. Frames keep their numbers and times.
+    pictured : bool
+        Whether frames without an image are of no use: where every n-th frame has one, these are all frames.
 
     Raises
     ------
@@ -52,29 +92,38 @@ def open_source(
         raise ValueError(f"fps: expected a number above 0, got {fps}")
     if length is not None and length < 1:
         raise ValueError(f"length: expected at least one frame, got {length}")
+    if stride is not None and stride < 1:
+        raise ValueError(f"stride: expected 1 or more, got {stride}")
+    wanted = _Wanted(images, fps, length, values, frames, stride, pictured)
     path = Path(source)
     if path.is_dir():
-        return _open_folder(path, images, fps, length)
+        return _open_folder(path, wanted)
     if path.is_file():
         if path.suffix.lower() in TABLES:
-            return _open_table(path, images, fps, length)
+            return _open_table(path, wanted)
         if path.suffix.lower() in SUFFIXES:
-            return _open_images([path], path.stem, images, fps)
-        return open_video(source, path.stem, images, fps, None, length)
+            return _open_images([path], path.stem, wanted)
+        return wanted.strided(open_video(source, path.stem, images, fps, None, length, values))
     if URL.match(source) and Path(source.partition("?")[0]).suffix.lower() in VIDEOS:
-        return open_video(source, stream_name(source), images, fps, None, length)
+        return wanted.strided(open_video(source, stream_name(source), images, fps, None, length, values))
     if source.isdecimal() or URL.match(source):
-        if not images:
-            raise ValueError(f"{shown(source)}: a camera or stream cannot be opened without images")
-        return open_live(source, fps=fps)
+        return _open_live(source, wanted)
     if any(mark in source for mark in "*?["):
-        return _open_glob(source, images, fps)
+        return _open_glob(source, wanted)
     raise FileNotFoundError(
         f"{shown(source)}: no such file, expected a video, images, a sequence folder, a camera index or a URL"
     )
 
 
-def _open_folder(folder: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
+def _open_live(source: str, wanted: _Wanted) -> LiveSource:
+    if not wanted.images:
+        raise ValueError(f"{shown(source)}: a camera or stream cannot be opened without images")
+    if wanted.stride is not None and wanted.stride > 1:
+        raise ValueError(f"{shown(source)}: a camera or stream gives its newest frame, expected no stride for it")
+    return open_live(source, fps=wanted.fps)
+
+
+def _open_folder(folder: Path, wanted: _Wanted) -> FileSource:
     """Frames of a sequence folder, its image folder, or of any folder of images."""
     parent = folder.resolve().parent
     if folder.resolve().name == "img1" and (parent / "seqinfo.ini").is_file():
@@ -82,27 +131,27 @@ def _open_folder(folder: Path, images: bool, fps: float | None, length: int | No
     info = read_seqinfo(folder)
     paths = images_of(folder.iterdir())
     if info is None and paths and not (folder / "img1").is_dir():
-        return _open_images(paths, folder.resolve().name, images, fps, length=length)
+        return _open_images(paths, folder.resolve().name, wanted)
     name = folder.resolve().name if info is None else info.name.replace("/", "_")
-    announced = length if info is None else info.length
-    rate = fps or (info.fps if info else None)
+    announced = wanted.length if info is None else info.length
+    rate = wanted.fps or (info.fps if info else None)
     inside = info.image_dir if info else folder / "img1"
     paths = images_of(inside.iterdir()) if inside.is_dir() else []
     videos = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS)
     if paths:
-        places = numbered(paths, announced or 0)
-        return _open_images(places, name, images, rate, info.size if info else None, announced)
-    if not images and announced and (info or not videos):
-        return FileSource(name, rate or FPS, info.size if info else None, announced)
+        return _open_images(paths, name, wanted, folder, info)
+    if not wanted.images and announced and (info or not videos):
+        return wanted.strided(FileSource(name, rate or FPS, info.size if info else None, announced))
     if len(videos) == 1:
-        return open_video(str(videos[0]), name, images, rate, info.length if info else None, length)
+        known, arguments = info.length if info else None, (wanted.length, wanted.values)
+        return wanted.strided(open_video(str(videos[0]), name, wanted.images, rate, known, *arguments))
     got = f"{len(videos)} videos" if videos else "none"
     if not videos and any(path.suffix == ".txt" for path in folder.iterdir()):
         got += "; text files of detections go to --detections"
     raise ValueError(f"{folder}: expected images, here or in {inside.name}, or one video, got {got}")
 
 
-def _open_glob(source: str, images: bool, fps: float | None) -> FileSource:
+def _open_glob(source: str, wanted: _Wanted) -> FileSource:
     """Frames of the images that match, named after their folder."""
     path = Path(source)
     root = Path(path.anchor)
@@ -114,45 +163,47 @@ def _open_glob(source: str, images: bool, fps: float | None) -> FileSource:
         which = "the file that matches is" if len(matching) == 1 else f"the {len(matching)} files that match are"
         raise ValueError(f"{source}: expected images, {which} none")
     folder = paths[0].resolve().parent
-    return _open_images(paths, (folder.parent if folder.name == "img1" else folder).name, images, fps)
+    return _open_images(paths, (folder.parent if folder.name == "img1" else folder).name, wanted)
 
 
-def _open_table(path: Path, images: bool, fps: float | None, length: int | None) -> FileSource:
+def _open_table(path: Path, wanted: _Wanted) -> FileSource:
     """Frames without images, up to the last one of a detection file."""
-    if images:
+    if wanted.images:
         raise ValueError(f"{path}: a detection file has no images, expected a video, images or a sequence folder")
     of_sequence = path.resolve().parent.name in ("det", "gt")
     folder = path.resolve().parent.parent
     info = read_seqinfo(folder) if of_sequence else None
-    total = max(max(read_detections(path), default=0), info.length if info else length or 0)
+    own = np.array(list(read_detections(path)), np.int64)
+    total = max(own.max(initial=0), info.length if info else wanted.length or 0)
     if not total:
         raise ValueError(f"{path}: expected at least one row to know the number of frames, got none")
     name = info.name.replace("/", "_") if info else folder.name if of_sequence else path.stem
-    return FileSource(name, fps or (info.fps if info else FPS), info.size if info else None, total)
+    rate = wanted.fps or (info.fps if info else FPS)
+    return wanted.strided(FileSource(name, rate, info.size if info else None, int(total)))
 
 
 def _open_images(
-    paths: Sequence[Path | None],
-    name: str,
-    images: bool,
-    fps: float | None,
-    size: tuple[int, int] | None = None,
-    length: int | None = None,
+    paths: Sequence[Path], name: str, wanted: _Wanted, sequence: Path | None = None, info: SeqInfo | None = None
 ) -> FileSource:
-    """Frames of image files, None for a frame without one; at least ``length`` frames if nothing is decoded."""
-    rate = fps or FPS
-    if not images:
-        return FileSource(name, rate, size, max(len(paths), length or 0))
-    files = [path for path in paths if path is not None]
-    image = next((image for image in map(read_image, files) if image is not None), None)
-    if image is None:
-        where, got = (files[0], "a file") if len(files) == 1 else (files[0].parent, f"{len(files)} files")
-        raise ValueError(f"{where}: expected a complete image, got {got} that cannot be decoded")
+    """Frames of image files, of a ``sequence`` folder or any; if nothing is decoded, as many as are said to be."""
+    rate = wanted.fps or (info.fps if info else FPS)
+    announced, last, boxes = info.length if info else None, wanted.length or 0, wanted.frames
+    if boxes is None and sequence is not None and not count_from_1(paths):
+        boxes = _own_frames(sequence)
+    found = number_pictures(
+        paths, announced=announced, last=last, frames=boxes, sequence=sequence is not None, pictured=wanted.pictured
+    )
+    numbers = found.frames
+    if not found.by_name and not wanted.images:
+        numbers = range(1, max(len(paths), announced or last) + 1)
+    phase, stride = stride_of(numbers, wanted.frames, wanted.stride)
+    given = numbers[phase::stride]
+    source = FileSource(
+        *(name, rate, info.size if info else None, len(given)),
+        **{"numbers": numbers, "phase": phase, "stride": stride, "by_name": found.by_name},
+    )
+    return _with_images(source, [found.pictures.get(number) for number in given], wanted) if wanted.images else source
 
-    def read_images() -> Generator[TimedImage]:
-        for number, each in enumerate(paths):
-            yield (None if each is None else read_image(each)), number / rate
 
-    pictures = [None if path is None else path.stem for path in paths]
-    shape = (image.shape[1], image.shape[0])
-    return FileSource(name, rate, shape, len(paths), read_images, len(paths) - len(files), pictures)
+def _with_images(source: FileSource, paths: Sequence[Path | None], values: ValueRange | None) -> FileSource:
+    """The source with the images of its frames, None for a frame without one."""

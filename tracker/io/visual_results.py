@@ -17,6 +17,7 @@ import numpy as np
 from flatsort.tracker.crops import cut
 from flatsort.tracker.files import temporary_folder
 from flatsort.tracker.io.results import Boxes, FileSink, with_detector_boxes
+from flatsort.tracker.io.video_file import VideoWriter
 from flatsort.tracker.types import FrameResult, Image
 
 Paint = Callable[[FrameResult], Image]
@@ -24,7 +25,7 @@ Paint = Callable[[FrameResult], Image]
 
 
 class VideoSink(FileSink):
-    """An MP4 video of the painted frames. Frames without an image, or dropped by a live source, repeat the last one.
+    """An MP4 video of the painted frames at their own times; a frame without an image repeats the last one.
 
     Parameters
     ----------
@@ -43,17 +44,16 @@ class VideoSink(FileSink):
         super().__init__(path, boxes=boxes)
         self._paint = paint
         self._fps = fps
+        self._given = size
         self._size = (size[0] // 2 * 2, size[1] // 2 * 2)
         self._image = np.zeros((self._size[1], self._size[0], 3), np.uint8)
-        self._index: int | None = None
         self._painted = False
 
     def _open(self, temporary: Path) -> None:
-        self._writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
-        if not self._writer.isOpened():
-            raise ValueError(
-                f"{self.path}: OpenCV cannot write a video of {self._size} pixels at {self._fps:g} fps here"
-            )
+        if not all(self._size):
+            width, height = self._given
+            raise ValueError(f"{self.path}: expected pictures of at least 2x2 pixels for a video, got {width}x{height}")
+        self._writer = VideoWriter(temporary, self._size, self._fps)
 
     def _add(self, result: FrameResult) -> None:
         if result.frame.image is not None:
@@ -61,14 +61,11 @@ class VideoSink(FileSink):
             if (painted.shape[1] // 2 * 2, painted.shape[0] // 2 * 2) != self._size:
                 painted = np.asarray(cv2.resize(painted, self._size), np.uint8)
             self._painted = True
-            self._image = _bgr(painted[: self._size[1], : self._size[0]])
-        index = result.frame.index
-        for _ in range(1 if self._index is None else max(1, index - self._index)):
-            self._writer.write(self._image)
-        self._index = index
+            self._image = painted[: self._size[1], : self._size[0]]
+        self._writer.write(self._image, result.frame.time)
 
     def _close(self) -> None:
-        self._writer.release()
+        self._writer.close()
 
     def _has_content(self) -> bool:
         return self._painted
