@@ -97,7 +97,7 @@ class FileSource:
     def _time(self, index: int) -> float:
         """Seconds of a frame that is not read; after the last known one they go on at the nominal rate."""
         if not self.times:
-            return (index - (self.numbers.start if self.numbers else 1)) / self.fps
+            return (index - next(self._indices())) / self.fps
         known = min(index, len(self.times))
         return self.times[known - 1] + (index - known) / self.fps
 

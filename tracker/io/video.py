@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -198,12 +199,38 @@ def _open_images(
         numbers = range(1, max(len(paths), announced or last) + 1)
     phase, stride = stride_of(numbers, wanted.frames, wanted.stride)
     given = numbers[phase::stride]
-    source = FileSource(
-        *(name, rate, info.size if info else None, len(given)),
-        **{"numbers": numbers, "phase": phase, "stride": stride, "by_name": found.by_name},
-    )
-    return _with_images(source, [found.pictures.get(number) for number in given], wanted) if wanted.images else source
+    size, by_name = info.size if info else None, found.by_name
+    source = FileSource(name, rate, size, len(given), numbers=numbers, phase=phase, stride=stride, by_name=by_name)
+    if not wanted.images:
+        return source
+    stems = [found.pictures[n].stem if n in found.pictures else None for n in range(1, numbers[-1] + 1)]
+    return replace(_with_images(source, [found.pictures.get(n) for n in given], wanted.values), pictures=stems)
 
 
 def _with_images(source: FileSource, paths: Sequence[Path | None], values: ValueRange | None) -> FileSource:
     """The source with the images of its frames, None for a frame without one."""
+    files = [path for path in paths if path is not None]
+    first = next(((path, image) for path in files if (image := read_image(path, values)) is not None), None)
+    if first is None:
+        where, got = (files[0], "a file") if len(files) == 1 else (files[0].parent, f"{len(files)} files")
+        raise ValueError(f"{where}: expected a complete image, got {got} that cannot be decoded")
+
+    deep = value_range(first[0])
+    chosen = None if deep is None else values or deep
+    seconds = source.numbers.step * source.stride / source.fps
+
+    def read_images() -> Generator[TimedImage]:
+        for place, each in enumerate(paths):
+            yield (None if each is None else read_image(each, chosen)), place * seconds
+
+    size, absent = (first[1].shape[1], first[1].shape[0]), len(paths) - len(files)
+    return replace(source, size=size, read_images=read_images, absent=absent, values=chosen)
+
+
+def _own_frames(folder: Path) -> Int | None:
+    """Frame numbers of the ground truth of a sequence folder, or else of its detections; None without both."""
+    with suppress(OSError, ValueError):
+        return read_table(folder / "gt" / "gt.txt").frames
+    with suppress(OSError, ValueError):
+        return np.array(list(read_detections(folder / "det" / "det.txt")), np.int64)
+    return None
