@@ -64,6 +64,12 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     type=click.FloatRange(0, 1),
     help="Of boxes of ground truth that says it.  [default: 0.25]",
 )
+@click.option(
+    "--range",
+    "values",
+    metavar="LOW-HIGH",
+    help="What is black and white in pictures of many levels (thermal).  [default: of the first one]",
+)
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th frame.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames of each source.")
 @click.option(
@@ -165,8 +171,10 @@ def _cut(
     from flatsort.tools.runs.ground_truth import LabelledBoxes, open_ground_truth
     from flatsort.tools.runs.open_run import open_run, track_config
     from flatsort.tracker.class_names import parse_classes
+    from flatsort.tracker.images import ValueRange
 
-    ground_truth = options.pop("boxes") == "gt"
+    ground_truth, text = options.pop("boxes") == "gt", options.pop("values")
+    values = None if text is None else ValueRange.parse(text)
     labelled = LabelledBoxes(parse_classes(options["classes"]), options.pop("min_visibility"))
     if ground_truth:
         options["classes"] = None
@@ -175,7 +183,10 @@ def _cut(
     used: set[str] = set()
     notes = []
     for source in sources:
-        opened = open_ground_truth(source, config, labelled) if ground_truth else open_run(source, config, images=True)
+        if ground_truth:
+            opened = open_ground_truth(source, config, labelled, values)
+        else:
+            opened = open_run(source, config, images=True, values=values)
         for note in opened.notes:
             click.echo(note, err=True)
         name = unique_name(opened.source.name, used)

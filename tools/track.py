@@ -71,6 +71,12 @@ class _Track(click.Command):
     help="Reuse the latent of a box that follows another without doubt, for up to N frames.",
 )
 @click.option("--camera", type=click.Choice(["none", "ecc", "sparse_flow"]), help="Global motion of the camera.")
+@click.option(
+    "--range",
+    "values",
+    metavar="LOW-HIGH",
+    help="What is black and white in pictures of many levels (thermal).  [default: of the first one]",
+)
 @click.option("--fps", type=float, help="Frames per second, instead of what the source says.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option(
@@ -118,9 +124,11 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
     from flatsort.tools.runs.open_run import MOTION_TRACKER, open_run, track_config
     from flatsort.tools.runs.track_run import TrackOutput
     from flatsort.tracker.config import dump
+    from flatsort.tracker.images import ValueRange
 
     sources, overrides = split_arguments(arguments)
-    fps, smooth = options.pop("fps"), options.pop("smooth")
+    fps, smooth, text = options.pop("fps"), options.pop("smooth"), options.pop("values")
+    values = None if text is None else ValueRange.parse(text)
     if options["detections"] and len(sources) > 1:
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
     if options["boxes"] == "detector":
@@ -142,7 +150,9 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
     motion = {**given, "embedder": None, "embed_every": None}
     fallback = None if tracker or given["embedder"] else partial(track_config, MOTION_TRACKER, overrides, **motion)
     output = TrackOutput(**options)
-    opened = partial(open_run, config=config, fps=fps, images=output.images, smooth=smooth, fallback=fallback)
+    opened = partial(
+        open_run, config=config, fps=fps, images=output.images, smooth=smooth, fallback=fallback, values=values
+    )
     _track_all(sources, opened, output, goes_on)
 
 

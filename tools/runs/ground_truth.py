@@ -10,6 +10,7 @@ import numpy as np
 
 from flatsort.tools.runs.open_run import resolve
 from flatsort.tracker.class_names import choose_classes
+from flatsort.tracker.images import ValueRange
 from flatsort.tracker.io.layouts import IGNORED
 from flatsort.tracker.io.mot import MotTable, read_table
 from flatsort.tracker.io.video import open_source
@@ -108,7 +109,7 @@ class GroundTruthDetector:
         return self._rows.get(frame.index, np.empty(0, np.int64))
 
 
-def open_ground_truth(text: str, config: TrackConfig, labelled: LabelledBoxes) -> Run:
+def open_ground_truth(text: str, config: TrackConfig, labelled: LabelledBoxes, values: ValueRange | None = None) -> Run:
     """A sequence folder with its ground truth in the place of a detector.
 
     Raises
@@ -123,4 +124,4 @@ def open_ground_truth(text: str, config: TrackConfig, labelled: LabelledBoxes) -
     if not path.is_file():
         raise FileNotFoundError(f"{text}: expected ground truth in {path} for --boxes gt, got no such file")
     detector = GroundTruthDetector(path, labelled)
-    return resolve(open_source(text, length=detector.length), detector, config, notes=[detector.note])
+    return resolve(open_source(text, length=detector.length, values=values), detector, config, notes=[detector.note])

@@ -12,6 +12,7 @@ from flatsort.tracker.class_names import parse_classes
 from flatsort.tracker.config import restore_part
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
+from flatsort.tracker.images import ValueRange
 from flatsort.tracker.io.addresses import shown
 from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
@@ -37,6 +38,7 @@ def open_run(
     detector: Detector | None = None,
     embedder: Embedder | None = None,
     fallback: Callable[[], TrackConfig] | None = None,
+    values: ValueRange | None = None,
 ) -> Run:
     """Open a source and whatever its frames pass through.
 
@@ -57,6 +59,8 @@ def open_run(
         Objects in place of those that the config names.
     fallback : callable, optional
         Gives the config for a source without images, where the tracker compares appearance. None: that is refused.
+    values : ValueRange, optional
+        Of pictures with more than 256 levels, what is black and white.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def open_run(
     notes.append(_note_on_threshold(config))
     images = True if detector.needs_image or config.camera.method != "none" else images
     needs_embedder = bool(config.embedder) or embedder is not None
-    source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None)
+    source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None, values)
     if isinstance(source, LiveSource) and isinstance(detector, MotFileDetector):
         raise ValueError(f"{source.name}: detections of a file belong to frames by number, a live source drops frames")
     if isinstance(detector, MotFileDetector):
@@ -96,6 +100,9 @@ def open_run(
     if embedder is None and not brings_latents(detector, config.detector):
         require_latents(config, text)
     notes.append(_note_on_scores(config))
+    if isinstance(source, FileSource) and source.values is not None and values is None:
+        low, high = source.values.low, source.values.high
+        notes.append(f"{source.name}: pictures of many levels, {low:.0f} is shown black and {high:.0f} white (--range)")
     if smooth is not None:
         config = replace(config, offline=smooth)
     return resolve(source, detector, config, embedder, notes)
@@ -267,11 +274,17 @@ def with_calibration(config: TrackConfig, embedder: Embedder | None) -> tuple[Tr
 
 
 def _open(
-    text: str, detector: Detector, fps: float | None, images: bool | None, needs_embedder: bool, may_lack: bool
+    text: str,
+    detector: Detector,
+    fps: float | None,
+    images: bool | None,
+    needs_embedder: bool,
+    may_lack: bool,
+    values: ValueRange | None,
 ) -> tuple[FrameSource, str]:
     """The source, and what it lacks of the images that only an embedder needs."""
     length = detector.length if isinstance(detector, MotFileDetector) else None
-    opened = partial(open_source, text, fps=fps, length=length)
+    opened = partial(open_source, text, fps=fps, length=length, values=values)
     try:
         source = opened(images=images or images is None or needs_embedder)
     except ValueError:
