@@ -74,7 +74,7 @@ def open_run(
         notes.append(note)
     _require_detector(detector)
     if config.per_class and isinstance(detector, MotFileDetector) and not detector.has_classes:
-        raise ValueError(f"{text}: per_class=true: expected a class in each detection, but the file has none")
+        raise ValueError(f"{shown(text)}: per_class=true: expected a class in each detection, but the file has none")
     if (config.embedder or embedder is not None) and not config.uses_appearance:
         name = config.embedder or type(embedder).__name__
         notes.append(f"the tracker does not use appearance: {name} is left out")
@@ -100,9 +100,7 @@ def open_run(
     if embedder is None and not brings_latents(detector, config.detector):
         require_latents(config, text)
     notes.append(_note_on_scores(config))
-    if isinstance(source, FileSource) and source.values is not None and values is None:
-        low, high = source.values.low, source.values.high
-        notes.append(f"{source.name}: pictures of many levels, {low:.0f} is shown black and {high:.0f} white (--range)")
+    notes.append(_note_on_levels(source, values))
     if smooth is not None:
         config = replace(config, offline=smooth)
     return resolve(source, detector, config, embedder, notes)
@@ -295,6 +293,13 @@ def _open(
         return source, ""
     lack = f"{source.absent} of {source.length} frames have no image"
     return (source if images or not (needs_embedder and may_lack) else source.without_images()), lack
+
+
+def _note_on_levels(source: FrameSource, asked: ValueRange | None) -> str:
+    if asked is not None or not isinstance(source, FileSource) or source.values is None:
+        return ""
+    low, high = source.values.low, source.values.high
+    return f"{source.name}: pictures of many levels, {low:.0f} is shown black and {high:.0f} white (--range)"
 
 
 def _note_on_threshold(config: TrackConfig) -> str:
