@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import partial
-from multiprocessing import get_context
 from typing import TypeVar
 
 from flatsort.tools.experiments import runner
@@ -23,6 +21,7 @@ from flatsort.tools.experiments.runner import TrackingTask
 from flatsort.tools.experiments.sequences import read_sequences, require_images
 from flatsort.tools.experiments.systems import BenchmarkConfig, System, resolve_systems
 from flatsort.tracker.metrics import Evaluation, pool
+from flatsort.tracker.processes import worker_processes
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Float32
 
@@ -133,21 +132,9 @@ def _in_processes(function: Callable[[TrackingTask], T], tasks: Iterable[Trackin
     if jobs <= 1:
         yield from map(function, waiting)
         return
-    # spawned, not forked: torch and onnxruntime have threads
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _exit_silently)
-    try:
+    with worker_processes(jobs) as pool:
         for future in as_completed([pool.submit(function, task) for task in waiting]):
             yield future.result()
-    except BrokenExecutor as error:
-        raise OSError("a process was killed, maybe for lack of memory: expected fewer jobs or more memory") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _exit_silently() -> None:
-    """End at Ctrl-C without a traceback; finished runs are in the cache."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _result(

@@ -303,9 +303,7 @@ def _map(score: Callable[[FilePair], SequenceResult], pairs: list[FilePair], job
     if jobs <= 1:
         yield from map(score, pairs)
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from flatsort.tracker.processes import worker_processes
 
-    # spawned, not forked: a notebook has threads
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with worker_processes(jobs) as pool:
         yield from pool.map(score, pairs)
