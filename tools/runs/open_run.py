@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flatsort.tools.runs.open_input import SourceOptions, check_detections, notes_on_input, open_input
 from flatsort.tracker.class_names import parse_classes
 from flatsort.tracker.config import restore_part
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
 from flatsort.tracker.images import ValueRange
 from flatsort.tracker.io.addresses import shown
-from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
-from flatsort.tracker.io.video import TABLES, open_source
+from flatsort.tracker.io.video import TABLES
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.registry import PartConfig
@@ -39,6 +38,8 @@ def open_run(
     embedder: Embedder | None = None,
     fallback: Callable[[], TrackConfig] | None = None,
     values: ValueRange | None = None,
+    stride: int | None = None,
+    check: bool = True,
 ) -> Run:
     """Open a source and whatever its frames pass through.
 
@@ -61,11 +62,16 @@ def open_run(
         Gives the config for a source without images, where the tracker compares appearance. None: that is refused.
     values : ValueRange, optional
         Of pictures with more than 256 levels, what is black and white.
+    stride : int, optional
+        Every how many frames; by default as the detections of a file come, else every one.
+    check : bool
+        Whether detections of a file are compared with the source; see `tracker.input_check`.
 
     Raises
     ------
     ValueError, OSError
-        If the source, its detections or the weights cannot be used, or a live source shall be smoothed.
+        If the source, its detections or the weights cannot be used, the detections do not fit the source, or a live
+        source shall be smoothed.
     """
     notes = []
     if detector is None:
@@ -82,11 +88,8 @@ def open_run(
     notes.append(_note_on_threshold(config))
     images = True if detector.needs_image or config.camera.method != "none" else images
     needs_embedder = bool(config.embedder) or embedder is not None
-    source, lack = _open(text, detector, fps, images, needs_embedder, fallback is not None, values)
-    if isinstance(source, LiveSource) and isinstance(detector, MotFileDetector):
-        raise ValueError(f"{source.name}: detections of a file belong to frames by number, a live source drops frames")
-    if isinstance(detector, MotFileDetector):
-        detector.follow(source.pictures if isinstance(source, FileSource) else ())
+    options = SourceOptions(images, needs_embedder, fallback is not None, fps, values, stride)
+    source, lack = open_input(text, detector, options)
     if smooth and isinstance(source, LiveSource):
         raise ValueError(f"{source.name}: --smooth needs a source that ends, got a live one")
     if lack and needs_embedder:
@@ -99,8 +102,9 @@ def open_run(
             raise ValueError(f"{notes[-1]}, but {error}") from error
     if embedder is None and not brings_latents(detector, config.detector):
         require_latents(config, text)
-    notes.append(_note_on_scores(config))
-    notes.append(_note_on_levels(source, values))
+    notes += [_note_on_scores(config), *notes_on_input(text, detector, source, options)]
+    if check:
+        notes += check_detections(text, detector, source, config)
     if smooth is not None:
         config = replace(config, offline=smooth)
     return resolve(source, detector, config, embedder, notes)
@@ -269,37 +273,6 @@ def with_calibration(config: TrackConfig, embedder: Embedder | None) -> tuple[Tr
         note = note and f"{note}; the appearance threshold starts with the first frame's pairs"
         appearance = replace(appearance, prior=threshold or None)
     return (config if appearance == config.appearance else replace(config, appearance=appearance)), note
-
-
-def _open(
-    text: str,
-    detector: Detector,
-    fps: float | None,
-    images: bool | None,
-    needs_embedder: bool,
-    may_lack: bool,
-    values: ValueRange | None,
-) -> tuple[FrameSource, str]:
-    """The source, and what it lacks of the images that only an embedder needs."""
-    length = detector.length if isinstance(detector, MotFileDetector) else None
-    opened = partial(open_source, text, fps=fps, length=length, values=values)
-    try:
-        source = opened(images=images or images is None or needs_embedder)
-    except ValueError:
-        if images or (needs_embedder and not may_lack) or not (needs_embedder or images is None):
-            raise
-        return opened(images=False), "no images that can be read"
-    if not isinstance(source, FileSource) or 2 * source.absent <= (source.length or 0):
-        return source, ""
-    lack = f"{source.absent} of {source.length} frames have no image"
-    return (source if images or not (needs_embedder and may_lack) else source.without_images()), lack
-
-
-def _note_on_levels(source: FrameSource, asked: ValueRange | None) -> str:
-    if asked is not None or not isinstance(source, FileSource) or source.values is None:
-        return ""
-    low, high = source.values.low, source.values.high
-    return f"{source.name}: pictures of many levels, {low:.0f} is shown black and {high:.0f} white (--range)"
 
 
 def _note_on_threshold(config: TrackConfig) -> str:

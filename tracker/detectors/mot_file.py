@@ -50,6 +50,8 @@ class MotFileDetector:
         Whether the file has them.
     needs_image : bool
         Whether boxes are shares of the picture, of which the size then must be known.
+    file : DetectionFile
+        All detections; those of YOLO's labels after `follow`.
     length : int or None
         Last frame with a detection of any score and class; None if there is none, and for YOLO's labels until `follow`.
 
@@ -74,6 +76,7 @@ class MotFileDetector:
         else:
             file = read_detection_file(path, config.format)  # type: ignore[arg-type]  # was checked
             self.length = max(file.frames, default=None)
+        self.file = file
         self.needs_image = self._labels is not None
         self.has_classes = bool(file.class_names)
         names = [file.class_names.get(number, str(number)) for number in range(max(file.class_names, default=-1) + 1)]
@@ -91,7 +94,7 @@ class MotFileDetector:
         """
         if self._labels is not None:
             file = self._labels.by_frame(pictures)
-            self.length = max(file.frames, default=None)
+            self.file, self.length = file, max(file.frames, default=None)
             self._detections = self._chosen(file)
 
     def _chosen(self, file: DetectionFile) -> dict[int, Detections]:

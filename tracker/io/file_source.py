@@ -39,7 +39,7 @@ class FileSource:
     read_images : callable or None
         Starts to read the images; None: ``length`` frames without an image.
     absent : int
-        Number of frames for which the sequence has no image file.
+        How many of the frames have no image file.
     pictures : sequence of str or None
         Name of each frame's image file without suffix, from frame 1 on, None where there is none; empty for other
         sources.
@@ -48,7 +48,7 @@ class FileSource:
     values : ValueRange or None
         What is black and white in pictures with more than 256 levels.
     numbers : range
-        Frame numbers of the source, whatever the stride; empty: 1, 2, 3, …, as many as come.
+        Frame numbers of the source, whatever the stride; empty: 1, 2, 3, …, as many as a video has.
     phase, stride : int
         Which of them are given: every how many, from which one on.
     by_name : bool
@@ -77,17 +77,14 @@ class FileSource:
             return (Frame(index, None, self._time(index)) for index in islice(self._indices(), self.length))
         return prefetch(self._frames(self.read_images()), READ_AHEAD)
 
-    def without_images(self) -> FileSource:
-        """The same frames without images."""
-        return replace(self, read_images=None, absent=0)
-
     def every(self, phase: int, stride: int) -> FileSource:
         """Every n-th of the frames, from the one at place ``phase`` on; frames keep their numbers and times."""
         if stride == 1:
             return self
         read = None if self.read_images is None else partial(_every, self.read_images, phase, stride)
         length = None if self.length is None else len(range(phase, self.length, stride))
-        return replace(self, read_images=read, length=length, phase=phase, stride=stride)
+        absent = (length or 0) if self.absent else 0
+        return replace(self, read_images=read, length=length, absent=absent, phase=phase, stride=stride)
 
     def _indices(self) -> Iterator[int]:
         """Numbers of the frames that are given; without end, since headers announce too few frames."""

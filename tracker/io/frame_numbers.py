@@ -20,6 +20,8 @@ CHANCE = 500
 """Boxes in every n-th frame only are taken to be meant where n to the power of their frames but one is above this."""
 FEWEST = 4
 """Least number of frames that tell a step."""
+FARTHEST = 100_000
+"""Frames after the last picture that there may be; more are a mistake in a number."""
 SPARSEST = 1000
 """Frames for each picture beyond which numbers in names are none of frames but time stamps or a camera's counter."""
 
@@ -143,7 +145,8 @@ def _frames_of(pictures: list[int], announced: int, last: int, frames: Int | Non
     first = 1
     if frames is not None and len(frames) and len(pictures) >= FEWEST and announced < highest:
         first = min(lowest, int(frames.min()))
-    return range(first, max(highest, announced or last) + 1)
+    end = announced or last
+    return range(first, (end if highest < end <= highest + FARTHEST else highest) + 1)
 
 
 def _numbers_in_names(paths: Sequence[Path]) -> dict[int, Path] | None:

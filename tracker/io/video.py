@@ -13,7 +13,7 @@ import numpy as np
 from flatsort.tracker.images import SUFFIXES, ValueRange, images_of, read_image, value_range
 from flatsort.tracker.io.addresses import URL, shown, stream_name
 from flatsort.tracker.io.file_source import FPS, FileSource, TimedImage
-from flatsort.tracker.io.frame_numbers import count_from_1, number_pictures, stride_of
+from flatsort.tracker.io.frame_numbers import FARTHEST, count_from_1, number_pictures, stride_of
 from flatsort.tracker.io.live import LiveSource, open_live
 from flatsort.tracker.io.mot import read_detections, read_table
 from flatsort.tracker.io.seqinfo import SeqInfo, read_seqinfo
@@ -39,6 +39,12 @@ class _Wanted:
     def strided(self, source: FileSource) -> FileSource:
         """Every n-th of the frames of a source."""
         return source.every(*stride_of(range(1, (source.length or 0) + 1), self.frames, self.stride))
+
+    def without_images(self, name: str, fps: float | None, info: SeqInfo | None, length: int) -> FileSource:
+        """Frames of which no image is known."""
+        size = info.size if info else None
+        numbers = range(1, length + 1)
+        return self.strided(FileSource(name, fps or FPS, size, length, absent=length, numbers=numbers))
 
 
 def open_source(
@@ -142,7 +148,7 @@ def _open_folder(folder: Path, wanted: _Wanted) -> FileSource:
     if paths:
         return _open_images(paths, name, wanted, folder, info)
     if not wanted.images and announced and (info or not videos):
-        return wanted.strided(FileSource(name, rate or FPS, info.size if info else None, announced))
+        return wanted.without_images(name, rate, info, announced)
     if len(videos) == 1:
         known, arguments = info.length if info else None, (wanted.length, wanted.values)
         return wanted.strided(open_video(str(videos[0]), name, wanted.images, rate, known, *arguments))
@@ -179,8 +185,7 @@ def _open_table(path: Path, wanted: _Wanted) -> FileSource:
     if not total:
         raise ValueError(f"{path}: expected at least one row to know the number of frames, got none")
     name = info.name.replace("/", "_") if info else folder.name if of_sequence else path.stem
-    rate = wanted.fps or (info.fps if info else FPS)
-    return wanted.strided(FileSource(name, rate, info.size if info else None, int(total)))
+    return wanted.without_images(name, wanted.fps or (info.fps if info else None), info, int(total))
 
 
 def _open_images(
@@ -194,13 +199,19 @@ def _open_images(
     found = number_pictures(
         paths, announced=announced, last=last, frames=boxes, sequence=sequence is not None, pictured=wanted.pictured
     )
-    numbers = found.frames
-    if not found.by_name and not wanted.images:
-        numbers = range(1, max(len(paths), announced or last) + 1)
+    numbers, end = found.frames, announced or last
+    if not found.by_name and not wanted.images and len(paths) < end <= len(paths) + FARTHEST:
+        numbers = range(1, end + 1)
     phase, stride = stride_of(numbers, wanted.frames, wanted.stride)
     given = numbers[phase::stride]
-    size, by_name = info.size if info else None, found.by_name
-    source = FileSource(name, rate, size, len(given), numbers=numbers, phase=phase, stride=stride, by_name=by_name)
+    source = FileSource(
+        *(name, rate, info.size if info else None, len(given)),
+        absent=sum(number not in found.pictures for number in given),
+        numbers=numbers,
+        phase=phase,
+        stride=stride,
+        by_name=found.by_name,
+    )
     if not wanted.images:
         return source
     stems = [found.pictures[n].stem if n in found.pictures else None for n in range(1, numbers[-1] + 1)]
@@ -223,8 +234,8 @@ def _with_images(source: FileSource, paths: Sequence[Path | None], values: Value
         for place, each in enumerate(paths):
             yield (None if each is None else read_image(each, chosen)), place * seconds
 
-    size, absent = (first[1].shape[1], first[1].shape[0]), len(paths) - len(files)
-    return replace(source, size=size, read_images=read_images, absent=absent, values=chosen)
+    size = (first[1].shape[1], first[1].shape[0])
+    return replace(source, size=size, read_images=read_images, values=chosen)
 
 
 def _own_frames(folder: Path) -> Int | None:
