@@ -116,18 +116,22 @@ def read_header(path: str | Path) -> tuple[ModelConfig, Card]:
         raise ValueError(f"{path}: no flatsort checkpoint (its header has no {KEY!r})")
     try:
         header = json.loads(text)
+        if not isinstance(header["format"], int) or not isinstance(header["config"], dict):
+            raise TypeError("expected a format and a config")
         if header["format"] > FORMAT:
             raise ValueError(f"{path}: format {header['format']}, this version reads up to {FORMAT}")
         calibration = header["calibration"] if header["format"] == FORMAT else None
         card = Card(header["data"], header["training"], _read_calibration(path, calibration))
         config = configs.restore_part(MODELS, header["config"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: damaged header ({type(error).__name__}: {error})") from error
+    except ValueError as error:
+        raise ValueError(str(error) if str(path) in str(error) else f"{path}: damaged header ({error})") from error
     return cast("ModelConfig", config), card
 
 
 def _read_calibration(path: str | Path, values: dict[str, Any] | None) -> DistanceCalibration | None:
     try:
         return None if values is None else DistanceCalibration.from_mapping(values)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: damaged calibration ({type(error).__name__}: {error})") from error

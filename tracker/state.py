@@ -7,8 +7,6 @@ made with and no other.
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from flatsort.tracker.config import dump
 from flatsort.tracker.files import replacing
+from flatsort.tracker.stored_data import read_arrays
 
 FORMAT = 1
 TrackerState = dict[str, NDArray[Any]]
@@ -79,9 +78,8 @@ def read_state(path: str | Path) -> TrackerState:
         If it is no such file.
     """
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        return read_arrays(path)
+    except ValueError as error:
         raise ValueError(f"{path}: expected the state of a tracker, cannot be read ({error})") from error
 
 

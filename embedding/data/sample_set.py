@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from flatsort.tracker.files import replacing, write_text
+from flatsort.tracker.stored_data import map_array, read_arrays, read_json
 from flatsort.tracker.types import Float, Int
 
 SAMPLES, ROWS, NAMES = "samples.npy", "rows.npz", "set.json"
@@ -119,11 +119,27 @@ def open_set(folder: str | Path) -> SampleSet:
     if not is_set(folder):
         raise ValueError(f"{folder}: not a set of samples (no {NAMES})")
     try:
-        names = json.loads((folder / NAMES).read_text(encoding="utf-8"))
-        with (folder / ROWS).open("rb") as file, np.load(file) as rows:
-            columns = {name: rows[name] for name in COLUMNS}
-            factors = {name.removeprefix(FACTOR): rows[name] for name in rows.files if name.startswith(FACTOR)}
-        samples = np.load(folder / SAMPLES, mmap_mode="r")
-        return SampleSet(samples, columns, tuple(names["sequences"]), names["note"], factors)
-    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
+        names, rows, samples = read_json(folder / NAMES), read_arrays(folder / ROWS), map_array(folder / SAMPLES)
+        columns = {name: rows[name] for name in COLUMNS}
+        factors = {name.removeprefix(FACTOR): rows[name] for name in rows if name.startswith(FACTOR)}
+        sequences, note = names["sequences"], names["note"]
+        _check_kinds(samples, columns, factors, sequences, note)
+        return SampleSet(samples, columns, tuple(sequences), note, factors)
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{folder}: damaged set of samples ({type(error).__name__}: {error})") from error
+
+
+def _check_kinds(
+    samples: NDArray[Any], columns: dict[str, Int], factors: dict[str, Float], sequences: object, note: object
+) -> None:
+    """Refuse parts of a set that are of another kind than `SampleSet` says."""
+    images, vectors = samples.ndim == 4 and samples.dtype == np.uint8, samples.ndim == 2 and samples.dtype.kind == "f"
+    if not (images or vectors):
+        raise ValueError(f"expected images uint8 [n h w c] or vectors [n d], got {samples.dtype} {list(samples.shape)}")
+    for name, column in {**columns, **factors}.items():
+        if column.ndim != 1 or column.dtype.kind not in ("i" if name in COLUMNS else "iuf"):
+            raise ValueError(f"{name}: expected numbers [n], got {column.dtype} {list(column.shape)}")
+    if not isinstance(note, str) or not isinstance(sequences, list) or not all(isinstance(s, str) for s in sequences):
+        raise ValueError(f"{NAMES}: expected names of sequences and a note")
+    if len(samples) and int(columns["sequence"].max(initial=-1)) >= len(sequences):
+        raise ValueError(f"sequence: expected numbers below {len(sequences)}")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from flatsort.embedding.data.writer import SetWriter
 from flatsort.tracker.config import restore_part, to_mapping
 from flatsort.tracker.files import write_text
 from flatsort.tracker.registry import suggest
+from flatsort.tracker.stored_data import read_arrays, read_json
 
 INDEX = "sources.json"
 """File beside a gathered set: what it was gathered from."""
@@ -145,14 +145,10 @@ def _set(path: Path) -> _SampleSource:
 
 
 def _vectors(path: Path) -> _SampleSource:
-    try:
-        with path.open("rb") as opened, np.load(opened) as file:
-            names = file.files
-            if "poses" not in names and len(names) != 1:
-                raise ValueError(f"expected an array 'poses' or one array only, got {', '.join(names) or 'none'}")
-            array = file["poses" if "poses" in names else names[0]]
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path}: {error}") from error
+    arrays = read_arrays(path)
+    if "poses" not in arrays and len(arrays) != 1:
+        raise ValueError(f"{path}: expected an array 'poses' or one array only, got {', '.join(arrays)}")
+    array = arrays.get("poses", next(iter(arrays.values())))
     if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.size:
         raise ValueError(f"{path}: expected numbers [n d], got {array.dtype} {list(array.shape)}")
     with np.errstate(over="ignore"):
@@ -198,7 +194,7 @@ def _common_shape(opened: Sequence[_SampleSource | ImageFolder], shape: Sequence
 def _read_index(folder: Path) -> dict[str, Any]:
     """What a set was gathered from; empty if unknown."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = read_json(folder / INDEX)
     except (OSError, ValueError):
         return {}
     return index if isinstance(index, dict) and isinstance(index.get("skipped"), list) else {}

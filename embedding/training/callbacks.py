@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from flatsort.tracker.types import Int
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
 
 METRICS = "metrics.jsonl"
 FIGURES_EVERY = 4
@@ -143,14 +146,24 @@ class Figures(Callback):
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Lines of a metrics file; a last line that was cut off is left out."""
+    """Lines of a metrics file; those that are none of its own are left out, with a warning for all but a last one.
+
+    The file is a log: a damaged line of it must not keep a training from going on.
+    """
     lines: list[dict[str, Any]] = []
-    if path.is_file():
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
+    damaged: list[int] = []
+    texts = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    for number, text in enumerate(texts, 1):
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            line = None
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append({key: value for key, value in line.items() if isinstance(value, (int, float))})
+        elif number < len(texts):
+            damaged.append(number)
+    if damaged:
+        log.warning("%s line %d: no line of metrics, left out (%d in all)", path, damaged[0], len(damaged))
     return lines
 
 

@@ -76,10 +76,22 @@ def newest(out: Path) -> tuple[Progress, dict[str, Tensor], dict[str, Any]] | No
                 header = json.loads(file.metadata()[KEY])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
             progress = Progress(**{f.name: header[f.name] for f in fields(Progress)})
+            _check_progress(progress, header["identity"])
             return progress, tensors, header["identity"]
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             LOG.warning("%s is damaged (%s), going back to the state before", path, error)
     return None
+
+
+def _check_progress(progress: Progress, identity: object) -> None:
+    """Refuse values of another kind than `write` gives."""
+    counts = {"step": progress.step, "waited": progress.waited}
+    wrong = [name for name, value in counts.items() if not isinstance(value, int) or value < 0]
+    wrong += ["best"] * (progress.best is not None and not isinstance(progress.best, (int, float)))
+    wrong += ["seconds"] * (not isinstance(progress.seconds, (int, float)))
+    wrong += ["identity"] * (not isinstance(identity, dict))
+    if wrong:
+        raise ValueError(f"header: {wrong[0]} is of another kind")
 
 
 def files(out: Path) -> list[Path]:

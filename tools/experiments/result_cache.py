@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tracker.config import CONFIGS
 from flatsort.tracker.files import replacing
+from flatsort.tracker.stored_data import read_arrays
 from flatsort.tracker.types import Detections
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -53,10 +53,8 @@ class Cache:
     def load(self, kind: str, key: str) -> dict[str, NDArray[Any]] | None:
         """The arrays that were stored; None where there are none or the file is damaged."""
         try:
-            # numpy would not close a file that is no archive
-            with self._path(kind, key).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                return {name: file[name] for name in file}
-        except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+            return read_arrays(self._path(kind, key))
+        except (OSError, ValueError):
             return None
 
     def store(self, kind: str, key: str, arrays: Arrays) -> None:
@@ -123,8 +121,20 @@ def key_of_ground_truth(sequence: BenchmarkSequence) -> str:
 
 
 def key_of_content(file: Path) -> str:
-    """Key of a file's bytes."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    """Key of a file's bytes, and of those of the files beside it that the weights of a network lie in."""
+    state = hashlib.sha256(file.read_bytes())
+    for other in external_data(file):
+        _add(state, other.read_bytes())
+    return state.hexdigest()
+
+
+def external_data(file: Path) -> list[Path]:
+    """Files beside an ONNX network that it names as the place of its weights, as ``torch.onnx.export`` writes them."""
+    if file.suffix.lower() != ".onnx":
+        return []
+    content = file.read_bytes()
+    beside = [each for each in sorted(file.parent.iterdir()) if each.is_file() and each != file]
+    return [each for each in beside if os.fsencode(each.name) in content]
 
 
 @cache

@@ -115,7 +115,7 @@ class Study:
         try:
             storage = optuna.storages.JournalStorage(backend)
             return optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
             raise ValueError(f"{path}: expected a study of Optuna, cannot read it ({error})") from error
 
     def _distribution(self, part: Range | Choice) -> optuna.distributions.BaseDistribution:

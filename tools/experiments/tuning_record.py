@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from flatsort.tracker.files import write_text
+from flatsort.tracker.stored_data import read_json
 
 if TYPE_CHECKING:
     from flatsort.tracker.track_config import TrackConfig
@@ -148,7 +149,7 @@ def _reported(table: Path) -> set[str]:
     if not table.is_file():
         return set()
     try:
-        systems = json.loads(table.read_text(encoding="utf-8"))["systems"]
+        systems = read_json(table)["systems"]
         return {name for system in systems.values() for name in system["sequences"]}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{table}: expected the table of a benchmark, cannot read it") from error

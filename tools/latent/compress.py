@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,10 +167,12 @@ def _decompress(model: QuantisedModel, coder: SymbolCoder, folder: Path, out: Pa
 
 def _checksums(folder: Path, digest: str) -> list[int]:
     """Checksums of the symbols of each stream, from a folder's manifest."""
+    from flatsort.tracker.stored_data import read_json
+
     if not (folder / MANIFEST).is_file():
         raise FileNotFoundError(f"{folder}: no streams of flatsort latent compress (no {MANIFEST})")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / MANIFEST)
         model, checks = manifest["model"], [int(check) for check in manifest["streams"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / MANIFEST}: not what flatsort latent compress writes, or damaged") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ Progress = Callable[[Iterable[Any], "int | None"], Iterator[Any]]
 
 IMAGES = 128
 """Whole images in a call of the embedder."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +147,12 @@ def write_latents(path: Path, embedder: Embedder, batches: Iterable[EmbedBatch],
         for name, column in batch.columns.items():
             parts.setdefault(name, []).append(column)
     arrays = {name: np.concatenate(each) for name, each in parts.items()}
+    finite = np.isfinite(arrays["latents"]).all(axis=1)
+    if not finite.all():
+        if not finite.any():
+            raise ValueError(f"{model}: expected finite latents, got none in {len(finite)}")
+        log.warning("%s: %d of %d latents are not finite and left out", model, int((~finite).sum()), len(finite))
+        arrays = {name: each[finite] for name, each in arrays.items()}
     if bits:
         arrays["latents"] = np.packbits(arrays["latents"] > 0, axis=1)
         arrays["bits"] = np.array(embedder.dim)
