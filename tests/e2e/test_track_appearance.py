@@ -231,7 +231,7 @@ def test_an_unknown_embedder_names_the_known_ones(flatsort: Flatsort, street: Pa
 def test_a_live_source_is_tracked_as_it_comes(
     flatsort: Flatsort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flatsort.tools.runs.open_run.open_source", lambda *_, **__: live(Device(10**9)))
+    monkeypatch.setattr("flatsort.tools.runs.open_input.open_source", lambda *_, **__: live(Device(10**9)))
     monkeypatch.setattr("flatsort.tracker.pipeline.smooth_results", None)
     command = ("track", "0", "--detector", "background", "--embedder", "pixels", "--frames", "3")
     done = flatsort(*command, "--out", tmp_path)

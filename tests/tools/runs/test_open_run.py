@@ -239,7 +239,7 @@ def test_detections_of_a_file_are_not_those_of_a_live_source(tmp_path: Path, mon
     image = np.zeros((40, 60, 3), np.uint8)
     capture = SimpleNamespace(read=lambda: (True, image), get=lambda _: 25.0, release=lambda: None)
     live = LiveSource(lambda: capture, "camera0")
-    monkeypatch.setattr("flatsort.tools.runs.open_run.open_source", lambda *_, **__: live)
+    monkeypatch.setattr("flatsort.tools.runs.open_input.open_source", lambda *_, **__: live)
     (tmp_path / "det.txt").write_text("1,-1,1,1,20,20,1\n")
     with pytest.raises(ValueError, match="camera0: detections of a file belong to frames by number"):
         open_run("0", track_config("sort", detections=str(tmp_path / "det.txt")))
