@@ -6,10 +6,13 @@ import re
 import shutil
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from os import SEEK_END
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
 from flatsort.tools.cli import progress
 
@@ -124,7 +127,9 @@ class _Download:
         from tqdm import tqdm
 
         def check(response: Response, *_: Any, **__: Any) -> None:  # before the content is read
-            if not response.is_redirect and not self._accept(response):  # the server sends the whole archive
+            if response.is_redirect:
+                self._check_redirect(response)
+            elif not self._accept(response):  # the server sends the whole archive
                 file.truncate(0)
 
         headers = {"User-Agent": "flatsort", "Accept-Encoding": "identity"}
@@ -134,13 +139,20 @@ class _Download:
         with bar, self._part.open("ab") as file:
             get = pooch.HTTPDownloader(bar, CHUNK, headers=headers, timeout=TIMEOUT, hooks={"response": check})
             try:
-                get(self._url, file, None)
+                get(self._url, _Limited(file, lambda: self.total or 2 * self._size, self._url), None)
             except DownloadError:
                 raise
             except OSError as error:
                 if self.beyond_end:  # an error status that means no error
                     return
                 raise DownloadError(f"{self._url}: {self._advice(_innermost(error))}") from error
+
+    def _check_redirect(self, response: Response) -> None:
+        """Refuse to be sent to another kind of address, or from an encrypted connection to a plain one."""
+        target = urljoin(response.url, response.headers.get("Location", ""))
+        scheme = urlsplit(target).scheme
+        if scheme not in ("http", "https") or (scheme == "http" and urlsplit(response.url).scheme == "https"):
+            raise DownloadError(f"{self._url}: expected an archive, is sent on to an address of the kind {scheme}://")
 
     def _advice(self, reason: BaseException) -> str:
         if self.receiving:
@@ -165,6 +177,23 @@ class _Download:
         response.raw.enforce_content_length = False  # else the last bytes before a break would be lost
         self.receiving = True
         return start
+
+
+class _Limited:
+    """A file that takes so many bytes and no more: what a server sends without a length need not end."""
+
+    def __init__(self, file: IO[bytes], limit: Callable[[], int], url: str) -> None:
+        self._file, self._limit, self._url = file, limit, url
+
+    def write(self, chunk: bytes) -> int:
+        """Add a chunk; raises `DownloadError` beyond the limit."""
+        if self._file.seek(0, SEEK_END) + len(chunk) > self._limit():
+            raise DownloadError(f"{self._url}: expected about {self._limit() / 1e6:.0f} MB at most, it sends more")
+        return self._file.write(chunk)
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        self._file.flush()
 
 
 def _content_range(response: Response) -> tuple[int, int | None]:
@@ -229,6 +258,8 @@ def unpack(archive: Path, folder: Path, sequences: int) -> None:
         raise ValueError(f"{archive}: expected a whole zip archive ({error}); delete it to download it anew") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if temporary.is_file():
+            temporary.unlink()
 
 
 def count_sequences(folder: Path) -> int:
@@ -252,5 +283,5 @@ def require_room(folder: Path, needed: int) -> None:
 def _refuse_outside(archive: Path, name: str) -> None:
     """Refuse a member of an archive without a name, or with a path out of the folder to which it is unpacked."""
     for path in (PurePosixPath(name), PureWindowsPath(name)):
-        if not name or path.is_absolute() or path.drive or ".." in path.parts:
+        if not path.parts or path.is_absolute() or path.drive or ".." in path.parts:
             raise ValueError(f"{archive}: expected files inside of its own folder, got {name!r}")

@@ -55,6 +55,7 @@ class Study:
         _require_optuna()
         self._space, self._seed = space, seed
         self._study = self._open(path)
+        self._check(path)
         plain = {**identity, "space": {k: repr(asdict(v)) for k, v in space.items()}, "seed": seed}
         known = self._study.user_attrs.get("identity")
         new = json.loads(json.dumps(plain))
@@ -117,6 +118,13 @@ class Study:
             return optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
         except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
             raise ValueError(f"{path}: expected a study of Optuna, cannot read it ({error})") from error
+
+    def _check(self, path: Path) -> None:
+        """Refuse a study that has lost lines: trials without a value for each key."""
+        for trial in self._study.get_trials(deepcopy=False):
+            missing = [key for key in self._space if key not in trial.params]
+            if trial.state.is_finished() and missing and trial.params:
+                raise ValueError(f"{path}: damaged study, trial {trial.number} has no value of {missing[0]}")
 
     def _distribution(self, part: Range | Choice) -> optuna.distributions.BaseDistribution:
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution

@@ -13,7 +13,7 @@ from tabulate import tabulate
 from flatsort.tools.experiments.embedder_traits import TRAITS
 from flatsort.tools.experiments.results import Benchmark, SystemResult
 from flatsort.tools.experiments.seed_statistics import format_mean_std, mean_and_std
-from flatsort.tracker.metrics.report import COLUMN_NAMES, STYLES
+from flatsort.tracker.metrics.report import COLUMN_NAMES, STYLES, markdown_text
 
 if TYPE_CHECKING:
     from flatsort.tools.experiments.bootstrap import ConfidenceIntervals, Interval
@@ -123,6 +123,8 @@ def _format_score(key: str, value: float | None) -> str:
 
 def _table(rows: Sequence[Sequence[str]], style: Style, heads: Sequence[str] = ("learned", *COLUMNS.values())) -> str:
     align = ["left", *["left" if head == "learned" else "right" for head in heads]]
+    if style == "markdown":
+        rows = [[markdown_text(cell) for cell in row] for row in rows]
     return tabulate(rows, ["system", *heads], STYLES[style], colalign=align, disable_numparse=True)
 
 
@@ -188,6 +190,9 @@ def _format_interval(interval: Interval, sign: int = 1, *, signed: bool = False)
 
 
 def _joined(blocks: Sequence[tuple[str, str]], remarks: Sequence[str], style: Style) -> str:
+    one_line = markdown_text if style == "markdown" else lambda text: " ".join(text.split())
+    blocks = [(one_line(title), table) for title, table in blocks]
+    remarks = [one_line(each) for each in remarks]
     if style == "markdown":
         shown = [f"## {title}\n\n{table}" for title, table in blocks] + ["\n".join(f"* {each}" for each in remarks)]
     elif style == "latex":

@@ -171,7 +171,7 @@ def test_unpacked_with_or_without_a_folder_of_its_own(archive: Path, prefix: str
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "/evil", "train/../../evil", "C:/evil", "C:evil", "..\\evil", "\\\\h\\s\\x"]
+    "name", ["../evil", "/evil", "train/../../evil", "C:/evil", "C:evil", "..\\evil", "\\\\h\\s\\x", "."]
 )
 def test_nothing_is_written_outside(archive: Path, name: str) -> None:
     archive.write_bytes(packed(sequences(7) | {name: "evil"}))
