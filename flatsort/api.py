@@ -113,6 +113,8 @@ def track(
     fps: float | None = None,
     frames: int | None = None,
     images: bool | None = None,
+    stride: int | None = None,
+    check: bool = True,
     **options: Any,
 ) -> Iterator[FrameResult]:
     """Track a source, as ``flatsort track`` does: each frame with its detections, their latents, and tracks.
@@ -137,6 +139,10 @@ def track(
     images : bool, optional
         Whether results have their images even where neither detector nor embedder needs them; by default where the
         source has any.
+    stride : int, optional
+        Work on every n-th frame; by default as the detections of a file come.
+    check : bool
+        Whether the detections of a file are compared with the source.
     **options
         ``detections``, ``file_format`` (``--format``), ``weights``, ``classes``, ``min_score``, ``camera``,
         ``embed_every``: as on the command line.
@@ -159,6 +165,8 @@ def track(
         detector=None if isinstance(detector, str) else detector,
         embedder=None if isinstance(embedder, str) else embedder,
         fallback=fallback,
+        stride=stride,
+        check=check,
     )
 
     for note in run.notes:

@@ -71,6 +71,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     help="What is black and white in pictures of many levels (thermal).  [default: of the first one]",
 )
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th frame.")
+@click.option("--no-check", is_flag=True, help="Do not compare the boxes of a file with the source.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames of each source.")
 @click.option(
     "--max-overlap",
@@ -174,7 +175,7 @@ def _cut(
     from flatsort.tracker.images import ValueRange
 
     ground_truth, text = options.pop("boxes") == "gt", options.pop("values")
-    values = None if text is None else ValueRange.parse(text)
+    values, check = None if text is None else ValueRange.parse(text), not options.pop("no_check")
     labelled = LabelledBoxes(parse_classes(options["classes"]), options.pop("min_visibility"))
     if ground_truth:
         options["classes"] = None
@@ -184,9 +185,9 @@ def _cut(
     notes = []
     for source in sources:
         if ground_truth:
-            opened = open_ground_truth(source, config, labelled, values)
+            opened = open_ground_truth(source, config, labelled, values, check=check)
         else:
-            opened = open_run(source, config, images=True, values=values)
+            opened = open_run(source, config, images=True, values=values, check=check)
         for note in opened.notes:
             click.echo(note, err=True)
         name = unique_name(opened.source.name, used)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     help="Of a sequence's boxes, where its ground truth says it.  [default: 0.25]",
 )
+@click.option("--no-check", is_flag=True, help="Do not compare a sequence's ground truth with its frames.")
 @click.option(
     "--layout", default="auto", show_default=True, help="Of the images' names: cuhk03, market1501, folders, …"
 )
@@ -59,6 +60,7 @@ def main(
     min_height: float,
     classes: str | None,
     min_visibility: float | None,
+    no_check: bool,
     layout: str,
     group: bool,
     calibrate: bool,
@@ -91,6 +93,7 @@ def main(
         min_height=min_height,
         layout=layout,
         labelled=LabelledBoxes(parse_classes(classes), min_visibility),
+        check=not no_check,
     )
     sources = [opened(text) for text in data]
     for note in filter(None, (source.note for source in sources)):

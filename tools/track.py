@@ -78,6 +78,9 @@ class _Track(click.Command):
     help="What is black and white in pictures of many levels (thermal).  [default: of the first one]",
 )
 @click.option("--fps", type=float, help="Frames per second, instead of what the source says.")
+@click.option(
+    "--stride", type=click.IntRange(1), help="Work on every n-th frame.  [default: as a file's detections come, else 1]"
+)
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option(
     "--continue",
@@ -98,6 +101,7 @@ class _Track(click.Command):
     help="Smooth finished tracks, fill gaps of up to smooth.max_gap; --smooth gp: with a Gaussian process a track.",
 )
 @click.option("--explain", metavar="FRAME|id:ID", help="Tell why pairs were matched or not, in a frame or for a track.")
+@click.option("--no-check", is_flag=True, help="Do not compare the detections of a file with the source.")
 @click.option("--timing", is_flag=True, help="Tell where the time went.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
@@ -109,7 +113,8 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
     background subtraction (for fixed cameras) where there is none. Where nothing asks for images, none is read.
     The default tracker compares appearance and smooths the tracks of a file once all are known (see --no-smooth).
 
-    KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds.
+    KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds. With --stride, frames
+    are those worked on, with their own numbers and times.
 
     \b
     flatsort track video.mp4 --video
@@ -128,6 +133,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
 
     sources, overrides = split_arguments(arguments)
     fps, smooth, text = options.pop("fps"), options.pop("smooth"), options.pop("values")
+    stride, check = options.pop("stride"), not options.pop("no_check")
     values = None if text is None else ValueRange.parse(text)
     if options["detections"] and len(sources) > 1:
         raise click.UsageError(f"--detections: expected one SOURCE for it, got {len(sources)}")
@@ -151,7 +157,15 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
     fallback = None if tracker or given["embedder"] else partial(track_config, MOTION_TRACKER, overrides, **motion)
     output = TrackOutput(**options)
     opened = partial(
-        open_run, config=config, fps=fps, images=output.images, smooth=smooth, fallback=fallback, values=values
+        open_run,
+        config=config,
+        fps=fps,
+        images=output.images,
+        smooth=smooth,
+        fallback=fallback,
+        values=values,
+        stride=stride,
+        check=check,
     )
     _track_all(sources, opened, output, goes_on)
 

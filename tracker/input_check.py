@@ -98,9 +98,8 @@ def check_input(
 def stride_note(path: str | Path, what: str, source: FileSource) -> str:
     """What users should know of frames that are left out without being asked for; empty where none is."""
     if source.stride > 1:
-        first = (source.numbers or range(1, source.length or 1))[source.phase]
-        which = f"{what} come in one of {source.stride} frames, from frame {first} on: only these are used"
-        return f"{path}: {which} (--stride 1: all)"
+        which = f"{what} come in one of {source.stride} frames, from frame {source.first} on"
+        return f"{path}: {which}: only these are used"
     if source.numbers.step > 1:
         return f"{source.name}: one of {source.numbers.step} frames has an image: only these are used"
     return ""

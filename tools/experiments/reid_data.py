@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ from flatsort.embedding import retrieval
 from flatsort.embedding.data import sample_set
 from flatsort.embedding.data.filename_labels import read_labels
 from flatsort.embedding.retrieval import Labels, Ranking, Separation
-from flatsort.tools.runs.ground_truth import LabelledBoxes
+from flatsort.tools.runs.ground_truth import LabelledBoxes, open_labelled
 from flatsort.tracker.images import images_of, read_image
 from flatsort.tracker.io.mot import MotTable, read_table
-from flatsort.tracker.io.video import open_source
 from flatsort.tracker.protocols import Embedder
 from flatsort.tracker.types import Float, Float32, Image, Int
 
@@ -83,6 +82,7 @@ def open_labelled_images(
     min_height: float = 0.0,
     layout: str = "auto",
     labelled: LabelledBoxes | None = None,
+    check: bool = True,
 ) -> LabelledImages:
     """The labelled images of ``--data``: a MOTChallenge sequence, a set of samples, or a folder of images.
 
@@ -98,11 +98,13 @@ def open_labelled_images(
         Of the images' names; see `embedding.data.filename_labels`.
     labelled : LabelledBoxes, optional
         Which boxes of a sequence's ground truth.
+    check : bool
+        Whether these are compared with the sequence's frames.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such folder, or it holds no labelled images.
+        If there is no such folder, it holds no labelled images, or boxes that can only be wrong there.
     """
     path = Path(text)
     head, mark, tail = text.rpartition("@")
@@ -114,7 +116,7 @@ def open_labelled_images(
         raise FileNotFoundError(f"{path}: no such folder, expected a sequence, a set of samples or a folder of images")
     name = path.resolve().name
     if (path / "gt" / "gt.txt").is_file():
-        return _sequence(path, name, stride, min_height, labelled or LabelledBoxes())
+        return _sequence(path, name, stride, min_height, labelled or LabelledBoxes(), check)
     if (path / sample_set.NAMES).is_file():
         return _set(sample_set.open_set(path), name)
     return _image_folder(path, name, layout)
@@ -188,24 +190,29 @@ def measures_of(ranking: Ranking, next_frame: Separation | None) -> dict[str, fl
     return dict(zip(MEASURES, values, strict=True))
 
 
-def _sequence(folder: Path, name: str, stride: int, min_height: float, labelled: LabelledBoxes) -> LabelledImages:
+def _sequence(
+    folder: Path, name: str, stride: int, min_height: float, labelled: LabelledBoxes, check: bool
+) -> LabelledImages:
     table = read_table(folder / "gt" / "gt.txt")
-    offset = (table.frames - 1) % stride
     tall = table.boxes[:, 3] - table.boxes[:, 1] >= min_height
     chosen, note = labelled.rows(table)
-    kept = (offset <= 1) & tall & chosen
+    source, notes = open_labelled(str(folder), table, chosen, check=check)
+    # annotated frames count from 1, so that successive ones are neighbours where every n-th is annotated
+    places, between = np.divmod(table.frames - source.first, source.step)
+    table = replace(table, frames=places + 1)
+    kept = (places >= 0) & (between == 0) & (places % stride <= 1) & tall & chosen
     if not kept.any():
         raise ValueError(f"{table.path}: expected boxes to recognise, {min_height:g} px high or more; got none")
-    source = open_source(str(folder))
 
     def batches() -> Iterator[LabelledBatch]:
-        frames = ((f.index, f.image) for f in source)
+        frames = (((f.index - source.first) // source.step + 1, f.image) for f in source)
         used = ((index, image) for index, image in frames if image is not None and (index - 1) % stride <= 1)
         while batch := list(islice(used, FRAMES)):
             yield _frames(table, kept, batch)
 
     periods, rest = divmod(source.length or 0, stride)
     read = periods * min(stride, 2) + min(rest, 2)  # each frame of queries, and the one after it
+    note = "; ".join(filter(None, [note, *notes]))
     return LabelledImages(name, batches, -(-read // FRAMES), stride, boxes=True, note=note)
 
 

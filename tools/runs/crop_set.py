@@ -14,6 +14,7 @@ from flatsort.tools.cli import progress
 from flatsort.tools.runs.ground_truth import GroundTruthDetector
 from flatsort.tracker.boxes import iou, valid
 from flatsort.tracker.crops import crop
+from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.types import Bool, Detections, Float, Frame, Image, Int
@@ -94,9 +95,10 @@ def crop_source(run: Run, name: str, selection: CropSelection, writer: SetWriter
     with ExitStack() as stack:
         if isinstance(run.source, LiveSource):
             stack.enter_context(closing(run.source))
+        first = run.source.first if isinstance(run.source, FileSource) else 1
         frames = progress(run.frames(selection.frames), run.length(selection.frames), name)
         for frame, detections, tracklets in _with_tracklets(frames, run, selection):
-            if (frame.index - 1) % selection.stride:
+            if (frame.index - first) % selection.stride:
                 continue
             counts.frames += 1
             if frame.image is None:

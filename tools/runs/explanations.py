@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from tabulate import tabulate
@@ -49,12 +49,15 @@ class Explanations:
             return
         self._last_frame = result.frame.index
         self._last_id = max(self._last_id, int(result.tracks.ids.max(initial=0)))
+        if not self._by_id and result.frame.index != self._number:
+            return
+        # the tracker counts the frames that it was given
+        pairs = [replace(pair, frame=result.frame.index) for pair in tracker.explain().pairs]
         if not self._by_id:
-            if result.frame.index == self._number:
-                self._pairs += tracker.explain().pairs
+            self._pairs += pairs
             return
         waiting: dict[int, list[ExplainedPair]] = {}
-        for pair in tracker.explain().pairs:
+        for pair in pairs:
             if pair.track == 0:  # it may become the track
                 waiting.setdefault(pair.serial, self._unconfirmed.pop(pair.serial, [])).append(pair)
             elif pair.track == self._number:

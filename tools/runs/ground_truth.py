@@ -11,6 +11,8 @@ import numpy as np
 from flatsort.tools.runs.open_run import resolve
 from flatsort.tracker.class_names import choose_classes
 from flatsort.tracker.images import ValueRange
+from flatsort.tracker.input_check import InputBoxes, check_input
+from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.layouts import IGNORED
 from flatsort.tracker.io.mot import MotTable, read_table
 from flatsort.tracker.io.video import open_source
@@ -76,6 +78,9 @@ class GroundTruthDetector:
 
     Attributes
     ----------
+    table : MotTable
+    chosen : bool [n]
+        Which of its rows are used.
     note : str
         What was left out that users should know of.
 
@@ -89,27 +94,73 @@ class GroundTruthDetector:
 
     def __init__(self, path: Path, labelled: LabelledBoxes) -> None:
         table = read_table(path)
-        mask, self.note = labelled.rows(table)
-        rows = np.flatnonzero(mask)
+        self.chosen, self.note = labelled.rows(table)
+        rows = np.flatnonzero(self.chosen)
         self.class_names: Sequence[str] = ("object",)
         self.length: int | None = int(table.frames.max(initial=0)) or None
         self._rows: dict[int, Int] = {f: rows[table.frames[rows] == f] for f in np.unique(table.frames[rows]).tolist()}
-        self._table = table
+        self.table = table
 
     def detect(self, frame: Frame) -> Detections:
         """The boxes of this frame."""
-        return Detections.of(self._table.boxes[self._of(frame)])
+        return Detections.of(self.table.boxes[self._of(frame)])
 
     def identities(self, frame: Frame) -> Int:
         """Identity of each of them, [n]."""
-        ids: Int = self._table.ids[self._of(frame)]
+        ids: Int = self.table.ids[self._of(frame)]
         return ids
 
     def _of(self, frame: Frame) -> Int:
         return self._rows.get(frame.index, np.empty(0, np.int64))
 
 
-def open_ground_truth(text: str, config: TrackConfig, labelled: LabelledBoxes, values: ValueRange | None = None) -> Run:
+def open_labelled(
+    text: str,
+    table: MotTable,
+    chosen: Bool,
+    *,
+    length: int | None = None,
+    values: ValueRange | None = None,
+    check: bool = True,
+) -> tuple[FileSource, list[str]]:
+    """The frames of a sequence that its ground truth annotates, and what users should know of both.
+
+    Parameters
+    ----------
+    text : str
+        What `tracker.io.video.open_source` opens.
+    table : MotTable
+        The ground truth.
+    chosen : bool [n]
+        Which of its boxes are used.
+    length, values
+        See `tracker.io.video.open_source`.
+    check : bool
+        Whether the boxes are compared with the frames.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the frames cannot be read, or the boxes can only be wrong there.
+    """
+    source = open_source(text, length=length, values=values, frames=table.frames, stride=None, pictured=True)
+    if not isinstance(source, FileSource):
+        raise ValueError(f"{text}: expected a sequence with ground truth, got a live source")
+    if not check:
+        return source, []
+    used = table.take(chosen)
+    boxes = InputBoxes(used.path, used.frames, used.boxes, used.scores, "boxes")
+    return source, check_input(boxes, source, source.size)
+
+
+def open_ground_truth(
+    text: str,
+    config: TrackConfig,
+    labelled: LabelledBoxes,
+    values: ValueRange | None = None,
+    *,
+    check: bool = True,
+) -> Run:
     """A sequence folder with its ground truth in the place of a detector.
 
     Raises
@@ -117,11 +168,14 @@ def open_ground_truth(text: str, config: TrackConfig, labelled: LabelledBoxes, v
     FileNotFoundError
         If it has none.
     ValueError
-        If frames or ground truth cannot be read.
+        If frames or ground truth cannot be read, or do not belong together.
     """
     folder = Path(text).parent if Path(text).name == "img1" else Path(text)
     path = folder / "gt" / "gt.txt"
     if not path.is_file():
         raise FileNotFoundError(f"{text}: expected ground truth in {path} for --boxes gt, got no such file")
     detector = GroundTruthDetector(path, labelled)
-    return resolve(open_source(text, length=detector.length, values=values), detector, config, notes=[detector.note])
+    source, notes = open_labelled(
+        text, detector.table, detector.chosen, length=detector.length, values=values, check=check
+    )
+    return resolve(source, detector, config, notes=[detector.note, *notes])

@@ -86,15 +86,25 @@ class FileSource:
         absent = (length or 0) if self.absent else 0
         return replace(self, read_images=read, length=length, absent=absent, phase=phase, stride=stride)
 
+    @property
+    def step(self) -> int:
+        """Difference of the numbers of successive frames."""
+        return self.numbers.step * self.stride
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame."""
+        return next(self._indices())
+
     def _indices(self) -> Iterator[int]:
         """Numbers of the frames that are given; without end, since headers announce too few frames."""
-        start, step = (self.numbers.start, self.numbers.step) if self.numbers else (1, 1)
-        return count(start + step * self.phase, step * self.stride)
+        start = self.numbers.start if self.numbers else 1
+        return count(start + self.numbers.step * self.phase, self.step)
 
     def _time(self, index: int) -> float:
         """Seconds of a frame that is not read; after the last known one they go on at the nominal rate."""
         if not self.times:
-            return (index - next(self._indices())) / self.fps
+            return (index - self.first) / self.fps
         known = min(index, len(self.times))
         return self.times[known - 1] + (index - known) / self.fps
 
