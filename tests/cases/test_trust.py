@@ -89,12 +89,12 @@ def test_a_study_that_has_lost_a_line(flatsort: Flatsort, tmp_path: Path, named_
     data = tmp_path / "one"
     shutil.copytree(named_sequences / "a|b", data / "s")
     options = ("--data", data, "--tracker", "sort", "--out", tmp_path / "st", "--cache", tmp_path / "c")
-    assert flatsort("tune", *options, "--trials", "3").code == 0
+    assert flatsort("tune", *options, "--trials", "2").code == 0
     journal = tmp_path / "st" / "study.journal"
     lines = journal.read_text().splitlines(keepends=True)
-    for lost in range(len(lines)):
+    for lost in range(1, len(lines), 3):
         journal.write_text("".join(lines[:lost] + lines[lost + 1 :]))
-        done = flatsort("tune", *options, "--trials", "3", "--resume")
+        done = flatsort("tune", *options, "--trials", "2", "--resume")
         assert done.code in (0, 2)
         assert "study.journal" in done.err or done.code == 0
 
