@@ -83,15 +83,15 @@ class Detections:
         ValueError
             If a shape does not fit; the message names the array.
         """
-        xyxy = np.asarray(boxes, dtype=np.float64)
+        xyxy = _numbers(boxes, "boxes", "[n 4] (xyxy)")
         if xyxy.size == 0:
             xyxy = xyxy.reshape(0, 4)
         if xyxy.ndim != 2 or xyxy.shape[1] != 4:
             raise ValueError(f"boxes: expected shape [n 4] (xyxy), got {list(xyxy.shape)}")
         n = len(xyxy)
-        s = np.ones(n) if scores is None else np.asarray(scores, dtype=np.float64)
-        c = np.zeros(n, np.int64) if classes is None else np.asarray(classes).astype(np.int64)
-        z = None if latents is None else np.asarray(latents, dtype=np.float32)
+        s = np.ones(n) if scores is None else _numbers(scores, "scores", f"[{n}]")
+        c = np.zeros(n, np.int64) if classes is None else _whole(_numbers(classes, "classes", f"[{n}]"))
+        z = None if latents is None else _numbers(latents, "latents", f"[{n} d]").astype(np.float32)
         if z is not None and not n and z.shape == (0,):
             z = z.reshape(0, 0)
         for name, array in (("scores", s), ("classes", c)):
@@ -113,6 +113,36 @@ class Detections:
         """The detections of these rows (indices, mask or slice), as a new struct."""
         latents = None if self.latents is None else self.latents[rows]
         return Detections(self.boxes[rows], self.scores[rows], self.classes[rows], latents)
+
+
+def _numbers(values: object, name: str, shape: str) -> Float:
+    """Anything array-like as float64; a sentence that says what is taken for all else."""
+    if isinstance(values, np.ndarray) and values.dtype == np.float64:
+        return values
+    expected = f"{name}: expected numbers {shape}"
+    if values is None:
+        raise ValueError(f"{expected}, got None; a frame without objects is an empty list")
+    if hasattr(values, "xyxy"):
+        raise ValueError(
+            f"{expected}, got a {type(values).__name__}; take its arrays: "
+            "tracker.update(d.xyxy, d.confidence, d.class_id), or boxes.conf and boxes.cls of ultralytics"
+        )
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf" and array.size:
+            raise TypeError(array.ravel()[0])
+        return np.asarray(array, np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged rows; names; a tensor on a GPU or with a gradient
+        hint = "; a tensor goes through .detach().cpu().numpy()" if hasattr(values, "detach") else ""
+        got = f"{error.args[0]!r}" if isinstance(error, TypeError) and error.args else str(error)
+        raise ValueError(f"{expected}, got {got[:120]}{hint}") from error
+
+
+def _whole(classes: Float) -> Int:
+    bad = ~(np.isfinite(classes) & (classes == np.floor(classes)) & (np.abs(classes) < 2**53))
+    if bad.any():
+        raise ValueError(f"classes: expected whole numbers, got {classes[bad].ravel()[0]:g}")
+    return classes.astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
