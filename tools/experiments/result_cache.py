@@ -25,8 +25,10 @@ from flatsort.tracker.types import Detections
 
 Arrays = Mapping[str, NDArray[Any]]
 
-FORMAT = "1"
+FORMAT = "2"
 """Version of the cache's entries; a new one makes older entries unreadable."""
+CHECK = "check"
+"""Array of an entry: digest of its kind, its key and its other arrays."""
 PACKAGE = "flatsort"
 ROOT = CONFIGS.parent
 """Folder of the rooms (tracker, embedding, …): the checkout's, or the package's where it is installed."""
@@ -51,11 +53,13 @@ class Cache:
         self.folder = folder
 
     def load(self, kind: str, key: str) -> dict[str, NDArray[Any]] | None:
-        """The arrays that were stored; None where there are none or the file is damaged."""
+        """The arrays that were stored; None where there are none, or the file is damaged or something else."""
         try:
-            return read_arrays(self._path(kind, key))
+            arrays = read_arrays(self._path(kind, key))
         except (OSError, ValueError):
             return None
+        check = arrays.pop(CHECK, None)
+        return arrays if check is not None and str(check) == _check(kind, key, arrays) else None
 
     def store(self, kind: str, key: str, arrays: Arrays) -> None:
         """Store the arrays.
@@ -66,7 +70,8 @@ class Cache:
             If they cannot be written.
         """
         with replacing(self._path(kind, key)) as temporary:
-            np.savez(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes names for options
+            check = np.array(_check(kind, key, arrays))
+            np.savez(temporary, **{**arrays, CHECK: check})  # type: ignore[arg-type]  # numpy's stub takes names for options
 
     def _path(self, kind: str, key: str) -> Path:
         return self.folder / kind / f"{key}.npz"
@@ -231,6 +236,10 @@ def _source(module: str) -> Path | None:
     # in the checkout, modules that are in no room are in the package's own folder
     files = [folder / f"{path}{end}" for folder in (ROOT, ROOT / PACKAGE) for end in ("/__init__.py", ".py")]
     return next((file for file in files if path and file.is_file()), None)
+
+
+def _check(kind: str, key: str, arrays: Arrays) -> str:
+    return digest(kind, key, *(part for name in sorted(arrays) for part in (name, np.asarray(arrays[name]))))
 
 
 def _add(state: hashlib._Hash, content: bytes) -> None:

@@ -182,13 +182,7 @@ def run_to_arrays(finished: FinishedRun) -> dict[str, NDArray[Any]]:
 
 
 def run_from_arrays(arrays: Mapping[str, NDArray[Any]], name: str) -> FinishedRun:
-    """The finished run on sequence ``name`` from the arrays that `run_to_arrays` returned.
-
-    Raises
-    ------
-    KeyError
-        If an array is missing.
-    """
+    """The finished run on sequence ``name`` from the arrays that `run_to_arrays` returned."""
 
     def part(prefix: str) -> dict[str, Any]:
         items = ((key.removeprefix(prefix), value) for key, value in arrays.items() if key.startswith(prefix))

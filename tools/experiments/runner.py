@@ -127,10 +127,7 @@ def latents_of(task: TrackingTask, cache: Cache) -> SequenceLatents:
 def cached_run(task: TrackingTask, cache: Cache) -> FinishedRun | None:
     """The task's finished run from the cache; None if it is not there."""
     stored = cache.load(RUNS, task.run)
-    try:
-        return None if stored is None else run_from_arrays(stored, task.sequence.name)
-    except KeyError:
-        return None
+    return None if stored is None else run_from_arrays(stored, task.sequence.name)
 
 
 def run(task: TrackingTask, cache: Cache) -> FinishedRun:

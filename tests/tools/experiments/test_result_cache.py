@@ -44,6 +44,16 @@ def test_arrays_come_back(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new" / "runs").iterdir()] == ["k.npz"]
 
 
+def test_entries_of_other_keys_and_other_archives_count_as_absent(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.store("runs", "k", ARRAYS)
+    entry = tmp_path / "runs" / "k.npz"
+    entry.with_name("other.npz").write_bytes(entry.read_bytes())
+    assert cache.load("runs", "other") is None
+    np.savez(entry, latents=np.zeros(3), counts=np.array("text"))
+    assert cache.load("runs", "k") is None
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text", "pickle"])
 def test_damaged_entries_count_as_absent(tmp_path: Path, damage: str) -> None:
     cache = Cache(tmp_path)
