@@ -14,7 +14,7 @@ from flatsort.tracker.sort import SortTracker
 
 BOXES = [[10.0, 20, 50, 120], [200, 30, 240, 130]]
 
-ROWS: Any = tuple(tuple(row) for row in BOXES)
+ROWS: Any = ((10.0, 20, 50, 120), (200, 30, 240, 130))
 
 
 class SupervisionLike:
