@@ -6,7 +6,7 @@ that its ``name`` key names, so every part brings its own keys.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -100,6 +100,7 @@ def load(
                     _require_mapping(changes[f.name], f.name)
                     if changes is from_user:
                         _refuse_new(config[f.name], changes[f.name], f.name)
+                        _remove_nulls(config[f.name], changes[f.name])
                     else:
                         config[f.name] = {}
             config = OmegaConf.merge(config, changes)
@@ -108,7 +109,10 @@ def load(
     try:
         return OmegaConf.to_object(config)  # type: ignore[return-value]
     except (OmegaConfBaseException, ValueError, *FOREIGN) as error:
-        raise ValueError(f"config: {_sentence(error)}") from error
+        if path is not None and from_user:
+            load(cls, path)  # where the file alone is wrong, it is named
+        origin = "command line" if from_user else str(path or "config")
+        raise ValueError(f"{origin}: {_sentence(error)}") from error
 
 
 def override(config: C, overrides: Sequence[str]) -> C:
@@ -182,6 +186,14 @@ def _read_with_bases(cls: type, path: Path, derived: tuple[Path, ...] = ()) -> D
     if parent.resolve() in chain:
         raise ValueError(f"{path}: expected a base that does not lead back to the file, got {base}")
     inherited = _read_with_bases(cls, parent, chain)
+    try:
+        return _over_base(cls, inherited, values)
+    except (OmegaConfBaseException, ValueError, *FOREIGN) as error:
+        raise ValueError(f"{path}: {_sentence(error)}") from error
+
+
+def _over_base(cls: type, inherited: DictConfig, values: DictConfig) -> DictConfig:
+    """The values of a file merged over those of its base."""
     for f in fields(cls):
         if "registry" in f.metadata:
             for each in (inherited, values):  # "motion: xyah" is short for "motion: {name: xyah}"
@@ -260,6 +272,9 @@ def _choose_part(config: DictConfig, key: str, registry: Registry[Any], values: 
     elif DEFERRED in current:
         own = {name: value for name, value in chosen.items() if name in current}
         later = {name: value for name, value in chosen.items() if name not in current}
+        if later:
+            known = {f.name for name in registry.names() for f in fields(registry.config(name))}
+            _refuse_new(dict.fromkeys(known), later, key)
         values[key] = OmegaConf.create({**own, DEFERRED: {**own.get(DEFERRED, {}), **later}})
 
 
@@ -269,11 +284,16 @@ def _require_mapping(value: Any, where: str) -> None:
         raise ValueError(f"{where}: expected a mapping of names, got {got}")
 
 
-def _refuse_new(known: DictConfig, given: Any, where: str) -> None:
-    old, new = cast("dict[str, Any]", known), cast("dict[str, Any]", given)
-    for name in new if isinstance(given, DictConfig) else ():
-        if name not in old:
-            raise ValueError(f"unknown key '{where}.{name}'{suggest(name, old)}")
+def _refuse_new(known: Collection[Any], given: Any, where: str) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"unknown key '{where}.{name}'{suggest(str(name), map(str, known))}")
+
+
+def _remove_nulls(known: DictConfig, given: DictConfig) -> None:
+    """Take out the named parts that are given as null."""
+    for name in [name for name, value in given.items() if value is None]:
+        del known[name], given[name]
 
 
 def _sentence(error: Exception) -> str:

@@ -45,7 +45,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ValueError(f"{path} line {line}: not valid YAML ({error.problem})") from error
     except PARSE_ERRORS as error:
-        raise ValueError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+        raise ValueError(f"{path}: not valid YAML ({_reason(error)})") from error
     if not isinstance(loaded, DictConfig):
         raise ValueError(f"{path}: expected a mapping of keys to values, got a list")
     content: dict[str, Any] = plain(OmegaConf.to_container(loaded, resolve=False), str(path), own=False)
@@ -64,7 +64,7 @@ def read_value(text: str, where: str) -> Any:
     try:
         value = yaml.safe_load(text)
     except PARSE_ERRORS as error:
-        raise ValueError(f"{where}: not valid YAML ({' '.join(str(error).split())})") from error
+        raise ValueError(f"{where}: not valid YAML ({_reason(error)})") from error
     return plain(value, where)
 
 
@@ -110,6 +110,13 @@ def plain(value: Any, where: str, key: str = "", depth: int = 0, *, own: bool = 
         return value
     what = "a number of that size" if isinstance(value, int) else f"a value of the kind {type(value).__name__}"
     raise ValueError(f"{place}: expected a text, a number, true, false, a list or a mapping, got {what}")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, on one line; errors of constructors that did not expect the value say nothing to users."""
+    if isinstance(error, (yaml.YAMLError, OmegaConfBaseException, ValueError)):
+        return " ".join(str(error).split())
+    return "a tag on a value of another kind" if not isinstance(error, RecursionError) else "nested too deeply"
 
 
 def _check_structure(text: str, where: str) -> None:

@@ -96,3 +96,33 @@ def test_a_benchmark_does_not_read_the_environment(
     refused = flatsort("benchmark", "--data", tmp_path, "--config", config, "--out", tmp_path / "o").sentence
     assert "systems.sort.note: expected a text without ${…}" in refused
     assert "topsy" not in refused
+
+
+def test_a_stage_is_taken_away_on_the_command_line(flatsort: Flatsort, det: Path) -> None:
+    shown = flatsort("track", det, "--tracker", "bytetrack", "--print-config", "stages.tentative=null")
+    assert shown.code == 0
+    assert "tentative:" not in shown.out
+    assert "high:" in shown.out
+
+
+def test_keys_of_no_detector_are_refused_before_one_is_chosen(flatsort: Flatsort, det: Path) -> None:
+    done = flatsort("track", det, "--print-config", "detector.bogus=1")
+    assert "unknown key 'detector.bogus'" in done.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lifecycle: {max_age: -1}", "lifecycle.max_age"),
+        ("base: sort\nmotion: nothing", "unknown motion model 'nothing'"),
+        ("note: !!timestamp x", "not valid YAML (a tag on a value of another kind)"),
+    ],
+)
+def test_the_file_is_named_whatever_is_wrong_in_it(
+    flatsort: Flatsort, det: Path, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    for more in ((), ("lifecycle.min_hits=2",)):
+        done = flatsort("track", det, "--tracker", tmp_path / "own.yaml", "--print-config", *more)
+        assert f"{tmp_path / 'own.yaml'}: " in done.sentence
+        assert said in done.sentence
