@@ -30,6 +30,7 @@ class Labels:
     camera: Int
     sequence: Int
     frame: Int
+    role: Int
 
     @classmethod
     def of(cls, n: int, **columns: Int) -> Labels:
@@ -101,11 +102,16 @@ PROTOCOLS: dict[str, Protocol] = {
     "a_to_b": Protocol(
         "camera A to B",
         lambda labels, rows: ~_equal(labels.camera, rows),
-        lambda labels: labels.camera == labels.camera.min(initial=0),
+        lambda labels: labels.camera == labels.camera.min(initial=np.iinfo(np.int64).max),
     ),
     "across": Protocol("across cameras", _across),
     "within": Protocol("within cameras", lambda labels, rows: _equal(labels.camera, rows) & _others(labels, rows)),
     "all": Protocol("all others", _others),
+    "queries": Protocol(
+        "query to gallery",
+        lambda labels, rows: _across(labels, rows) & (labels.role != 1),
+        lambda labels: labels.role == 1,
+    ),
 }
 """By name.
 
@@ -119,6 +125,8 @@ within
     All other samples of the query's camera.
 all
     All other samples.
+queries
+    As ``across``, with the images of a folder of queries against those of the gallery: Market-1501's own.
 """
 
 
@@ -164,13 +172,14 @@ def protocols_for(labels: Labels) -> list[str]:
     Cameras count where two of them show one object; frames where every sample's is known.
     """
     known = labels.take(labels.identity >= 0)
+    own = ["queries"] if (known.role == 1).any() else []
     identity_cameras = np.unique(np.stack([known.identity, known.camera], axis=1)[known.camera >= 0], axis=0)
     if len(identity_cameras) > len(np.unique(identity_cameras[:, 0])):
         two_cameras = len(np.unique(identity_cameras[:, 1])) == 2 and bool((known.camera >= 0).all())
-        return ["a_to_b", "across", "within"] if two_cameras else ["across", "within"]
+        return own + (["a_to_b", "across", "within"] if two_cameras else ["across", "within"])
     if len(known) and (known.frame >= 0).all():
-        return ["frames"]
-    return ["all"] if len(known) else []
+        return [*own, "frames"]
+    return own or (["all"] if len(known) else [])
 
 
 def rank(latents: NDArray[np.floating], labels: Labels, protocol: str = "all", chunk: int = CHUNK) -> Ranking:

@@ -192,7 +192,7 @@ def test_calibrations_are_written_into_the_checkpoint(
     [
         ("pixels", "none", "none: no such folder, expected a sequence, a set of samples or a folder of images"),
         ("pixels", "empty", "empty: expected gt/gt.txt, a set of samples or images, got none of them"),
-        ("pixels", "nameless", "nameless: expected images with identities, none of 1 that could be read has one"),
+        ("pixels", "nameless", "nameless: expected images with identities, none of 1 has one, such as someone.png"),
         ("pixels", "street@0", "street@0: expected to take every frame or every n-th, got 0"),
         ("pixels", "imageless", "imageless: expected images, here or in img1, or one video, got none"),
         ("pixles", "street", "unknown embedder 'pixles'; did you mean 'pixels'?"),

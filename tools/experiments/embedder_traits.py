@@ -47,6 +47,8 @@ TRAITS = {
     "auc_across": "AUC, across cameras",
     "rank1_frames": "rank-1, other frames",
     "auc_frames": "AUC, other frames",
+    "rank1_queries": "rank-1, query to gallery",
+    "auc_queries": "AUC, query to gallery",
     "rank1_all": "rank-1",
     "auc_all": "AUC",
     "crops_per_second": "crops/s",

@@ -12,7 +12,7 @@ import numpy as np
 
 from flatsort.embedding import retrieval
 from flatsort.embedding.data import sample_set
-from flatsort.embedding.data.filename_labels import read_labels
+from flatsort.embedding.data.filename_labels import HINT, PATTERNS, read_labels
 from flatsort.embedding.retrieval import Labels, Ranking, Separation
 from flatsort.tools.runs.ground_truth import LabelledBoxes, open_labelled
 from flatsort.tracker.images import images_of, read_image
@@ -256,7 +256,16 @@ def _image_folder(folder: Path, name: str, layout: str) -> LabelledImages:
         camera=np.array([x.camera for x in names]),
         sequence=np.array([sequences.get(x.sequence or "", -1) for x in names]),
         frame=np.array([x.frame for x in names]),
+        role=np.array([x.role for x in names]),
     )
+    if not (labels.identity >= 0).any():
+        known = "; ".join(f"{name}: {description}" for name, (_, _, description) in PATTERNS.items())
+        raise ValueError(
+            f"{folder}: expected images with identities, none of {len(paths)} has one, such as {paths[0].name}; "
+            f"known names are {known}; {HINT}"
+        )
+    unnamed = int((labels.identity < 0).sum())
+    note = f"{name}: {unnamed} of {len(paths)} images have no identity (distractors, junk, other names)"
 
     def batches() -> Iterator[LabelledBatch]:
         for start in range(0, len(paths), CROPS):
@@ -264,7 +273,7 @@ def _image_folder(folder: Path, name: str, layout: str) -> LabelledImages:
             rows = np.array([row for row, image in images if image is not None], np.int64)
             yield _whole_images([image for _, image in images if image is not None], labels.take(rows))
 
-    return LabelledImages(name, batches, -(-len(paths) // CROPS))
+    return LabelledImages(name, batches, -(-len(paths) // CROPS), note=note if unnamed else "")
 
 
 def _whole_images(images: list[Image], labels: Labels) -> LabelledBatch:

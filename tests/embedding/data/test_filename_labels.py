@@ -24,7 +24,7 @@ def labels(*names: str, layout: str = "auto") -> list[Label]:
         ("0012003.png", Label(12, camera=1)),
         ("0002_c3s2_000151_01.jpg", Label(2, 2, 151, "c3s2")),
         ("0002_c3s2_000151_01.jpg.jpg", Label(2, 2, 151, "c3s2")),
-        ("0000_c1s1_000001_00.jpg", Label(-1, 0, 1, "c1s1")),
+        ("0000_c1s1_000001_00.jpg", Label(0, 0, 1, "c1s1")),
         ("-1_c1s1_000401_03.jpg", Label(-1, 0, 401, "c1s1")),
         ("0012005.jpg", Label()),
         ("crop001001a.jpg", Label()),

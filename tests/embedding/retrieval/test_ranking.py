@@ -21,6 +21,7 @@ def latents_and_labels(seed: int, n: int = 60, people: int = 8, ties: bool = Fal
     identity = rng.integers(-1, people, n)
     latents = rng.normal(size=(people + 1, 5))[identity] + 1.5 * rng.normal(size=(n, 5))
     columns = {"camera": rng.integers(0, 3, n), "sequence": rng.integers(0, 2, n), "frame": rng.integers(1, 9, n)}
+    columns["role"] = rng.integers(0, 2, n)
     return np.round(latents) if ties else latents, Labels.of(n, identity=identity, **columns)
 
 
@@ -35,6 +36,7 @@ def allowed(protocol: str, labels: Labels, q: int, g: int) -> tuple[bool, bool]:
         "across": not (camera and labels.identity[q] == labels.identity[g]),
         "within": camera and q != g,
         "all": q != g,
+        "queries": labels.role[g] == 0 and not (camera and labels.identity[q] == labels.identity[g]),
     }[protocol]
     return bool(gallery), bool(gallery)
 
@@ -47,7 +49,7 @@ def by_hand(latents: Float, labels: Labels, protocol: str) -> tuple[list[int], l
     ahead, precision, unmatched = [], [], 0
     pairs: list[tuple[bool, float]] = []
     for q in known:
-        if protocol == "a_to_b" and labels.camera[q] != first:
+        if (protocol == "a_to_b" and labels.camera[q] != first) or (protocol == "queries" and labels.role[q] != 1):
             continue
         shown = [g for g in known if allowed(protocol, labels, q, g)[0]]
         match = np.array([labels.identity[g] == labels.identity[q] for g in shown], bool)
@@ -151,7 +153,9 @@ def test_protocols_that_fit(columns: dict[str, list[int]], expected: list[str]) 
 @pytest.mark.parametrize("protocol", NAMES)
 @pytest.mark.parametrize("n", [0, 1])
 def test_without_pairs_there_are_no_scores(protocol: str, n: int) -> None:
-    result: Ranking = rank(np.zeros((n, 4)), Labels.of(n, identity=np.zeros(n, np.int64)), protocol)
+    result: Ranking = rank(
+        np.zeros((n, 4)), Labels.of(n, identity=np.zeros(n, np.int64), role=np.ones(n, np.int64)), protocol
+    )
     assert (result.rank(1), result.mean_average_precision, result.separation.auc) == (None, None, None)
     assert result.unmatched == n
     assert protocols_for(Labels.of(0)) == []
