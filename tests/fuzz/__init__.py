@@ -1,0 +1,1 @@
+"""Every reader against damaged and hostile content: ``python -m tests.fuzz --help``."""
