@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Detector, Embedder, FrameSource
+from flatsort.tracker.registry import suggest
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.track_config import TrackConfig, load_track_config
 from flatsort.tracker.types import Float, Float32, FrameResult, Image
@@ -64,6 +65,7 @@ def load_tracker(
     >>> for frame in flatsort.frames("street.mp4"):
     ...     ids = tracker.update(boxes, scores, image=frame.image)
     """
+    _check_arguments(overrides, None, embedder)
     if isinstance(tracker, TrackConfig):
         config = replace(tracker, **_given(frame_rate=frame_rate))
         if overrides:
@@ -73,6 +75,8 @@ def load_tracker(
     if isinstance(embedder, str):
         config = replace(config, embedder=embedder)
     if not config.uses_appearance:
+        if embedder is not None:
+            log.warning("tracker %s does not use appearance: the embedder is left out", tracker)
         return SortTracker(config)
     chosen = embedder if embedder is not None and not isinstance(embedder, str) else open_embedder(config)
     config, note = with_calibration(config, chosen)
@@ -152,6 +156,7 @@ def track(
     ValueError, OSError, ImportError
         If something cannot be used; before the first frame is read.
     """
+    _check_arguments(overrides, detector, embedder, frames, options)
     named = {**_options(detector, embedder), **options}
     name = str(tracker or "flatsort")
     motion = {**named, "embedder": None, "embed_every": None}
@@ -172,6 +177,43 @@ def track(
     for note in run.notes:
         log.warning(note)
     return _results(run, frames, images is not False)
+
+
+OPTIONS = ("detections", "file_format", "weights", "classes", "min_score", "camera", "embed_every")
+"""Further options of `track`."""
+OF_NAMED_DETECTORS = ("detections", "file_format", "weights", "classes")
+
+
+def _check_arguments(
+    overrides: Sequence[str],
+    detector: object,
+    embedder: object,
+    frames: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse what would be left out without a word, or fail at the first frame."""
+    if isinstance(overrides, str):
+        raise ValueError(f"overrides: expected a list of key=value texts, got the text {overrides!r}")
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    unknown = [name for name in given if name not in OPTIONS]
+    if unknown:
+        raise ValueError(f"unknown option {unknown[0]!r}{suggest(unknown[0], OPTIONS)}")
+    if frames is not None and (not isinstance(frames, int) or frames < 1):
+        raise ValueError(f"frames: expected 1 or more, got {frames!r}")
+    for name, part, verbs in (("detector", detector, ("detect",)), ("embedder", embedder, ("dim", "embed"))):
+        if part is None or isinstance(part, str):
+            continue
+        if isinstance(part, type):
+            raise ValueError(f"{name}: expected an object, got the class {part.__name__}; write {part.__name__}()")
+        missing = [verb for verb in verbs if not hasattr(part, verb)]
+        if missing:
+            expected = " and ".join(verbs)
+            raise ValueError(f"{name} {type(part).__name__}: expected an object with {expected}, has no {missing[0]}")
+    if detector is not None and not isinstance(detector, str):
+        useless = [name for name in OF_NAMED_DETECTORS if name in given]
+        keys = [text for text in overrides if text.startswith(("detector.", "detector="))]
+        if useless or keys:
+            raise ValueError(f"{(useless + keys)[0]}: expected none beside a detector that is an object")
 
 
 def load_embedder(embedder: str | Path, device: str = "auto", **settings: Any) -> Embedder:

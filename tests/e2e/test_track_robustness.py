@@ -45,7 +45,7 @@ def malformed(tmp_path: Path) -> Path:
         (["{sequence}", "--video"], "expected images"),
         (["{sequence}", "{sequence}", "--detections", "x.txt"], "expected one SOURCE for it, got 2"),
         (["{sequence}", "--smooth", "--boxes", "detector"], "expected --smooth or --boxes detector, got both"),
-        (["{sequence}", "--weights", "x.onnx"], "expected a --detector that takes them"),
+        (["{sequence}", "--weights", "x.onnx"], "expected a detector that takes them"),
         (["{sequence}", "none.mp4"], "none.mp4: no such file"),
         (["{video}", "--detector", "mot"], "for the detector mot, got no such file"),
         (["{sequence}", "--tracker", "sort", "--out", "{video}/sub"], "square.avi"),

@@ -14,7 +14,6 @@ from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.detectors.mot_file import MotFileConfig, MotFileDetector
 from flatsort.tracker.images import ValueRange
 from flatsort.tracker.io.addresses import shown
-from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.video import TABLES
 from flatsort.tracker.lifecycle import LifecycleConfig
@@ -138,8 +137,9 @@ def resolve(
     config, note = with_calibration(config, embedder)
     if config.frame_rate is None:
         config = replace(config, frame_rate=source.fps)
-    if isinstance(source, FileSource) and source.step > 1:
-        config = replace(config, lifecycle=of_every_nth(config.lifecycle, source.step))
+    step = getattr(source, "step", 1)
+    if step > 1:
+        config = replace(config, lifecycle=of_every_nth(config.lifecycle, step))
     return Run(source, detector, config, embedder, tuple(filter(None, (*notes, note))))
 
 
@@ -175,11 +175,11 @@ def track_config(
         If there is no such tracker, options contradict each other, or a key or value does not fit.
     """
     if detections and detector not in (None, "mot"):
-        raise ValueError(f"expected --detections or --detector {detector}, got both")
+        raise ValueError(f"expected detections or the detector {detector}, got both")
     chosen = parse_classes(classes)
     named = detections or detector or any(o.startswith(("detector=", "detector.name=")) for o in overrides)
     if weights and not named:
-        raise ValueError("--weights: expected a --detector that takes them (onnx, torchvision)")
+        raise ValueError("weights: expected a detector that takes them (onnx, torchvision)")
     options = {
         "detector": "mot" if detections else detector,
         "detector.path": detections,
