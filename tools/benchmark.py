@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-cache", is_flag=True, help="Compute everything again and store nothing.")
 @click.option("--allow-tuned", is_flag=True, help="Report trackers on sequences that they were tuned on.")
+@click.option("--no-check", is_flag=True, help="Do not compare detections and ground truth with their sequences.")
 @click.option("--print-config", is_flag=True, help="Print the resolved config and stop.")
 @debug_option
 def main(
@@ -83,6 +84,7 @@ def main(
     cache: Path,
     no_cache: bool,
     allow_tuned: bool,
+    no_check: bool,
     print_config: bool,
 ) -> None:
     """Run systems on the same detections and print the MOT16 table, pooled and for each sequence.
@@ -122,7 +124,7 @@ def main(
         raise click.UsageError("--seeds: expected {seed} in a system's --weights, for example vae=runs/vae_{seed}")
     if not allow_tuned:
         _refuse_tuned(config)
-    _benchmark(config, out, None if no_cache else cache, jobs)
+    _benchmark(config, out, None if no_cache else cache, jobs, check=not no_check)
 
 
 def benchmark_config(
@@ -164,7 +166,7 @@ def _refuse_tuned(config: BenchmarkConfig) -> None:
         check_not_tuned_on(system.tracker or name, names)
 
 
-def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int) -> None:
+def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int, *, check: bool) -> None:
     from flatsort.tools.experiments import embedder_traits, report, tables
     from flatsort.tools.experiments.bootstrap import cached_intervals
     from flatsort.tools.experiments.parallel import run_systems
@@ -175,7 +177,8 @@ def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: in
 
     with open_cache(folder) as cache:
         try:
-            benchmark = _published(config, run_systems(config, cache, jobs=jobs, progress=_progress_bar))
+            done = run_systems(config, cache, jobs=jobs, progress=_progress_bar, check=check)
+            benchmark = _published(config, done)
             if config.embedders and config.crops:
                 benchmark = replace(
                     benchmark, embedders=embedder_traits.measure_all(embedder_comparison(config), cache, _progress_bar)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ SHOWN = ("idf1", "hota", "assa", "mota", "ids")
 @click.option("--leave-one-out", is_flag=True, help="Tune once without each sequence and score the result on it.")
 @click.option("--report", multiple=True, metavar="PATH", help="Sequences to report, which are not used for tuning.")
 @click.option("--allow-reported", is_flag=True, help="Tune on sequences that are reported too.")
+@click.option("--no-check", is_flag=True, help="Do not compare detections and ground truth with their sequences.")
 @debug_option
 def main(
     arguments: tuple[str, ...],
@@ -69,6 +71,7 @@ def main(
     leave_one_out: bool,
     report: tuple[str, ...],
     allow_reported: bool,
+    no_check: bool,
 ) -> None:
     """Search the parameters with which a tracker scores best on the pooled --data.
 
@@ -91,6 +94,7 @@ def main(
     from flatsort.tools.experiments.tuning import STUDY, TuningTask
     from flatsort.tools.experiments.tuning_record import check_not_reported, check_not_tuned_on
     from flatsort.tracker.config import find, load
+    from flatsort.tracker.input_check import thresholds_of
     from flatsort.tracker.track_config import TrackConfig
 
     more, overrides = split_arguments(arguments)
@@ -101,8 +105,14 @@ def main(
         raise ValueError(f"{studies[0]}: a study is there already; --resume continues it, or give another --out")
     config = load(TrackConfig, find("track", tracker), overrides)
     space = parse_search(search) or default_space(config)
-    sequences = read_sequences([*data, *more], detections, min_score)
-    reported = read_sequences(report, detections, min_score) if report else {}
+    read = partial(
+        read_sequences,
+        detections=detections,
+        min_score=min_score,
+        thresholds=thresholds_of(config),
+        check=not no_check,
+    )
+    sequences, reported = read([*data, *more]), read(report) if report else {}
     if not allow_reported:
         check_not_tuned_on(tracker, reported, "--allow-reported")
         if not leave_one_out:

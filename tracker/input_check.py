@@ -131,10 +131,8 @@ def check_frames(given: InputBoxes, numbers: range, *, images: int, by_name: boo
     if len(numbers) > max(LONG, 100 * (len(present) + images)):
         edges = np.concatenate([[first - 1], present[(present >= first) & (present <= last)], [last + 1]])
         at = int(np.diff(edges).argmax())
-        expected = f"expected fewer than {LONG} frames without any"
-        raise ValueError(
-            f"{given.path}: frames {edges[at] + 1} to {edges[at + 1] - 1} have no {given.what}, {expected}"
-        )
+        gap = f"frames {edges[at] + 1} to {edges[at + 1] - 1} have no {given.what}"
+        raise ValueError(f"{given.path}: {gap} and no images, expected fewer than {LONG} of them (or --no-check)")
     inside = (given.frames >= first) & (given.frames <= last) & ((given.frames - first) % numbers.step == 0)
     if not inside.any():
         where = f"is of frames {first} to {last}, the first is of frame {start}"

@@ -20,6 +20,7 @@ from flatsort.tools.experiments.results import (
 from flatsort.tools.experiments.runner import TrackingTask
 from flatsort.tools.experiments.sequences import read_sequences, require_images
 from flatsort.tools.experiments.systems import BenchmarkConfig, System, resolve_systems
+from flatsort.tracker.input_check import thresholds_of
 from flatsort.tracker.metrics import Evaluation, pool
 from flatsort.tracker.processes import worker_processes
 from flatsort.tracker.track_config import TrackConfig
@@ -44,7 +45,9 @@ class CachedLatents(Mapping[tuple[str, str], Sequence[Float32]]):
         return len(self._tasks)
 
 
-def run_systems(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, progress: Progress | None = None) -> Benchmark:
+def run_systems(
+    config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, progress: Progress | None = None, check: bool = True
+) -> Benchmark:
     """Results of all systems of a config on all of its sequences.
 
     Parameters
@@ -54,7 +57,9 @@ def run_systems(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, progres
         The latents of the benchmark are read from it, so it must exist as long as they are used.
     jobs : int
         Number of processes.
-    shown : callable, optional
+    progress : callable, optional
+    check : bool
+        Whether boxes are compared with their sequences before; see `tracker.input_check`.
 
     Raises
     ------
@@ -62,7 +67,13 @@ def run_systems(config: BenchmarkConfig, cache: Cache, *, jobs: int = 1, progres
         If a system, a sequence or a file cannot be used; before the first run, except for an image that cannot be read.
     """
     systems = resolve_systems(config)
-    sequences = read_sequences(config.data, config.detections, config.min_score)
+    thresholds = {
+        f"{system.name} {key}": value
+        for system in systems
+        for each in system.configs.values()
+        for key, value in thresholds_of(each).items()
+    }
+    sequences = read_sequences(config.data, config.detections, config.min_score, thresholds=thresholds, check=check)
     tasks = {
         (system.name, seed, name): _plan(system.name, chosen, sequence)
         for system in systems

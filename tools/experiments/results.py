@@ -85,7 +85,7 @@ class BenchmarkSequence:
     source : str
         What `tracker.io.video.open_source` opens to read its images.
     detections : list of Detections
-        One per frame, from frame 1 on, without those below the minimum score.
+        One per frame, without those below the minimum score.
     fps : float
     image_size : tuple of int or None
         Width and height in pixels.
@@ -94,6 +94,8 @@ class BenchmarkSequence:
         Frames that ``seqinfo.ini`` announces; None without one.
     class_names : mapping of int to str
         Classes of the detections; empty where their file has none.
+    numbers : range
+        Frame numbers of the detections; empty: 1, 2, 3, ….
     """
 
     name: str
@@ -104,6 +106,17 @@ class BenchmarkSequence:
     ground_truth: MotTable
     length: int | None = None
     class_names: Mapping[int, str] = field(default_factory=dict)
+    numbers: range = range(0)
+
+    @property
+    def frames(self) -> range:
+        """Frame number of each entry of ``detections``."""
+        return self.numbers or range(1, len(self.detections) + 1)
+
+    def at(self, frame: int) -> int | None:
+        """Place of a frame number in ``detections``; None if it is none of theirs."""
+        frames = self.frames
+        return (frame - frames.start) // frames.step if frame in frames else None
 
 
 @dataclass(frozen=True, eq=False)

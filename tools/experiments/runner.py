@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -103,6 +103,7 @@ def plan(config: TrackConfig, sequence: BenchmarkSequence) -> TrackingTask:
         sequence.fps,
         sequence.image_size,
         result_cache.key_of_ground_truth(sequence),
+        *([str(sequence.numbers)] if sequence.numbers else []),
         result_cache.key_of_code(result_cache.RUNS_CODE),
     )
     return TrackingTask(config, sequence, latents, run)
@@ -176,6 +177,7 @@ def _latents_key(config: TrackConfig, sequence: BenchmarkSequence, detections: s
         detections,
         result_cache.key_of_files(image_files_of(sequence.source).files),
         [config.embed.batch, config.embed.max_reuse(sequence.fps)],
+        *([str(sequence.numbers)] if sequence.numbers else []),
         # whether there is a GPU, without importing torch, which takes seconds
         [shutil.which("nvidia-smi") is not None, os.environ.get("CUDA_VISIBLE_DEVICES")],
     )
@@ -193,7 +195,7 @@ def _embedder(name: str) -> Embedder:
 def _embed(task: TrackingTask) -> dict[str, NDArray[Any]]:
     """Arrays of `SequenceLatents` with all numbers of each latent, computed with one thread."""
     sequence, config = task.sequence, task.config
-    source = open_source(sequence.source, images=True, length=len(sequence.detections))
+    source = _open_frames(sequence, images=True)
     embedder = _embedder(config.embedder)
     all_components = replace(config, embed=replace(config.embed, components=0))
     opened = resolve(source, _SequenceDetector(sequence), all_components, embedder)
@@ -216,15 +218,21 @@ def _embed(task: TrackingTask) -> dict[str, NDArray[Any]]:
     }
 
 
+def _open_frames(sequence: BenchmarkSequence, *, images: bool) -> FrameSource:
+    """The frames that the detections of a sequence are of."""
+    frames = np.array(sequence.frames, np.int64)
+    return open_source(sequence.source, images=images, length=frames.max(initial=0) or None, frames=frames, stride=None)
+
+
 def _open(task: TrackingTask, embedded: SequenceLatents | None) -> Run:
     """The run of a task with its known latents; images are read for the camera's motion only."""
     sequence, config = task.sequence, task.config
     needs_images = config.camera.method != "none"
     source: FrameSource
     if embedded is not None and not needs_images:
-        source = _TimedFrames(sequence.name, sequence.fps, embedded.size, embedded.times)
+        source = _TimedFrames(sequence.name, sequence.fps, embedded.size, embedded.times, sequence.frames)
     else:
-        source = open_source(sequence.source, images=needs_images, length=len(sequence.detections))
+        source = _open_frames(sequence, images=needs_images)
     detector = _SequenceDetector(sequence, config, embedded)
     return resolve(source, detector, config, _embedder(config.embedder) if embedded else None)
 
@@ -237,13 +245,19 @@ class _TimedFrames:
     fps: float
     size: tuple[int, int] | None
     times: Float
+    numbers: range
 
     @property
     def length(self) -> int:
         return len(self.times)
 
+    @property
+    def step(self) -> int:
+        return self.numbers.step
+
     def __iter__(self) -> Iterator[Frame]:
-        return (Frame(index, None, float(time)) for index, time in enumerate(self.times, 1))
+        numbers = count(self.numbers.start, self.numbers.step)
+        return (Frame(index, None, float(time)) for index, time in zip(numbers, self.times, strict=False))
 
 
 class _SequenceDetector:
@@ -258,12 +272,13 @@ class _SequenceDetector:
         self._sequence, self._config, self._embedded = sequence, config, embedded
 
     def detect(self, frame: Frame) -> Detections:
-        known = frame.index <= len(self._sequence.detections)
-        detections = self._sequence.detections[frame.index - 1] if known else Detections.empty()
+        place = self._sequence.at(frame.index)
+        detections = Detections.empty() if place is None else self._sequence.detections[place]
         if self._config is None:
             return detections
         if self._embedded is not None:
-            latents = self._embedded.latents[frame.index - 1]
+            start, step = self._sequence.frames.start, self._sequence.frames.step
+            latents = self._embedded.latents[(frame.index - start) // step]
             latents = latents[:, : self._config.embed.dim(latents.shape[1])]
             return replace(detections if len(latents) else Detections.empty(), latents=latents)
         if not self._config.uses_appearance and detections.latents is not None:

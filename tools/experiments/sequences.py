@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from flatsort.tools.experiments.results import BenchmarkSequence
+from flatsort.tools.runs.open_input import picture_size
 from flatsort.tracker.images import images_of
-from flatsort.tracker.io.mot import read_detection_file, read_table
+from flatsort.tracker.input_check import InputBoxes, check_input, stride_note
+from flatsort.tracker.io.file_source import FileSource
+from flatsort.tracker.io.mot import DetectionFile, MotTable, read_detection_file, read_table
 from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.io.video_file import VIDEOS
@@ -17,6 +23,8 @@ from flatsort.tracker.types import Detections
 GROUND_TRUTH = Path("gt", "gt.txt")
 SUFFIXES = (".txt", ".npy", ".csv", ".json")
 """Of files of detections in a folder."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,13 @@ class SequenceImages:
 
 
 def read_sequences(
-    data: Sequence[str], detections: str, min_score: float | None = None, classes: Sequence[str] | None = None
+    data: Sequence[str],
+    detections: str,
+    min_score: float | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    check: bool = True,
 ) -> dict[str, BenchmarkSequence]:
     """Read all sequences, by name.
 
@@ -54,19 +68,29 @@ def read_sequences(
         Detections below this score are left out.
     classes : sequence of str, optional
         Names or numbers of the classes of detections to keep; by default, or if empty, all.
+    thresholds : mapping of str to float, optional
+        Those of scores that trackers use.
+    check : bool
+        Whether detections and ground truth are compared with the sequence; what users should know of it is logged.
 
     Raises
     ------
     FileNotFoundError
         If there are no sequences, or one has no detections.
     ValueError
-        If a file is malformed, or two sequences have the same name.
+        If a file is malformed, two sequences have the same name, or boxes can only be wrong in their sequence.
     """
     folders = find_sequences(data)
-    return {
-        name: _read(name, folder, _detections_of(name, folder, detections, len(folders)), min_score, classes)
-        for name, folder in folders.items()
-    }
+    used = {**(thresholds or {}), **({} if min_score is None else {"min_score": min_score})}
+    sequences = {}
+    for name, folder in folders.items():
+        path = _detections_of(name, folder, detections, len(folders))
+        file, table = read_detection_file(path), read_table(folder / GROUND_TRUTH)
+        source = _open(folder, file)
+        for note in filter(None, _check(folder, source, file, table, used) if check else ()):
+            log.warning(note)
+        sequences[name] = _sequence(name, folder, source, file.of_classes(classes), table, min_score)
+    return sequences
 
 
 def find_sequences(data: Sequence[str]) -> dict[str, Path]:
@@ -159,22 +183,39 @@ def _detections_of(name: str, folder: Path, detections: str, count: int) -> Path
     raise FileNotFoundError(f"{in_sequence}: no such file, expected the detections of {name}")
 
 
-def _read(
-    name: str, folder: Path, detections: Path, min_score: float | None, classes: Sequence[str] | None
+def _open(folder: Path, file: DetectionFile) -> FileSource:
+    """The frames of a sequence, without images, that its detections are of."""
+    frames = np.array(list(file.frames), np.int64)
+    source = open_source(str(folder), images=False, length=frames.max(initial=0) or None, frames=frames, stride=None)
+    assert isinstance(source, FileSource)  # of a folder
+    return source
+
+
+def _check(
+    folder: Path, source: FileSource, file: DetectionFile, table: MotTable, thresholds: Mapping[str, float]
+) -> list[str]:
+    """What users should know of detections and ground truth in a sequence."""
+    size = picture_size(str(folder), source)
+    truth = InputBoxes(table.path, table.frames, table.boxes, table.scores, "boxes")
+    notes = check_input(InputBoxes.of(file.path, file.frames), source, size, thresholds)
+    return [stride_note(file.path, "detections", source), *notes, *check_input(truth, source, size)]
+
+
+def _sequence(
+    name: str, folder: Path, source: FileSource, file: DetectionFile, table: MotTable, min_score: float | None
 ) -> BenchmarkSequence:
-    file = read_detection_file(detections)
-    by_frame = file.of_classes(classes).frames
-    info = read_seqinfo(folder)
-    source = open_source(str(folder), images=False, length=max(file.frames, default=None))
+    info, by_frame = read_seqinfo(folder), file.frames
     if min_score is not None:
         by_frame = {index: each[each.scores >= min_score] for index, each in by_frame.items()}
+    numbers = range(source.first, source.first + source.step * (source.length or 0), source.step)
     return BenchmarkSequence(
         name=name,
         source=str(folder),
-        detections=[by_frame.get(index, Detections.empty()) for index in range(1, (source.length or 0) + 1)],
+        detections=[by_frame.get(index, Detections.empty()) for index in numbers],
         fps=source.fps,
         image_size=source.size,
-        ground_truth=read_table(folder / GROUND_TRUTH),
+        ground_truth=table,
         length=info.length if info else None,
         class_names=file.class_names,
+        numbers=numbers if numbers != range(1, len(numbers) + 1) else range(0),
     )

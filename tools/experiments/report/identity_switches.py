@@ -88,7 +88,11 @@ class Switch:
 
 
 def find_switches(
-    result: SequenceResult, tracks: MotTable, detections: Sequence[Detections], latents: Sequence[Float32] | None
+    result: SequenceResult,
+    tracks: MotTable,
+    detections: Sequence[Detections],
+    latents: Sequence[Float32] | None,
+    numbers: range | None = None,
 ) -> list[Switch]:
     """The switches of a sequence, by frame.
 
@@ -99,21 +103,26 @@ def find_switches(
         The result rows that were scored.
     detections : sequence of Detections
         One per frame.
+    numbers : range, optional
+        Frame numbers of the detections; 1, 2, 3, … by default.
     latents : sequence of float32 [n d], optional
         One row per detection; without rows in frames whose latents are unknown.
     """
-    return _SwitchFinder(result, tracks, _BoxLatents(detections, latents)).find()
+    return _SwitchFinder(result, tracks, _BoxLatents(detections, latents, numbers)).find()
 
 
 class _BoxLatents:
     """Latents of boxes, and the threshold below which 1 % of the distances between boxes of the same frame lie."""
 
-    def __init__(self, detections: Sequence[Detections], latents: Sequence[Float32] | None) -> None:
+    def __init__(
+        self, detections: Sequence[Detections], latents: Sequence[Float32] | None, numbers: range | None = None
+    ) -> None:
         self._detections, self._latents = detections, latents
+        self._numbers = numbers or range(1, len(detections) + 1)
 
     def of(self, box: TrackBox) -> Float32 | None:
         """Latent of the detection from which a box of a track comes; None if there is no such detection."""
-        row = box.frame - 1
+        row = (box.frame - self._numbers.start) // self._numbers.step
         if self._latents is None or not row < min(len(self._latents), len(self._detections)):
             return None
         boxes, latents = self._detections[row].boxes, self._latents[row]

@@ -140,10 +140,8 @@ def _curves(evaluation: Evaluation, sequences: Sequence[str]) -> list[list[list[
 
 def _switches(benchmark: Benchmark, result: SystemResult, sequence: str) -> list[Switch]:
     tracks = _tracks(result, sequence)
-    detections = benchmark.sequences[sequence].detections
-    return find_switches(
-        result.first.sequences[sequence], tracks, detections, benchmark.latents.get((result.name, sequence))
-    )
+    of_sequence, latents = benchmark.sequences[sequence], benchmark.latents.get((result.name, sequence))
+    return find_switches(result.first.sequences[sequence], tracks, of_sequence.detections, latents, of_sequence.frames)
 
 
 def _tracks(result: SystemResult, sequence: str) -> MotTable:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 import cv2
+import numpy as np
 
 from flatsort.tools.experiments.report.identity_switches import TrackBox
 from flatsort.tools.experiments.results import BenchmarkSequence
 from flatsort.tools.experiments.sequences import image_files_of
 from flatsort.tracker.crops import cut
-from flatsort.tracker.images import numbered, read_image
+from flatsort.tracker.images import read_image
+from flatsort.tracker.io.frame_numbers import number_pictures
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.types import Float, Image
 
@@ -84,7 +86,9 @@ def _images(sequence: BenchmarkSequence, frames: Sequence[int]) -> Iterator[tupl
     """The images of these frames: single files, or a video up to the last of them."""
     listed = image_files_of(sequence.source) if Path(sequence.source).is_dir() else None
     if listed is not None and listed.files and not listed.video:
-        files = dict(enumerate(numbered(listed.files, len(sequence.detections)), 1))
+        files = number_pictures(
+            listed.files, last=max(sequence.frames, default=0), frames=np.array(sequence.frames), sequence=True
+        ).pictures
         for frame in frames:
             path = files.get(frame)
             image = None if path is None else read_image(path)
@@ -92,7 +96,7 @@ def _images(sequence: BenchmarkSequence, frames: Sequence[int]) -> Iterator[tupl
                 yield frame, image
         return
     needed = set(frames)
-    source = open_source(sequence.source, images=True, length=max(len(sequence.detections), 1))
+    source = open_source(sequence.source, images=True, length=max(sequence.frames, default=1))
     with closing(iter(source)) as stream:  # type: ignore[type-var]  # a generator: frames are fetched ahead
         for each in stream:
             if each.index in needed and each.image is not None:
