@@ -103,6 +103,33 @@ def temporary_folder(target: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_prefix(target)}{os.getpid()}-", suffix=target.suffix, dir=target.parent))
 
 
+@contextmanager
+def only_writer(folder: str | Path) -> Iterator[None]:
+    """Make a folder and be the only process that writes a run or a set into it; the lock ends with the process.
+
+    Raises
+    ------
+    OSError
+        If another process does.
+    """
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(f"{path}: another run is writing into this folder; expected to be the only one") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path`` atomically (see `replacing`); names of files that are no text are escaped."""
     with replacing(path) as temporary:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flatsort.embedding.data.sample_set import COLUMNS, SAMPLES, finish, unfinish
-from flatsort.tracker.files import replacing
+from flatsort.tracker.files import only_writer, replacing
 from flatsort.tracker.types import Float, Int
 
 PER_SOURCE = ("identity", "track")
@@ -111,8 +111,7 @@ class SetWriter:
         self._count += len(samples)
 
     def __enter__(self) -> SetWriter:
-        for left in self.folder.glob(f".{Path(SAMPLES).stem}-*"):  # of a process that was killed while writing
-            left.unlink(missing_ok=True)
+        self._stack.enter_context(only_writer(self.folder))
         temporary = self._stack.enter_context(replacing(self.folder / SAMPLES))
         self._file = self._stack.enter_context(temporary.open("w+b"))
         return self

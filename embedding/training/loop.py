@@ -6,6 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from flatsort.embedding.training.distributed import Group
 from flatsort.embedding.training.loader import BatchLoader, split
 from flatsort.embedding.training.trainer import Trainer, learning_rate
 from flatsort.tracker.config import to_mapping
+from flatsort.tracker.files import only_writer
 from flatsort.tracker.types import Int
 
 INIT_SAMPLES = 4096
@@ -69,10 +71,12 @@ def train(
     if data.shape != list(config.model.shape):
         raise ValueError(f"data: expected samples of model.shape {config.model.shape}, got {data.shape}")
     out = Path(out)
-    with distributed.join(device) as group, torch.backends.cudnn.flags(benchmark=False, deterministic=True):
+    deterministic = torch.backends.cudnn.flags(benchmark=False, deterministic=True)
+    with distributed.join(device) as group, deterministic, ExitStack() as stack:
         if config.batch % (group.world * config.block):
             each = f" of windows of {config.block}" if config.block > 1 else ""
             raise ValueError(f"batch: expected a multiple of the {group.world} processes{each}, got {config.batch}")
+        stack.enter_context(only_writer(out) if group.main else nullcontext())
         loop = _TrainingLoop(config, data, out, group)
         if resume:
             loop.resume()

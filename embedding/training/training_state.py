@@ -125,7 +125,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise OSError(f"{path}: could not be written ({reason}); what was there before is kept") from error
+        said = reason if reason.startswith("could not be written") else f"could not be written ({reason})"
+        raise OSError(f"{path}: {said}; what was there before is kept") from error
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

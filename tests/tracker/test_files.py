@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from flatsort.tracker.files import replacing, write_text
+from flatsort.tracker.files import only_writer, replacing, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -49,3 +51,20 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 def test_text_is_utf8_as_it_is(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "α ≥ ½\n")
     assert (tmp_path / "a.txt").read_bytes() == "α ≥ ½\n".encode()
+
+
+def test_one_process_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from flatsort.tracker.files import only_writer\n"
+        "with only_writer(sys.argv[1]): print('in', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", script, tmp_path / "run"], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "in\n"
+    with pytest.raises(OSError, match="run: another run is writing into this folder"), only_writer(tmp_path / "run"):
+        pass
+    other.kill()
+    other.communicate()
+    with only_writer(tmp_path / "run"):
+        pass
+    assert list((tmp_path / "run").iterdir()) == []
