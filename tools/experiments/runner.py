@@ -252,8 +252,10 @@ class _TimedFrames:
         return len(self.times)
 
     @property
-    def step(self) -> int:
-        return self.numbers.step
+    def lag(self) -> int:
+        # single frames of a video may well be far apart
+        every_one = self.numbers.step == 1 or len(self.times) < 2
+        return 1 if every_one else max(1, round((self.times[1] - self.times[0]) * self.fps))
 
     def __iter__(self) -> Iterator[Frame]:
         numbers = count(self.numbers.start, self.numbers.step)

@@ -137,9 +137,9 @@ def resolve(
     config, note = with_calibration(config, embedder)
     if config.frame_rate is None:
         config = replace(config, frame_rate=source.fps)
-    step = getattr(source, "step", 1)
-    if step > 1:
-        config = replace(config, lifecycle=of_every_nth(config.lifecycle, step))
+    lag = getattr(source, "lag", 1)
+    if lag > 1:
+        config = replace(config, lifecycle=of_every_nth(config.lifecycle, lag))
     return Run(source, detector, config, embedder, tuple(filter(None, (*notes, note))))
 
 

@@ -53,6 +53,8 @@ class FileSource:
         Which of them are given: every how many, from which one on.
     by_name : bool
         Whether numbers are those in the names of images.
+    pace : int
+        Nominal frames from one of the ``numbers`` to the next.
     """
 
     name: str
@@ -68,6 +70,7 @@ class FileSource:
     phase: int = 0
     stride: int = 1
     by_name: bool = False
+    pace: int = 1
 
     def __post_init__(self) -> None:
         self.name = file_name(self.name)
@@ -92,6 +95,11 @@ class FileSource:
         return self.numbers.step * self.stride
 
     @property
+    def lag(self) -> int:
+        """Nominal frames, each of 1/``fps`` seconds, from one frame to the next."""
+        return self.pace * self.stride
+
+    @property
     def first(self) -> int:
         """Number of the first frame."""
         return next(self._indices())
@@ -104,7 +112,7 @@ class FileSource:
     def _time(self, index: int) -> float:
         """Seconds of a frame that is not read; after the last known one they go on at the nominal rate."""
         if not self.times:
-            return (index - self.first) / self.fps
+            return (index - self.first) // self.step * self.lag / self.fps
         known = min(index, len(self.times))
         return self.times[known - 1] + (index - known) / self.fps
 

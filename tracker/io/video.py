@@ -211,6 +211,8 @@ def _open_images(
         phase=phase,
         stride=stride,
         by_name=found.by_name,
+        # where the sequence counts frames between the images, its rate is that of all of them
+        pace=numbers.step if announced is not None and announced >= numbers[-1] else 1,
     )
     if not wanted.images:
         return source
@@ -228,7 +230,7 @@ def _with_images(source: FileSource, paths: Sequence[Path | None], values: Value
 
     deep = value_range(first[0])
     chosen = None if deep is None else values or deep
-    seconds = source.numbers.step * source.stride / source.fps
+    seconds = source.lag / source.fps
 
     def read_images() -> Generator[TimedImage]:
         for place, each in enumerate(paths):
