@@ -17,10 +17,10 @@ from flatsort.tracker.files import refuse_overwriting, write_text
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.results import Boxes, CsvSink, FileSink, JsonSink, MotSink
 from flatsort.tracker.io.visual_results import CropSink, ShowSink, VideoSink
-from flatsort.tracker.lifecycle import LifecycleConfig
 from flatsort.tracker.pipeline import Run
 from flatsort.tracker.protocols import Sink
 from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import FrameResult
 
 
@@ -203,9 +203,9 @@ def write_run(
             write_text(output.out / f"{name}.config.yaml", dump(run.config))
             error.__notes__ = [*getattr(error, "__notes__", []), f"the frames so far are in {kept[0]}"]
         raise
-    if report.detections and not report.ids:
-        report.note = _why_no_track(report, run.config.lifecycle)
     report.dropped = tracker.dropped - dropped_before
+    if report.detections and not report.ids:
+        report.note = _why_no_track(report, run.config)
     report.seconds = stopwatch.elapsed
     report.timing = stopwatch.table(report.frames) if output.timing else ""
     write_text(output.out / f"{name}.config.yaml", dump(run.config))
@@ -241,11 +241,14 @@ def _write(
             stack.close()  # completes the files
 
 
-def _why_no_track(report: TrackReport, config: LifecycleConfig) -> str:
-    least, start = config.birth_score, f"; {report.detections} detections and no track"
-    if least is not None and report.best_score < least:
-        return f"{start}: no score reaches lifecycle.birth_score={least:g}, the highest is {report.best_score:g}"
-    return f"{start}: no object was found often enough for lifecycle.min_hits={config.min_hits}"
+def _why_no_track(report: TrackReport, config: TrackConfig) -> str:
+    start = f"; {report.detections} detections and no track"
+    if report.dropped == report.detections:
+        return f"{start}: none of them is a valid box"
+    for key, least in (("min_score", config.min_score), ("lifecycle.birth_score", config.lifecycle.birth_score)):
+        if least is not None and report.best_score < least:
+            return f"{start}: no score reaches {key}={least:g}, the highest is {report.best_score:g}"
+    return f"{start}: no object was found often enough for lifecycle.min_hits={config.lifecycle.min_hits}"
 
 
 def _each(results: Iterator[FrameResult], after_step: Callable[[FrameResult], None]) -> Iterator[FrameResult]:
