@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--detections", type=click.Path(), metavar="FILE", help="Detections in the MOTChallenge layout.")
 @click.option("--detector", metavar="NAME", help="mot, background, onnx, torchvision, or a FILE.py with one of yours.")
 @click.option("--min-score", type=float, help="Leave out detections below this score.")
+@click.option("--no-check", is_flag=True, help="Do not compare the detections of a file with SOURCE.")
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many frames.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Frames embedded in one call.")
 @click.option("--whole", is_flag=True, help="SOURCE is a folder of crops: embed each image as a whole.")
@@ -37,6 +38,7 @@ def main(
     detections: str | None,
     detector: str | None,
     min_score: float | None,
+    no_check: bool,
     frames: int | None,
     batch: int,
     whole: bool,
@@ -76,7 +78,7 @@ def main(
     elif whole:
         batches = batches_of_images(source, _bar(source.name), left_out)
     else:
-        opened = _open(sources[0], of_detector, detections, detector)
+        opened = _open(sources[0], of_detector, detections, detector, check=not no_check)
         bar = _bar(opened.source.name)
         batches = batches_of_run(opened, batch, bar, left_out, min_score=min_score, frames=frames)
     start = time.perf_counter()
@@ -87,11 +89,12 @@ def main(
     click.echo(f"{out}: {count} latents of {embedder.dim} numbers{notes}, {seconds:.1f} s ({rate:,.0f} a second)")
 
 
-def _open(text: str, overrides: Sequence[str], detections: str | None, detector: str | None) -> Run:
+def _open(text: str, overrides: Sequence[str], detections: str | None, detector: str | None, *, check: bool) -> Run:
     """The source and its detector; what the user should know of the choice is told."""
     from flatsort.tools.runs.open_run import open_run, track_config
 
-    opened = open_run(text, track_config("sort", overrides, detections=detections, detector=detector), images=True)
+    config = track_config("sort", overrides, detections=detections, detector=detector)
+    opened = open_run(text, config, images=True, check=check)
     for note in opened.notes:
         click.echo(note, err=True)
     return opened

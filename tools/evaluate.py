@@ -11,7 +11,7 @@ import click
 from flatsort.tools.cli import debug_option, progress, run
 
 if TYPE_CHECKING:
-    from flatsort.tracker.metrics import Evaluation, SequenceResult
+    from flatsort.tracker.metrics import Evaluation, FilePair, SequenceResult
 
 
 class Output(click.Path):
@@ -58,6 +58,7 @@ FILE = Output(dir_okay=False, path_type=Path)
     type=click.IntRange(1),
     help="Score every n-th frame from the first annotated one on.  [default: as the ground truth is annotated]",
 )
+@click.option("--no-check", is_flag=True, help="Do not compare tracks with the ground truth's frames and picture.")
 @click.option("--allow-missing", is_flag=True, help="Score only the sequences that have tracks, instead of refusing.")
 @click.option("--json", "json_file", type=FILE, help="Write the scores as JSON.")
 @click.option("--csv", "csv_file", type=FILE, help="Write the scores as CSV.")
@@ -78,6 +79,7 @@ def main(
     classes: str | None,
     frames: str | None,
     stride: int | None,
+    no_check: bool,
     allow_missing: bool,
     json_file: Path | None,
     csv_file: Path | None,
@@ -107,8 +109,11 @@ def main(
     def shown(results: Iterator[SequenceResult], total: int) -> Iterable[SequenceResult]:
         return progress(results, total, "evaluate", "sequence")
 
-    files = [each for pair in find_pairs(gt, pred, allow_missing=True)[0] for each in (pair.gt, pair.pred)]
+    pairs = find_pairs(gt, pred, allow_missing=True)[0]
+    files = [each for pair in pairs for each in (pair.gt, pair.pred)]
     refuse_overwriting(filter(None, (json_file, csv_file, markdown_file, latex_file, plot)), files)
+    if not no_check:
+        _check(pairs)
     evaluation = evaluate(
         gt,
         pred,
@@ -132,6 +137,23 @@ def main(
     for note in [*evaluation.notes, LEGEND]:
         click.echo(note, err=True)
     click.echo(report.table(evaluation))
+
+
+def _check(pairs: Iterable[FilePair]) -> None:
+    """Refuse tracks and ground truth that cannot belong together, and tell what users should know of them."""
+    from flatsort.tracker.input_check import InputBoxes, check_boxes, check_frames
+    from flatsort.tracker.io.mot import read_table
+
+    for pair in pairs:
+        tables = (read_table(path) for path in (pair.gt, pair.pred))
+        gt, pred = (InputBoxes(each.path, each.frames, each.boxes, each.scores, "boxes") for each in tables)
+        size = pair.info.size if pair.info else None
+        notes = [*check_boxes(gt, size), *check_boxes(pred, size)]
+        frames = range(1, int(gt.frames.max(initial=0)) + 1)
+        if pair.info is None and len(frames):  # else frames beyond the sequence are refused anyway
+            notes += check_frames(pred, frames, images=len(frames))
+        for note in notes:
+            click.echo(note, err=True)
 
 
 def _plot(evaluation: Evaluation, path: Path) -> None:
