@@ -183,10 +183,10 @@ def check_boxes(given: InputBoxes, size: tuple[int, int] | None) -> list[str]:
     corners, wide = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] > MARGIN * limits).any(axis=1)
     as_corners = (corners > boxes[:, :2]).all(axis=1) & (corners <= MARGIN * limits).all(axis=1)
     picture = f"a picture of {width}x{height}"
-    if wide.mean() >= 0.1 and as_corners.mean() >= 0.98:
+    if wide.mean() >= 0.05 and as_corners.mean() >= 0.98:
         reach = " and ".join(f"{axis} = {m:.0f}" for axis, m in zip("xy", boxes[:, 2:].max(axis=0), strict=True))
         sentence = f"{given.path}: {given.what} reach {reach} in {picture}: are columns 5 and 6 right and bottom?"
-        if wide.mean() >= 0.5:
+        if wide.mean() >= 0.25:
             raise ValueError(sentence)
         return [sentence]
     outside = np.logical_or((boxes[:, :2] >= limits).any(axis=1), (boxes[:, 2:] <= 0).any(axis=1))

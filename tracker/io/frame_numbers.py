@@ -85,7 +85,7 @@ def number_pictures(
     best = readings[0]
     if frames is not None and len(frames):
         plausible = [each for each in readings if each is in_order or _is_dense(each)]
-        best = max(plausible, key=lambda each: int(np.isin(np.unique(frames), list(each)).sum()))
+        best = max(plausible, key=lambda each: _fit(np.array(list(each)), np.unique(frames)))
     if best is in_order:
         return PictureNumbers(in_order, range(1, len(paths) + 1), by_name=False)
     return PictureNumbers(best, _frames_of(list(best), announced or 0, last, frames, pictured), by_name=True)
@@ -164,6 +164,12 @@ def _numbers_in_names(paths: Sequence[Path]) -> dict[int, Path] | None:
 def _are_frames(named: dict[int, Path], announced: int) -> bool:
     """Whether numbers may be of frames where no boxes tell; higher ones are time stamps or a camera's counter."""
     return max(named) + (0 in named) <= max(announced, 10 * len(named))
+
+
+def _fit(pictures: Int, frames: Int) -> tuple[int, int]:
+    """How many frames of boxes have a picture and, where some have, how near the last ones of both are."""
+    shown = int(np.isin(frames, pictures).sum())
+    return shown, 0 if shown in (0, len(frames)) else -abs(int(pictures.max() - frames.max()))
 
 
 def _is_dense(named: dict[int, Path]) -> bool:
