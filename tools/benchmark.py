@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="File in det/ of each sequence, or a folder of NAME.txt or NAME.npy.  [default: det.txt]",
 )
+@click.option("--classes", metavar="NAMES", help="Classes to keep and to score: car,person; all.")
+@click.option("--frames", metavar="A-B", help="Track and score these frames only, both included; A- or -B.")
 @click.option("--min-score", type=float, metavar="S", help="Leave out detections below this score, for every system.")
 @click.option(
     "--systems",
@@ -73,6 +75,8 @@ def main(
     name: str | None,
     sources: tuple[str, ...],
     detections: str | None,
+    classes: str | None,
+    frames: str | None,
     min_score: float | None,
     systems: str | None,
     embedders: str | None,
@@ -101,12 +105,15 @@ def main(
     flatsort benchmark --data seq/ --systems sort systems.sort.set=[lifecycle.max_age=5]
     flatsort benchmark --data seq/ --embedders all --crops crops/val --seeds 0,1,2
     """
+    from flatsort.tracker.class_names import parse_classes
     from flatsort.tracker.config import dump
 
     more, overrides = split_arguments(arguments)
     options = {
         "data": [*sources, *more] or None,
         "detections": detections,
+        "classes": None if classes is None else list(parse_classes(classes) or ()),
+        "frames": frames,
         "min_score": min_score,
         "crops": crops,
         "seeds": _numbers(seeds) if seeds is not None else None,

@@ -15,7 +15,9 @@ from flatsort.tools.experiments.bootstrap_counts import METRICS, FrameCounts, co
 from flatsort.tools.experiments.result_cache import Cache
 from flatsort.tools.experiments.results import Benchmark, BenchmarkSequence, SystemResult
 from flatsort.tools.experiments.seed_statistics import mean_and_std
-from flatsort.tracker.metrics.preprocessing import prepare
+from flatsort.tracker.io.mot import MotTable
+from flatsort.tracker.metrics.preprocessing import ScoredSequence, prepare
+from flatsort.tracker.metrics.scoring_rules import rules_for
 from flatsort.tracker.types import Float, Int
 
 BLOCK_SECONDS = 10.0
@@ -225,9 +227,14 @@ def counts_by_sequence(
     tracks = {run.sequence: run.tracks for run in system.runs if (run.seed or 0) == seed}
     results = system.evaluations[seed].sequences
     return {
-        name: count_frames(results[name], prepare(name, sequence.ground_truth, tracks[name]), lengths[name])
+        name: count_frames(results[name], _scored(sequence, tracks[name]), lengths[name])
         for name, sequence in sequences.items()
     }
+
+
+def _scored(sequence: BenchmarkSequence, tracks: MotTable) -> ScoredSequence:
+    truth = sequence.ground_truth
+    return prepare(sequence.name, truth, tracks, rules=rules_for(sequence.name, truth, tracks, None, sequence.classes))
 
 
 def _length(name: str, systems: Mapping[str, SystemResult], sequence: BenchmarkSequence) -> int:

@@ -22,6 +22,7 @@ from flatsort.tools.experiments.sequences import read_sequences, require_images
 from flatsort.tools.experiments.systems import BenchmarkConfig, System, resolve_systems
 from flatsort.tracker.input_check import thresholds_of
 from flatsort.tracker.metrics import Evaluation, pool
+from flatsort.tracker.metrics.scored_frames import FrameSelection
 from flatsort.tracker.processes import worker_processes
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import Float32
@@ -73,7 +74,15 @@ def run_systems(
         for each in system.configs.values()
         for key, value in thresholds_of(each).items()
     }
-    sequences = read_sequences(config.data, config.detections, config.min_score, thresholds=thresholds, check=check)
+    sequences = read_sequences(
+        config.data,
+        config.detections,
+        config.min_score,
+        config.classes,
+        thresholds=thresholds,
+        check=check,
+        scored=FrameSelection.parse(config.frames, 1) if config.frames else None,
+    )
     tasks = {
         (system.name, seed, name): _plan(system.name, chosen, sequence)
         for system in systems

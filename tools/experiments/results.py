@@ -15,6 +15,7 @@ from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.metrics import Evaluation, Scores, SequenceResult
 from flatsort.tracker.metrics.clear import Counts, Timeline
 from flatsort.tracker.metrics.hota import Hota
+from flatsort.tracker.metrics.scored_frames import FrameSelection
 from flatsort.tracker.types import Detections, Float32
 
 Progress: TypeAlias = "Callable[[Iterable[Any], int, str], Iterator[Any]]"
@@ -96,6 +97,10 @@ class BenchmarkSequence:
         Classes of the detections; empty where their file has none.
     numbers : range
         Frame numbers of the detections; empty: 1, 2, 3, ….
+    classes : tuple of str or None
+        Classes of the ground truth that are scored; see `tracker.metrics.evaluate`.
+    scored : FrameSelection or None
+        Frames that are scored: there are no detections and no ground truth in others. None: all.
     """
 
     name: str
@@ -107,11 +112,21 @@ class BenchmarkSequence:
     length: int | None = None
     class_names: Mapping[int, str] = field(default_factory=dict)
     numbers: range = range(0)
+    classes: tuple[str, ...] | None = None
+    scored: FrameSelection | None = None
 
     @property
     def frames(self) -> range:
         """Frame number of each entry of ``detections``."""
         return self.numbers or range(1, len(self.detections) + 1)
+
+    def within(self, scored: FrameSelection) -> BenchmarkSequence:
+        """The sequence with detections and ground truth in these frames only."""
+        first, last = scored.first or 1, scored.last or max(self.frames.stop, self.length or 0)
+        chosen = [first <= frame <= last for frame in self.frames]
+        seen = [each if c else Detections.empty() for each, c in zip(self.detections, chosen, strict=True)]
+        truth = self.ground_truth.take((self.ground_truth.frames >= first) & (self.ground_truth.frames <= last))
+        return replace(self, detections=seen, ground_truth=truth, scored=scored)
 
     def at(self, frame: int) -> int | None:
         """Place of a frame number in ``detections``; None if it is none of theirs."""

@@ -103,6 +103,7 @@ def plan(config: TrackConfig, sequence: BenchmarkSequence) -> TrackingTask:
         sequence.fps,
         sequence.image_size,
         result_cache.key_of_ground_truth(sequence),
+        *([sequence.classes, repr(sequence.scored)] if sequence.classes is not None or sequence.scored else []),
         *([str(sequence.numbers)] if sequence.numbers else []),
         result_cache.key_of_code(result_cache.RUNS_CODE),
     )
@@ -161,7 +162,15 @@ def run(task: TrackingTask, cache: Cache) -> FinishedRun:
         tracks=tracks,
         association=1e6 * stopwatch.seconds["association"] / max(len(results), 1),
         embedding=embedded.embedding if embedded else 0.0,
-        result=evaluate_tables(sequence.name, sequence.ground_truth, tracks, None, sequence.length),
+        result=evaluate_tables(
+            sequence.name,
+            sequence.ground_truth,
+            tracks,
+            None,
+            sequence.length,
+            classes=sequence.classes,
+            frames=sequence.scored,
+        ),
     )
     cache.store(RUNS, task.run, run_to_arrays(done))
     return done

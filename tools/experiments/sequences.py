@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from flatsort.tracker.io.mot import DetectionFile, MotTable, read_detection_file
 from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.io.video_file import VIDEOS
+from flatsort.tracker.metrics.scored_frames import FrameSelection
 from flatsort.tracker.types import Detections
 
 GROUND_TRUTH = Path("gt", "gt.txt")
@@ -54,6 +55,7 @@ def read_sequences(
     *,
     thresholds: Mapping[str, float] | None = None,
     check: bool = True,
+    scored: FrameSelection | None = None,
 ) -> dict[str, BenchmarkSequence]:
     """Read all sequences, by name.
 
@@ -67,11 +69,13 @@ def read_sequences(
     min_score : float, optional
         Detections below this score are left out.
     classes : sequence of str, optional
-        Names or numbers of the classes of detections to keep; by default, or if empty, all.
+        Names or numbers of the classes of detections and of ground truth to keep; by default, or if empty, all.
     thresholds : mapping of str to float, optional
         Those of scores that trackers use.
     check : bool
         Whether detections and ground truth are compared with the sequence; what users should know of it is logged.
+    scored : FrameSelection, optional
+        Frames to keep.
 
     Raises
     ------
@@ -89,7 +93,10 @@ def read_sequences(
         source = _open(folder, file)
         for note in filter(None, _check(folder, source, file, table, used) if check else ()):
             log.warning(note)
-        sequences[name] = _sequence(name, folder, source, file.of_classes(classes), table, min_score)
+        kept = file if not file.class_names else file.of_classes(classes)
+        sequence = _sequence(name, folder, source, kept, table, min_score)
+        sequence = replace(sequence, classes=None if classes is None else tuple(classes))
+        sequences[name] = sequence if scored is None else sequence.within(scored)
     return sequences
 
 

@@ -51,6 +51,11 @@ class BenchmarkConfig:
     """File in each sequence's det/, a folder of NAME.txt or NAME.npy, or a file (of one sequence)."""
     min_score: float | None = None
     """Detections below this score are left out for every system; null: none are."""
+    classes: list[str] | None = None
+    """Classes of the ground truth's own that are scored, by name or number; empty: all. Null: pedestrians of a
+    benchmark's ground truth, all classes of any other."""
+    frames: str = ""
+    """Frames that trackers see and that are scored: A-B, both included, A- or -B; empty: all."""
     systems: dict[str, SystemConfig] = field(default_factory=dict)
     """Name → system, in the order of the table."""
     embedders: dict[str, str] = field(default_factory=dict)
