@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import lzma
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -70,7 +71,7 @@ def read_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[st
 
 
 def map_array(path: str | Path) -> NDArray[Any]:
-    """The array of a ``.npy`` file, mapped into memory.
+    """The array of a ``.npy`` file, mapped into memory; nothing is unpickled.
 
     Raises
     ------
@@ -82,7 +83,9 @@ def map_array(path: str | Path) -> NDArray[Any]:
     with Path(path).open("rb"):  # an error of its own where there is no such file
         pass
     try:
-        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", UserWarning)  # a header that Python 2 wrote is none of the user's faults
+            array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except PARSE_FAULTS as error:
         raise ValueError(f"{path}: expected a complete .npy file with an array of numbers ({error})") from error
     return array
@@ -91,10 +94,12 @@ def map_array(path: str | Path) -> NDArray[Any]:
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> NDArray[Any]:
     if member.file_size > MOST_EXPANSION * size:
         raise ValueError(f"{member.filename} announces {member.file_size} bytes")
-    with archive.open(member) as stream:
-        _check_header(stream, member)
-    with archive.open(member) as stream:
-        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", UserWarning)
+        with archive.open(member) as stream:
+            _check_header(stream, member)
+        with archive.open(member) as stream:
+            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from flatsort.tracker.io.text_table import (
     parse_table,
     read_bytes,
 )
+from flatsort.tracker.stored_data import map_array
 from flatsort.tracker.types import Float
 
 FileFormat = Literal["auto", "mot", "csv", "json", "npy"]
@@ -151,15 +151,12 @@ def _unpacked(path: Path, data: bytes) -> tuple[Path, bytes, list[str]]:
 
 def _of_npy(path: Path) -> BoxRows:
     """Rows of a ``.npy`` file and their features as latents, where there are further columns."""
-    try:
-        # memory-mapped, so that a header that announces too much is refused before memory is taken; never unpickled
-        array: Any = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{path}: expected a complete .npy file with an array of numbers ({error})") from error
+    array = map_array(path)
     if array.ndim != 2 or array.shape[1] < NPY_COLUMNS or array.dtype.kind not in "fiu":
         got = f"shape {list(array.shape)} of {array.dtype}"
         raise ValueError(f"{path}: expected numbers of shape [n {NPY_COLUMNS}] or [n {NPY_COLUMNS}+d], got {got}")
-    latents = np.array(array[:, NPY_COLUMNS:], np.float32) if array.shape[1] > NPY_COLUMNS else None
-    values = np.array(array[:, :NPY_COLUMNS], np.float64)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused or left out as such
+        latents = np.array(array[:, NPY_COLUMNS:], np.float32) if array.shape[1] > NPY_COLUMNS else None
+        values = np.array(array[:, :NPY_COLUMNS], np.float64)
     boxes, rest = _corners(values), values[:, CLASS_COLUMN:]
     return BoxRows(path, values[:, 0], values[:, 1], boxes, values[:, 6], rest, NPY_COLUMNS, latents=latents)
