@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,21 +55,27 @@ def choose_classes(names: Mapping[int, str], chosen: Sequence[str]) -> Int:
     """
     if not chosen:
         return np.array(sorted(names), np.int64)
-    exact = {name: {k for k in names if names[k] == name} for name in names.values()}
-    folded: dict[str, set[int]] = {}
-    for number, name in names.items():
-        folded.setdefault(name.casefold(), set()).add(number)
     numbers: set[int] = set()
     for choice in chosen:
-        number = int(choice) if choice.isascii() and choice.isdecimal() else -1
-        if choice in exact or choice.casefold() in folded:
-            numbers |= exact.get(choice) or folded[choice.casefold()]
-        elif number in names:
-            numbers.add(number)
-        else:
-            hint = suggest(choice, set(names.values()) or {"none"})
-            raise ValueError(f"classes: unknown class {choice!r}{hint}; all takes all of them")
+        found = numbers_of(names, choice)
+        if not found:
+            raise unknown_class(choice, names.values())
+        numbers |= found
     return np.array(sorted(numbers), np.int64)
+
+
+def numbers_of(names: Mapping[int, str], choice: str) -> set[int]:
+    """Numbers of one choice among ``names``, see `choose_classes`; none if it is unknown."""
+    exact = {number for number, name in names.items() if name == choice}
+    folded = {number for number, name in names.items() if name.casefold() == choice.casefold()}
+    number = int(choice) if choice.isascii() and choice.isdecimal() else -1
+    return exact or folded or {number} & names.keys()
+
+
+def unknown_class(choice: str, names: Iterable[str]) -> ValueError:
+    """The error for a choice that is none of these names."""
+    hint = suggest(choice, set(names) or {"none"})
+    return ValueError(f"classes: unknown class {choice!r}{hint}; all takes all of them")
 
 
 def read_class_names(path: str | Path) -> list[str]:

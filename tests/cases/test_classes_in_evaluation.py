@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flatsort import evaluate
 from tests.e2e.conftest import Flatsort
 
 FRAMES = range(1, 11)
@@ -119,6 +120,34 @@ def test_classes_that_no_benchmark_has_are_the_files_own(
     assert [each[str(number)]["mota"] for number in classes] == [100, 100]
 
 
+def test_a_class_needs_not_be_in_every_sequence(flatsort: Flatsort, tmp_path: Path) -> None:
+    export(tmp_path / "data" / "both", [1, 2], "car\nperson\n")
+    export(tmp_path / "data" / "persons", [3, 3], "")
+    (tmp_path / "data" / "persons" / "gt" / "labels.txt").write_text("bus\ntram\nperson\n")
+    (tmp_path / "pred").mkdir()
+    for name in ("both", "persons"):
+        tracks(tmp_path / "pred" / f"{name}.txt", [1, 2])
+    run = ("evaluate", "--gt", tmp_path / "data", "--pred", tmp_path / "pred", "--json", tmp_path / "s.json")
+    assert flatsort(*run, "--classes", "car,person").code == 0
+    document = json.loads((tmp_path / "s.json").read_text())
+    assert {name: each["overall"]["gt"] for name, each in document["classes"].items()} == {"car": 1, "person": 3}
+    assert flatsort(*run, "--classes", "car").code == 0
+    assert (document["overall"]["gt"], json.loads((tmp_path / "s.json").read_text())["overall"]["gt"]) == (4, 1)
+    refused = flatsort(*run, "--classes", "cat").sentence
+    assert "unknown class 'cat'" in refused
+    assert "tram" in refused
+
+
+def test_tracks_of_a_class_without_objects_are_false_positives(flatsort: Flatsort, tmp_path: Path) -> None:
+    folder = export(tmp_path / "seq", [1, 1], "car\nperson\ndog\n")
+    pred = tracks(tmp_path / "pred.txt", [1, 2], [1, 3])
+    each = scores(flatsort, folder, pred)
+    assert (each["car"]["mota"], each["dog"]["gt"], each["dog"]["fp"], each["all"]["mota"]) == (50, 0, 10, 0)
+    assert "those of dog do not count" not in flatsort("evaluate", "--gt", folder, "--pred", pred).err
+    chosen = flatsort("evaluate", "--gt", folder, "--pred", pred, "--classes", "car").err
+    assert "matched within their class; those of 3 do not count" in chosen
+
+
 def test_classes_and_a_benchmark_contradict_each_other(flatsort: Flatsort, tmp_path: Path) -> None:
     folder, pred = export(tmp_path / "seq", [1, 2], "car\nperson\n"), tracks(tmp_path / "pred.txt", [1])
     refused = flatsort("evaluate", "--gt", folder, "--pred", pred, "--classes", "car", "--format", "mot17")
@@ -178,6 +207,34 @@ def test_ground_truth_of_every_third_frame(flatsort: Flatsort, tmp_path: Path) -
     assert scores(flatsort, folder, pred, "--stride", "1")["all"]["fp"] == 19
     pred.write_text("\n".join(f"{f},1,{f},20,20,50,1" for f in range(2, 30, 3)))
     assert "of every" not in flatsort("evaluate", "--gt", folder, "--pred", pred).err, "both have the same frames"
+
+
+@pytest.mark.parametrize(
+    ("annotated", "said"),
+    [
+        ((1, 11, 21, 31), "of every 10 frames one is scored, from frame 1 on"),
+        ((6, 16, 26, 46, 56), "of every 10 frames one is scored, from frame 6 on"),
+        ((13, 18, 23), "of every 5 frames one is scored, from frame 3 on"),
+        ((1, 11), ""),
+        ((2, 4, 6), ""),
+        ((1, 11, 21, 32), ""),
+    ],
+)
+def test_few_annotated_frames(flatsort: Flatsort, tmp_path: Path, annotated: Sequence[int], said: str) -> None:
+    gt, pred = tmp_path / "gt.txt", tmp_path / "pred.txt"
+    gt.write_text("\n".join(f"{f},1,{f},20,20,50,1,-1,-1,-1" for f in annotated))
+    pred.write_text("\n".join(f"{f},1,{f},20,20,50,1" for f in range(1, max(annotated) + 1)))
+    err = flatsort("evaluate", "--gt", gt, "--pred", pred).err
+    assert said in err if said else "of every" not in err
+
+
+def test_a_range_of_frames_in_python(tmp_path: Path) -> None:
+    folder = export(tmp_path / "seq", [1], "car\n")
+    pred = tracks(tmp_path / "pred.txt", [1])
+    pairs: list[str | tuple[int | None, int | None]] = [(3, 7), "3-7", (None, 5), (6, None)]
+    for frames in pairs:
+        assert evaluate(folder, pred, frames=frames, classes="car").overall.recall == 100
+        assert evaluate(folder, pred, frames=frames).sequences["seq"].counts.frames == 5
 
 
 def test_an_empty_ground_truth_is_said(flatsort: Flatsort, tmp_path: Path) -> None:

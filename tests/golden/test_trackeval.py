@@ -185,3 +185,32 @@ def test_random_scenes(
         result = evaluate_pair(FilePair("seq", ground_truth, tracks), benchmark)
         compare(result, *trackeval_metrics(ground_truth, tracks, benchmark, LENGTH, folder))
         assert pool([result]).overall.hota == pytest.approx(result.scores.hota)
+
+
+@pytest.mark.parametrize("empty", [("gt",), ("pred",), ("gt", "pred"), ()])
+def test_empty_files_in_the_overall_row(tmp_path: Path, empty: tuple[str, ...]) -> None:
+    full = {
+        "gt": "".join(f"{t},1,{t},0,30,30,1,1,1\n" for t in range(1, LENGTH + 1)),
+        "pred": "".join(f"{t},{1 + t // 4},{t + 1},2,30,30,1,-1,-1,-1\n" for t in range(2, LENGTH + 1)),
+    }
+    results, expected = [], []
+    for name, without in {"one": (), "two": empty}.items():
+        files = {kind: tmp_path / f"{name}-{kind}.txt" for kind in full}
+        for kind, file in files.items():
+            file.write_text("" if kind in without else full[kind])
+        results.append(evaluate_pair(FilePair(name, files["gt"], files["pred"])))
+        expected.append(trackeval_metrics(files["gt"], files["pred"], "mot17", LENGTH, tmp_path / name))
+    clear, identity, hota = (dict(enumerate(column)) for column in zip(*expected, strict=True))
+    quiet = {"PRINT_CONFIG": False}
+    pooled = {
+        **trackeval.metrics.CLEAR(quiet).combine_sequences(clear),
+        **trackeval.metrics.Identity(quiet).combine_sequences(identity),
+    }
+    curves = trackeval.metrics.HOTA().combine_sequences(hota)
+    evaluation = pool(results)
+    for ours, theirs in RATIOS.items():
+        assert getattr(evaluation.overall, ours) == pytest.approx(100 * pooled[theirs], abs=1e-9), theirs
+    for ours in ("fp", "fn", "ids", "fm", "mt", "pt", "ml"):
+        assert getattr(evaluation.overall, ours) == pooled[COUNTS[ours]], ours
+    for curve in CURVES:
+        np.testing.assert_allclose(evaluation.hota.curve(curve), 100 * curves[curve], rtol=1e-12, err_msg=curve)

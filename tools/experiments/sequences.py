@@ -19,6 +19,7 @@ from flatsort.tracker.io.seqinfo import read_seqinfo
 from flatsort.tracker.io.video import open_source
 from flatsort.tracker.io.video_file import VIDEOS
 from flatsort.tracker.metrics.scored_frames import FrameSelection
+from flatsort.tracker.metrics.scoring_rules import require_classes
 from flatsort.tracker.types import Detections
 
 GROUND_TRUTH = Path("gt", "gt.txt")
@@ -97,6 +98,7 @@ def read_sequences(
         sequence = _sequence(name, folder, source, kept, table, min_score)
         sequence = replace(sequence, classes=None if classes is None else tuple(classes))
         sequences[name] = sequence if scored is None else sequence.within(scored)
+    require_classes((each.ground_truth for each in sequences.values()), classes or ())
     return sequences
 
 

@@ -140,8 +140,8 @@ def evaluate(
     pred: str | Path,
     *,
     benchmark: Benchmark | None = None,
-    classes: Sequence[str] | None = None,
-    frames: FrameSelection | None = None,
+    classes: str | Sequence[str] | None = None,
+    frames: FrameSelection | str | Sequence[int | None] | None = None,
     allow_missing: bool = False,
     jobs: int = 1,
     progress: Callable[[Iterator[SequenceResult], int], Iterable[SequenceResult]] | None = None,
@@ -154,10 +154,11 @@ def evaluate(
         See `find_pairs`.
     benchmark : optional
         Whose rules hold; by default they follow from the ground truth.
-    classes : sequence of str, optional
+    classes : str or sequence of str, optional
         Names or numbers of classes of the ground truth's own, none for all: each is scored, and all together.
-    frames : FrameSelection, optional
-        Frames to score; by default those that have ground truth, where it has every n-th frame only.
+    frames : FrameSelection, str or pair of int, optional
+        Frames to score: the first and the last of them, as a pair or as ``A-B``; by default those that have ground
+        truth, where it has every n-th frame only.
     allow_missing : bool
         Score only the sequences that have a prediction.
     jobs : int
@@ -172,12 +173,24 @@ def evaluate(
 
     Examples
     --------
-    >>> evaluate("MOT17/train", "runs/sort").overall.idf1
+    >>> evaluate("MOT17/train", "runs/sort", frames=(301, None)).overall.idf1
     """
+    from flatsort.tracker.class_names import parse_classes
+    from flatsort.tracker.io.mot import read_table
+    from flatsort.tracker.metrics.scored_frames import FrameSelection
+    from flatsort.tracker.metrics.scoring_rules import require_classes
+
+    chosen = parse_classes(classes)
+    if isinstance(frames, str):
+        frames = FrameSelection.parse(frames)
+    elif frames is not None and not isinstance(frames, FrameSelection):
+        frames = FrameSelection(*frames)
     pairs, unpaired = find_pairs(gt, pred, allow_missing=allow_missing)
     if unpaired:
         logger.warning("not scored, as ground truth or prediction is missing: %s", ", ".join(unpaired))
-    results = _map(partial(evaluate_pair, benchmark=benchmark, classes=classes, frames=frames), pairs, jobs)
+    if chosen:
+        require_classes((read_table(pair.gt) for pair in pairs), chosen)
+    results = _map(partial(evaluate_pair, benchmark=benchmark, classes=chosen, frames=frames), pairs, jobs)
     return pool(progress(results, len(pairs)) if progress else results)
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.types import Bool, Int
 
-FEWEST = 5
-"""Annotated frames from which their distance is taken for that of the annotation, not for chance."""
+FEWEST, FEWEST_WITH_GAPS = 3, 5
+"""Annotated frames from which their distance is that of the annotation, not chance: without and with gaps between."""
+SHORT = 8
+"""Frames from the first annotated one to the last below which nothing is concluded."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class FrameSelection:
     first, last : int or None
         1-based, both included; None: from the first one, to the last one.
     stride : int or None
-        Every n-th frame, from the first one that has ground truth on; 1: all; None: as the ground truth is annotated.
+        Every n-th frame, those with ground truth among them; 1: all; None: as the ground truth is annotated.
     """
 
     first: int | None = None
@@ -81,7 +83,7 @@ class FrameSelection:
             notes.append(f"frames {first} to {last} are scored")
         stride = annotated_stride(gt.frames, pred.frames) if self.stride is None else self.stride
         if stride > 1:
-            start = int(gt.frames.min()) if len(gt) else first
+            start = first + (int(gt.frames.min()) - first) % stride if len(gt) else first
             gt, pred = (t.take(_on_grid(t.frames, start, stride)) for t in (gt, pred))
             length = (last - start) // stride + 1
             why = ", as only these have ground truth" if self.stride is None else ""
@@ -92,11 +94,12 @@ class FrameSelection:
 def annotated_stride(gt: Int, pred: Int) -> int:
     """The distance of annotated frames where it is constant and tracks lie between them as well; else 1."""
     frames = np.unique(gt)
-    if len(frames) < FEWEST:
+    if len(frames) < FEWEST or frames[-1] - frames[0] < SHORT:
         return 1
     stride = int(np.gcd.reduce(np.diff(frames)))
-    enough = stride > 1 and 2 * len(frames) > (frames[-1] - frames[0]) // stride
-    return stride if enough and not _on_grid(pred, int(frames[0]), stride).all() else 1
+    places = (frames[-1] - frames[0]) // stride + 1
+    regular = len(frames) == places or (len(frames) >= FEWEST_WITH_GAPS and 2 * len(frames) > places)
+    return stride if stride > 1 and regular and not _on_grid(pred, int(frames[0]), stride).all() else 1
 
 
 def _on_grid(frames: Int, start: int, stride: int) -> Bool:

@@ -12,13 +12,13 @@ VisDrone2018-MOT-toolkit, ``dropObjects``: tracks that lie for more than half in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from flatsort.tracker.class_names import choose_classes
+from flatsort.tracker.class_names import numbers_of, unknown_class
 from flatsort.tracker.io.layouts import IGNORED, MOT_CLASSES
 from flatsort.tracker.io.mot import MotTable
 from flatsort.tracker.types import Bool, Int
@@ -123,12 +123,13 @@ def rules_for(
     benchmark : optional
         Whose rules are asked for.
     classes : sequence of str, optional
-        Names or numbers of classes, none for all: these are scored as classes of the file's own.
+        Names or numbers of classes, none for all: these are scored as classes of the file's own; one that this ground
+        truth does not know has no boxes (see `require_classes`).
 
     Raises
     ------
     ValueError
-        If classes and a benchmark are asked for, or a class is not in the ground truth.
+        If classes and a benchmark are asked for, or classes of a ground truth without any.
     """
     if benchmark is not None and classes is not None:
         raise ValueError(
@@ -142,38 +143,68 @@ def rules_for(
     return Rules(f"pedestrians only, tracks on distractors do not count (as in {benchmark.upper()})", benchmark)
 
 
+def require_classes(ground_truths: Iterable[MotTable], chosen: Sequence[str]) -> None:
+    """Refuse a choice of classes that is in none of some ground truths; not all need to have it.
+
+    Raises
+    ------
+    ValueError
+        If a class is in none of them; the message lists those that are.
+    """
+    every = [_class_names(gt) for gt in ground_truths]
+    for choice in chosen:
+        if not any(numbers_of(names, choice) for names in every):
+            raise unknown_class(choice, (name for names in every for name in names.values()))
+
+
 def _has_own_classes(gt: MotTable) -> bool:
     """Whether the classes of a ground truth are not those of MOT16 to MOT20."""
     known = {k: name.casefold() for k, name in gt.class_names.items()}
-    if known and known.items() <= MOT_CLASSES.items() and len(known) > 1:
-        return False
-    if gt.layout == "mot15" and not known:
-        return False
-    return bool((gt.classes >= 0).any() if known else (~np.isin(gt.classes, (UNKNOWN, *MOT_CLASSES))).any())
+    if known:
+        of_benchmark = len(known) > 1 and known.items() <= MOT_CLASSES.items()
+        return not of_benchmark and (not len(gt) or bool((gt.classes >= 0).any()))
+    return gt.layout != "mot15" and bool((~np.isin(gt.classes, (UNKNOWN, *MOT_CLASSES))).any())
+
+
+def _objects(gt: MotTable) -> set[int]:
+    """The classes that occur and are objects."""
+    return set(gt.classes[gt.classes >= 0].tolist()) - set(IGNORED.get(gt.layout, ()))
+
+
+def _class_names(gt: MotTable) -> dict[int, str]:
+    """Names of the classes that a ground truth knows or has: their numbers where they have none."""
+    numbers = _objects(gt)
+    fits = gt.layout == "mot" and numbers <= MOT_CLASSES.keys()
+    known = gt.class_names or (MOT_CLASSES if fits and numbers else {})
+    names = {number: str(number) for number in numbers} | dict(known)
+    return {number: names[number] for number in sorted(names) if number not in IGNORED.get(gt.layout, ())}
 
 
 def _own_classes(gt: MotTable, pred: MotTable, chosen: Sequence[str] | None) -> Rules:
-    numbers = set(gt.classes[gt.classes >= 0].tolist()) - set(IGNORED.get(gt.layout, ()))
-    if not numbers:
+    if len(gt) and (gt.classes < 0).all():
         raise ValueError(f"{gt.path}: expected a class in column 8 to choose classes, got none")
-    fits = gt.layout == "mot" and numbers <= MOT_CLASSES.keys()
-    known = gt.class_names or (MOT_CLASSES if fits else {})
-    names = {number: known.get(number, str(number)) for number in sorted(numbers)}
-    scored = {number: names[number] for number in choose_classes(names, chosen or ()).tolist()}
-    track_classes = _common_numbers(names, pred)
-    how = "tracks are matched within their class"
+    names, occurring = _class_names(gt), _objects(gt)
+    track_classes = _common_numbers(names, occurring, pred)
+    if chosen:
+        numbers = {number for choice in chosen for number in numbers_of(names, choice)}
+    else:
+        numbers = occurring | set((track_classes or {}).values())
+    scored = {number: names[number] for number in sorted(numbers)}
     if track_classes is None:
         has_some = bool((pred.classes >= 0).any())
-        how = "tracks have other classes" if has_some else "tracks have no classes"
-        how += ", they are matched with objects of any"
-    sentence = f"classes of the ground truth's own: {', '.join(scored.values())}; {how}"
+        how = f"tracks have {'other' if has_some else 'no'} classes, they are matched with objects of any"
+    else:
+        others = set(pred.classes.tolist()) - {own for own, number in track_classes.items() if number in scored}
+        listed = ", ".join(pred.class_names.get(number, str(number)) for number in sorted(others))
+        how = "tracks are matched within their class" + f"; those of {listed} do not count" * bool(others)
+    sentence = f"classes of the ground truth's own: {', '.join(scored.values()) or 'none'}; {how}"
     if gt.layout in IGNORED:
         benchmark = {"visdrone": "VisDrone", "kitti": "KITTI"}[gt.layout]
         sentence += f"; tracks in ignored regions do not count (as in {benchmark})"
     return Rules(sentence, None, scored, track_classes)
 
 
-def _common_numbers(names: Mapping[int, str], pred: MotTable) -> dict[int, int] | None:
+def _common_numbers(names: Mapping[int, str], occurring: Set[int], pred: MotTable) -> dict[int, int] | None:
     """Class of the tracks → class of the ground truth, by name where both have names; None if they do not agree."""
     numbers = set(pred.classes[pred.classes >= 0].tolist())
     if not numbers or (pred.classes < 0).any():
@@ -183,4 +214,5 @@ def _common_numbers(names: Mapping[int, str], pred: MotTable) -> dict[int, int] 
         pairs = {number: by_name.get(pred.class_names.get(number, "").casefold()) for number in numbers}
         agreed = {number: partner for number, partner in pairs.items() if partner is not None}
         return agreed or None
-    return {number: number for number in numbers} if numbers <= names.keys() else None
+    agree = numbers <= names.keys() and (not occurring or numbers & occurring)
+    return {number: number for number in numbers} if agree else None

@@ -10,7 +10,7 @@ from flatsort.tracker.class_names import LABELS
 from flatsort.tracker.io.seqinfo import SeqInfo, read_seqinfo
 
 SUFFIXES = (".txt", ".csv", ".json")
-"""Names of tracks in a folder end with the first of these that any file of it has."""
+"""Names of tracks in a folder end with the first of these that it has; those that lack, with one of the next."""
 NO_TRACKS = (".partial", ".explain", ".config")
 """Ends of the names, before the suffix, of files beside results."""
 
@@ -44,7 +44,7 @@ def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False)
         A text file, a sequence folder (with ``gt/gt.txt``), or a folder of either. A sequence has its folder's name,
         or that in ``seqinfo.ini`` where no prediction has the former; or that of the file without suffix.
     pred : str or Path
-        A file, or a folder of files ``NAME.txt``, or of ``NAME.csv`` or ``NAME.json`` where it has none of the former;
+        A file, or a folder of files ``NAME.txt``, or ``NAME.csv`` or ``NAME.json`` where there is none of the former;
         results of interrupted runs (``NAME.partial.txt``) and subfolders are ignored. If one of ``gt`` and ``pred`` is
         a file and there is only one pair, names need not agree.
     allow_missing : bool
@@ -66,8 +66,9 @@ def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False)
         file as its ground truth, or it is ambiguous which prediction belongs to which ground truth.
     """
     gt, pred = Path(gt), Path(pred)
-    ground_truths, predictions = _ground_truth_files(gt), _prediction_files(pred)
+    ground_truths = _ground_truth_files(gt)
     infos = {name: _info(file) for name, file in ground_truths.items()}
+    predictions = _prediction_files(pred, {*infos, *_aliases(infos).values()})
     if len(ground_truths) == len(predictions) == 1 and (gt.is_file() or pred.is_file()):
         chosen = dict(zip(ground_truths, predictions, strict=True))
     else:
@@ -95,7 +96,7 @@ def _choose(infos: Mapping[str, SeqInfo | None], predictions: Set[str], pred: Pa
 
     Where both names are the same, the prediction of that name belongs to no other ground truth.
     """
-    aliases = {name: info.name.replace("/", "_") if info else name for name, info in infos.items()}
+    aliases = _aliases(infos)
     settled = {name: name for name, alias in aliases.items() if name == alias and name in predictions}
     chosen = dict(settled)
     for name, alias in aliases.items():
@@ -116,6 +117,11 @@ def _choose(infos: Mapping[str, SeqInfo | None], predictions: Set[str], pred: Pa
     return chosen
 
 
+def _aliases(infos: Mapping[str, SeqInfo | None]) -> dict[str, str]:
+    """Name of the ground truth → name in ``seqinfo.ini``."""
+    return {name: info.name.replace("/", "_") if info else name for name, info in infos.items()}
+
+
 def _ground_truth_files(path: Path) -> dict[str, Path]:
     """Name → ground truth file."""
     if not path.is_dir():
@@ -128,13 +134,16 @@ def _ground_truth_files(path: Path) -> dict[str, Path]:
     return files
 
 
-def _prediction_files(path: Path) -> dict[str, Path]:
-    """Name → prediction file."""
+def _prediction_files(path: Path, wanted: Set[str]) -> dict[str, Path]:
+    """Name → prediction file; of other suffixes than the first that there is only files of wanted names."""
     if not path.is_dir():
         return _file(path)
-    files = _texts(path)
+    by_suffix = [_complete(path, suffix) for suffix in SUFFIXES]
+    files = next(filter(None, by_suffix), {})
     if not files:
-        raise FileNotFoundError(f"{path}: no tracks, expected files NAME.txt")
+        raise FileNotFoundError(f"{path}: no tracks, expected files NAME.txt, NAME.csv or NAME.json")
+    for others in by_suffix:
+        files |= {name: file for name, file in others.items() if name in wanted and name not in files}
     return files
 
 
@@ -145,13 +154,14 @@ def _file(path: Path) -> dict[str, Path]:
 
 
 def _texts(folder: Path) -> dict[str, Path]:
-    """Complete files of the first kind that there is; the names of those that are being written begin with a dot."""
-    for suffix in SUFFIXES:
-        files = [file for file in sorted(folder.glob(f"*{suffix}")) if file.is_file() and file.name != LABELS]
-        complete = {f.stem: f for f in files if not f.name.startswith(".") and not f.stem.endswith(NO_TRACKS)}
-        if complete:
-            return complete
-    return {}
+    """Files of the first kind that there is."""
+    return next(filter(None, (_complete(folder, suffix) for suffix in SUFFIXES)), {})
+
+
+def _complete(folder: Path, suffix: str) -> dict[str, Path]:
+    """Files that are complete; the names of those that are being written begin with a dot."""
+    files = [file for file in sorted(folder.glob(f"*{suffix}")) if file.is_file() and file.name != LABELS]
+    return {f.stem: f for f in files if not f.name.startswith(".") and not f.stem.endswith(NO_TRACKS)}
 
 
 def _name(file: Path) -> str:

@@ -166,3 +166,12 @@ def test_ambiguous_names_are_refused(tmp_path: Path, named: dict[str, str], pred
     touch(*(tmp_path / "pred" / f"{name}.txt" for name in predicted))
     with pytest.raises(ValueError, match=sentence):
         find_pairs(gt, tmp_path / "pred", allow_missing=True)
+
+
+def test_tables_of_other_suffixes_where_there_is_no_text(folder: Path) -> None:
+    runs = folder / "runs"
+    touch(runs / "a.txt", runs / "a.csv", runs / "b.json", runs / "scores.json", runs / "scores.csv")
+    assert names(folder / "gt", runs) == [("a", "gt.txt", "a.txt"), ("b", "gt.txt", "b.json")]
+    assert find_pairs(folder / "gt", runs)[1] == [], "files of no sequence beside text files are no tracks"
+    touch(folder / "tables" / "a.csv", folder / "tables" / "b.csv", folder / "tables" / "b.json")
+    assert names(folder / "gt", folder / "tables") == [("a", "gt.txt", "a.csv"), ("b", "gt.txt", "b.csv")]
