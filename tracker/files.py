@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
 import stat
+import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # Windows: leftovers of killed runs stay
-    fcntl = None  # type: ignore[assignment]
+from flatsort.tracker.temporary_files import temporary_file
 
-DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
-"""Errors of writing that say nothing of the file."""
-SPECIAL = ("/dev/", "/proc/")
-"""Folders whose entries stand for something else than the file that they point to."""
-FRESH = 60.0
-"""Seconds in which a temporary file without a lock may still be one that another process is about to lock."""
+DISK_FAULTS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS),
+    *(errno.EACCES, errno.EPERM, errno.EPIPE, errno.ENXIO),
+}
+"""Errors of writing that say nothing of the file, or name a temporary one."""
+SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""NumPy's words for a disk that is full."""
+STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|/(dev|proc/(self|\d+))/fd/(?P<number>\d+)")
+"""Files that stand for what this process has open already."""
+OF_SEQUENCES = ("gt", "det", "img1")
+"""Folders of a sequence that hold what it is given as."""
+OF_FOLDERS = ("seqinfo.ini", "labels.txt", "set.json", "samples.npy", "rows.npz", "model.safetensors")
+"""Files of a sequence, a set or a model, where the folder is named as the source."""
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+LONGEST_NAME = 200
+"""Bytes of a name that results begin with; file systems allow 255 for the whole name."""
 
 
 @contextmanager
@@ -31,8 +40,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Context manager of a temporary path that is renamed to ``path`` at the end, and deleted if the block fails.
 
     Parent folders are created. The temporary name keeps the suffix, for writers that choose a format by it. A link is
-    followed, and the permissions of an existing file are kept. What is no ordinary file (a device, a pipe) is written
-    to at the end, not replaced. Temporary files that a killed process left beside ``path`` are removed.
+    followed, and the permissions of an existing file are kept. What is no ordinary file (a device, a pipe) is opened
+    at once and written to at the end, not replaced. Temporary files that a killed process left beside ``path`` are
+    removed.
 
     Parameters
     ----------
@@ -56,78 +66,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
         raise IsADirectoryError(f"{given} is a folder, expected the name of a file to write")
     with naming(given):
         if _is_special(given):
-            with tempfile.TemporaryDirectory(prefix="flatsort-") as folder:
+            with _open_special(given) as file, tempfile.TemporaryDirectory(prefix="flatsort-") as folder:
                 temporary = Path(folder) / (given.name or "file")
                 temporary.touch()
                 yield temporary
-                _copy_into(temporary, given)
+                with temporary.open("rb") as content:
+                    shutil.copyfileobj(content, file)
             return
         target = Path(os.path.realpath(given)) if given.is_symlink() else given
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked_temporary(target) as temporary:
+        with temporary_file(target) as temporary:
             yield temporary
-            temporary.chmod(_mode(target))
+            _keep_permissions(target, temporary)
             temporary.replace(target)
-
-
-@contextmanager
-def locked_temporary(target: Path) -> Iterator[Path]:
-    """A new empty file beside ``target``, removed at the end if it is still there; leftovers of others are removed."""
-    remove_leftovers(target)
-    prefix = f"{_prefix(target)}{os.getpid()}-"
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
-    try:
-        _lock(handle)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-        os.close(handle)  # and with it the lock
-
-
-def remove_leftovers(target: Path) -> None:
-    """Remove the temporary files and folders of ``target`` whose process is gone."""
-    pattern = re.compile(re.escape(_prefix(target)) + r"(\d+)-\w+" + re.escape(target.suffix))
-    for entry in target.parent.iterdir() if fcntl is not None and target.parent.is_dir() else ():
-        match = pattern.fullmatch(entry.name)
-        if match is None or int(match[1]) == os.getpid():
-            continue
-        with suppress(OSError):
-            old = time.time() - entry.stat().st_mtime > FRESH
-            if _is_unlocked(entry) and (old or not _is_running(int(match[1]))):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-
-def temporary_folder(target: Path) -> Path:
-    """A new folder beside ``target``, as `locked_temporary` names files, without a lock."""
-    remove_leftovers(target)
-    return Path(tempfile.mkdtemp(prefix=f"{_prefix(target)}{os.getpid()}-", suffix=target.suffix, dir=target.parent))
-
-
-@contextmanager
-def only_writer(folder: str | Path) -> Iterator[None]:
-    """Make a folder and be the only process that writes a run or a set into it; the lock ends with the process.
-
-    Raises
-    ------
-    OSError
-        If another process does.
-    """
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError(f"{path}: another run is writing into this folder; expected to be the only one") from None
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -142,25 +93,48 @@ def naming(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        known = error.filename is not None and not Path(os.fsdecode(error.filename)).name.startswith(".")
-        if error.errno not in DISK_FAULTS or known:
+        name = "" if error.filename is None else Path(os.fsdecode(error.filename)).name
+        if error.errno is None and SHORT_WRITE.search(str(error)):
+            raise OSError(f"{path}: could not be written, maybe the disk is full ({error})") from error
+        if error.errno not in DISK_FAULTS or (name and not name.startswith(".")):
             raise
-        raise OSError(error.errno, f"could not be written ({os.strerror(error.errno or 0)})", str(path)) from error
+        raise OSError(error.errno, f"could not be written ({os.strerror(error.errno)})", str(path)) from error
 
 
 def refuse_overwriting(outputs: Iterable[str | Path], inputs: Iterable[str | Path | None]) -> None:
-    """Refuse results that would replace what they are made from; to be called before anything is written.
+    """Refuse results that would replace what they are made from, or each other; to be called before any is written.
+
+    Parameters
+    ----------
+    outputs : iterable of str or Path
+        Files that are to be written.
+    inputs : iterable of str or Path
+        Files, and folders with what a sequence, a set, a model or a folder of pictures consists of. What is no file
+        or folder (an address, a name, None) is left out.
 
     Raises
     ------
     ValueError
-        If an output is the same file as an input, whatever its spelling.
+        If an output is the same file as an input, whatever its spelling, or as another output.
     """
     sources = [Path(each) for each in inputs if each and exists(each)]
-    for output in outputs:
-        for source in sources if exists(output) else ():
-            if Path(output).samefile(source) and not _is_special(Path(output)):
-                raise ValueError(f"{source}: the result would replace what it is made from; give another --out or name")
+    seen: set[str] = set()
+    for output in map(Path, outputs):
+        place = os.path.realpath(output)
+        if place in seen and not _is_special(output):
+            raise ValueError(f"{output}: two results would have this name; give each one of its own")
+        seen.add(place)
+        for source in sources if exists(output) and not _is_special(output) else ():
+            if output.samefile(source) or (source.is_dir() and _is_part(output, source)):
+                raise ValueError(f"{output}: the result would replace what it is made from; give another --out or name")
+
+
+def holds(path: Path, text: str) -> bool:
+    """Whether a file has this content already."""
+    try:
+        return path.read_text("utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
 def exists(path: str | Path) -> bool:
@@ -172,63 +146,53 @@ def exists(path: str | Path) -> bool:
 
 
 def file_name(text: str) -> str:
-    """A text as a name of files that any terminal can show: without separators, control and unknown characters."""
+    """A text as a name of files that any terminal can show and any disk can hold.
+
+    Separators, control and unknown characters become ``_``; of a long name the begin is kept, with a digest.
+    """
     clean = re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff/\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]", "_", text)
+    if len(clean.encode()) > LONGEST_NAME:
+        digest = hashlib.blake2b(clean.encode(), digest_size=4).hexdigest()
+        clean = f"{clean.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}-{digest}"
     return clean if clean.strip(". _") else clean.strip(". ") or "_"
 
 
-def _prefix(target: Path) -> str:
-    return f".{target.stem}-"
+def _is_part(output: Path, folder: Path) -> bool:
+    """Whether an existing file in a folder belongs to what that folder is given for."""
+    if not Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder)):
+        return False
+    picture = output.suffix.lower() in PICTURES and output.parent.samefile(folder)
+    return picture or output.parent.name in OF_SEQUENCES or output.name in OF_FOLDERS
 
 
-def _mode(target: Path) -> int:
-    """Permissions of the file that is replaced, or those of any new file: mkstemp makes files private."""
-    with suppress(OSError):
-        return stat.S_IMODE(target.stat().st_mode)
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
+def _keep_permissions(target: Path, temporary: Path) -> None:
+    """Give a file the owner, as far as this user may, and the permissions of the one that it replaces."""
+    try:
+        old = target.stat()
+    except OSError:
+        return
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            os.chown(temporary, old.st_uid, old.st_gid)
+    temporary.chmod(stat.S_IMODE(old.st_mode))
 
 
 def _is_special(path: Path) -> bool:
     try:
-        return not stat.S_ISREG(path.stat().st_mode) or str(path.absolute()).startswith(SPECIAL)
-    except OSError:
+        return bool(STREAM.fullmatch(str(path.absolute()))) or not stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
         return False
 
 
-def _copy_into(source: Path, target: Path) -> None:
-    """Write a file's content into a device or a pipe; a pipe that nobody reads is refused, not waited for."""
-    handle = os.open(target, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+def _open_special(path: Path) -> BinaryIO:
+    """Open a stream, device or pipe; a pipe that nobody reads is refused, not waited for, and a whole disk too."""
+    stream = STREAM.fullmatch(str(path.absolute()))
+    if stream is not None:  # not opened anew, which would begin at the start of a file
+        for each in filter(None, (sys.stdout, sys.stderr)):
+            each.flush()
+        return os.fdopen(os.dup({"stdout": 1, "stderr": 2}.get(stream["name"]) or int(stream["number"])), "wb")
+    if stat.S_ISBLK(path.stat().st_mode):
+        raise OSError(f"{path}: expected a file, a pipe or a stream to write to, got a disk")
+    handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
     os.set_blocking(handle, True)
-    with os.fdopen(handle, "wb") as file, source.open("rb") as content:
-        shutil.copyfileobj(content, file)
-
-
-def _lock(handle: int) -> None:
-    if fcntl is not None:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_unlocked(entry: Path) -> bool:
-    if entry.is_dir():
-        return True
-    handle = os.open(entry, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
-    return True
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
+    return os.fdopen(handle, "wb")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flatsort.embedding.data.sample_set import COLUMNS, SAMPLES, finish, unfinish
-from flatsort.tracker.files import only_writer, replacing
+from flatsort.tracker.files import replacing
+from flatsort.tracker.temporary_files import only_writer
 from flatsort.tracker.types import Float, Int
 
 PER_SOURCE = ("identity", "track")

@@ -23,7 +23,7 @@ from flatsort.embedding.training.distributed import Group
 from flatsort.embedding.training.loader import BatchLoader, split
 from flatsort.embedding.training.trainer import Trainer, learning_rate
 from flatsort.tracker.config import to_mapping
-from flatsort.tracker.files import only_writer
+from flatsort.tracker.temporary_files import only_writer
 from flatsort.tracker.types import Int
 
 INIT_SAMPLES = 4096

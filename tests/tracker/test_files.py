@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flatsort.tracker.files import only_writer, replacing, write_text
+from flatsort.tracker.files import file_name, naming, refuse_overwriting, replacing, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -53,18 +54,99 @@ def test_text_is_utf8_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_bytes() == "α ≥ ½\n".encode()
 
 
-def test_one_process_at_a_time_writes_into_a_folder(tmp_path: Path) -> None:
+def test_a_file_in_memory_is_replaced_whole() -> None:
+    folder = Path("/dev/shm")
+    if not folder.is_dir():
+        pytest.skip("no such file system")
+    path = folder / f"flatsort-test-{os.getpid()}.txt"
+    try:
+        write_text(path, "a long text")
+        write_text(path, "short")
+        assert path.read_text() == "short"
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_a_stream_that_is_open_is_written_on(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from flatsort.tracker.files import only_writer\n"
-        "with only_writer(sys.argv[1]): print('in', flush=True); time.sleep(60)"
+        "import sys; from flatsort.tracker.files import write_text\n"
+        "print('before'); write_text('/dev/stdout', 'written\\n'); write_text('/dev/fd/1', 'twice\\n'); print('after')"
     )
-    other = subprocess.Popen([sys.executable, "-c", script, tmp_path / "run"], stdout=subprocess.PIPE, text=True)
-    assert other.stdout is not None
-    assert other.stdout.readline() == "in\n"
-    with pytest.raises(OSError, match="run: another run is writing into this folder"), only_writer(tmp_path / "run"):
-        pass
-    other.kill()
-    other.communicate()
-    with only_writer(tmp_path / "run"):
-        pass
-    assert list((tmp_path / "run").iterdir()) == []
+    with (tmp_path / "out.txt").open("w") as file:
+        subprocess.run([sys.executable, "-c", script], stdout=file, check=True)
+    assert (tmp_path / "out.txt").read_text() == "before\nwritten\ntwice\nafter\n"
+
+
+def test_a_pipe_without_reader_is_refused_before_the_work(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device"), replacing(tmp_path / "pipe"):
+        pytest.fail("the block is not entered")
+
+
+def test_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "disk")
+    monkeypatch.setattr("flatsort.tracker.files.stat.S_ISBLK", lambda _: True)
+    with pytest.raises(OSError, match="got a disk"):
+        write_text(tmp_path / "disk", "x")
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 250 + ".txt", "n." + "s" * 250, "ü" * 120 + ".txt"], ids=["stem", "suffix", "ü"]
+)
+def test_names_as_long_as_a_disk_allows(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "x")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_long_names_leave_room_for_the_ends_of_results() -> None:
+    first, second = file_name("n" * 250 + "a"), file_name("n" * 250 + "b")
+    assert first != second
+    assert first.startswith("nnn")
+    assert len(file_name("ü" * 200).encode()) <= 200
+    assert file_name("n" * 200) == "n" * 200
+
+
+def test_errors_of_the_disk_name_the_file_not_the_temporary_one(tmp_path: Path) -> None:
+    for error in (
+        PermissionError(13, "Permission denied", str(tmp_path / ".a-1-2.txt")),
+        OSError(28, "No space left on device"),
+        OSError("800 requested and 127 written"),  # of numpy.save
+        BrokenPipeError(32, "Broken pipe"),
+    ):
+        with (
+            pytest.raises(OSError, match=r"a\.txt.*could not be written|could not be written.*a\.txt"),
+            naming("a.txt"),
+        ):
+            raise error
+    with pytest.raises(OSError, match="camera 0"), naming("a.txt"):
+        raise ConnectionError("camera 0: lost")
+    with pytest.raises(PermissionError, match=r"b\.txt"), naming("a.txt"):
+        raise PermissionError(13, "Permission denied", "b.txt")
+
+
+def test_results_replace_neither_each_other_nor_parts_of_what_a_folder_is_given_for(tmp_path: Path) -> None:
+    for name in ("gt/gt.txt", "det/det.txt", "img1/000001.jpg", "seqinfo.ini", "a.png", "tracks.txt"):
+        (tmp_path / "seq" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "seq" / name).touch()
+        if name == "tracks.txt":  # of an earlier run
+            refuse_overwriting([tmp_path / "seq" / name], [tmp_path / "seq"])
+            continue
+        with pytest.raises(ValueError, match="would replace what it is made from"):
+            refuse_overwriting([tmp_path / "seq" / name], [tmp_path / "seq"])
+    refuse_overwriting([tmp_path / "other.png", tmp_path / "det.txt"], [tmp_path / "seq", "rtsp://a", None, "x\0"])
+    with pytest.raises(ValueError, match="two results would have this name"):
+        refuse_overwriting([tmp_path / "a", tmp_path / "seq" / ".." / "a"], [])
+    refuse_overwriting([os.devnull, os.devnull], [])
+
+
+def test_owner_and_permissions_stay_and_a_private_file_is_private_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 1234)
+    with replacing(path) as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o640
+        temporary.write_text("new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert path.stat().st_uid == (1234 if os.geteuid() == 0 else os.geteuid())

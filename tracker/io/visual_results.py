@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +14,9 @@ import cv2
 import numpy as np
 
 from flatsort.tracker.crops import cut
-from flatsort.tracker.files import temporary_folder
 from flatsort.tracker.io.results import Boxes, FileSink, with_detector_boxes
 from flatsort.tracker.io.video_file import VideoWriter
+from flatsort.tracker.temporary_files import temporary_folder
 from flatsort.tracker.types import FrameResult, Image
 
 Paint = Callable[[FrameResult], Image]
@@ -172,19 +171,17 @@ def _replacing_folder(target: Path) -> Iterator[Path]:
     if target.exists() and not _is_crops(target):
         raise FileExistsError(f"{target}: expected a folder of crops to replace or nothing, got something else")
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = temporary_folder(target)
-    old, new = beside / "old", beside / "new"
-    try:
-        yield new
-        if target.exists():
-            target.rename(old)
-        new.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with temporary_folder(target) as beside:
+        old, new = beside / "old", beside / "new"
+        try:
+            yield new
+            if target.exists():
+                target.rename(old)
+            new.rename(target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise
 
 
 def _is_crops(path: Path) -> bool:
