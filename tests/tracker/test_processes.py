@@ -27,6 +27,11 @@ if __name__ == "__main__":
 """
 
 
+def heed_ctrl_c() -> None:
+    """A process in the background of a shell ignores Ctrl-C, and so do those that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
@@ -40,7 +45,8 @@ def is_running(process: int) -> bool:
 def test_no_worker_outlives_its_parent(tmp_path: Path, number: str) -> None:
     script = tmp_path / "parent.py"
     script.write_text(SCRIPT)
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    parent = subprocess.Popen([sys.executable, script], text=True, preexec_fn=heed_ctrl_c, **quiet)  # type: ignore[call-overload]
     assert parent.stdout is not None
     workers = [int(parent.stdout.readline()) for _ in range(2)]
     parent.send_signal(getattr(signal, number))
