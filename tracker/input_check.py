@@ -84,10 +84,10 @@ def check_input(
     ValueError
         If the boxes can only be wrong there.
     """
-    length = source.length or 0
+    length = (source.length or 0) * source.stride
     # headers of intact videos are often wrong by a few frames
     numbers = source.numbers or range(1, length + max(2, length // 100) + 1)
-    images = (length - source.absent) * source.stride
+    images = length - source.absent * source.stride
     return [
         *check_frames(given, numbers, images=images, by_name=source.by_name),
         *check_boxes(given, size),

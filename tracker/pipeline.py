@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from flatsort.tracker.io.file_source import FileSource
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.results import with_detector_boxes
 from flatsort.tracker.latent_reuse import LatentReuse
@@ -50,6 +51,11 @@ class Run:
         return isinstance(self.source, LiveSource)
 
     @property
+    def rate(self) -> float:
+        """Nominal frames per second that are worked on."""
+        return self.source.fps / (self.source.lag if isinstance(self.source, FileSource) else 1)
+
+    @property
     def smooths(self) -> bool:
         """Whether tracks are smoothed once all are known."""
         return self.config.offline and not self.live
@@ -76,7 +82,7 @@ class Run:
             stream,
             self.embedder,
             batch=1 if self.live else settings.batch,
-            max_reuse=settings.max_reuse(self.source.fps),
+            max_reuse=settings.max_reuse(self.rate),
             dim=settings.dim(self.embedder.dim),
         )
 

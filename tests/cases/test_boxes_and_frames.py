@@ -231,6 +231,10 @@ class TestStride:
         assert [each["frame"] for each in frames] == list(range(1, 61, 4))
         step = frames[1]["time"] - frames[0]["time"]
         assert frames[-1]["time"] == pytest.approx(14 * step, abs=0.01)
+        det = rows(tmp_path / "det.txt", range(1, 61))
+        options = ("--detections", det, "--tracker", "sort", "--stride", "4", "--out", tmp_path / "o")
+        for images in ([], ["--crops"]):
+            assert "are of frames beyond" not in flatsort("track", video, *options, *images).err
 
     def test_few_boxes_by_chance_in_even_frames_are_no_stride(self, flatsort: Flatsort, tmp_path: Path) -> None:
         det = rows(tmp_path / "det.txt", [2, 4, 8, 10])

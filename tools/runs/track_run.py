@@ -274,6 +274,6 @@ def _sinks(run: Run, name: str, output: TrackOutput) -> Iterator[Callable[[], Ab
         if size is None:
             raise ValueError(f"{name}: --video needs a source with images")
         painter = Painter(names)
-        yield lambda: VideoSink(out / f"{name}.mp4", painter, size=size, fps=source.fps, boxes=boxes)
+        yield lambda: VideoSink(out / f"{name}.mp4", painter, size=size, fps=run.rate, boxes=boxes)
     if output.crops:
         yield lambda: CropSink(out / f"{name}.crops", boxes=boxes)
