@@ -175,6 +175,20 @@ def test_tracks_in_ignored_regions_do_not_count(flatsort: Flatsort, tmp_path: Pa
     assert "ignored regions" in flatsort("evaluate", "--gt", gt, "--pred", pred).err
 
 
+@pytest.mark.parametrize("name", ["M0203_gt_whole.txt", "M0203_gt.txt", ""])
+def test_uavdt_has_regions_in_a_file_of_their_own(flatsort: Flatsort, tmp_path: Path, name: str) -> None:
+    folder, pred = tmp_path / "GT", tmp_path / "pred"
+    folder.mkdir(), pred.mkdir()
+    for file, rest in {"gt_whole": "2,1,3", "gt": "1,-1,-1"}.items():
+        (folder / f"M0203_{file}.txt").write_text("\n".join(f"{f},1,{300 + f},20,20,50,{rest}" for f in FRAMES))
+    (folder / "M0203_gt_ignore.txt").write_text("\n".join(f"{f},1,0,0,110,90,-1,-1,-1" for f in FRAMES))
+    rows = [f"{f},{i},{x},20,20,50,0.9" for f in FRAMES for i, x in ((1, 300 + f), (2, 95), (3, 105))]
+    (pred / "M0203.txt").write_text("\n".join(rows))
+    each = scores(flatsort, folder / name, pred / "M0203.txt" if name else pred)
+    assert (each["all"]["gt"], each["all"]["fn"], each["all"]["fp"]) == (1, 0, 10)
+    assert "as in UAVDT" in flatsort("evaluate", "--gt", folder / name, "--pred", pred / "M0203.txt").err
+
+
 @pytest.mark.parametrize(
     ("frames", "mota", "far"), [("6-10", 100, 0), ("6-", 100, 0), ("-5", -20, 1 / 5), ("1-10", 40, 1 / 10)]
 )

@@ -20,7 +20,7 @@ from flatsort.tracker.types import Int
 
 Layout = Literal["mot15", "mot", "visdrone", "uavdt", "kitti"]
 
-IGNORED: dict[Layout, tuple[int, ...]] = {"visdrone": (0, 11), "kitti": (0,)}
+IGNORED: dict[Layout, tuple[int, ...]] = {"visdrone": (0, 11), "kitti": (0,), "uavdt": (0,)}
 """Classes of ground truth that are no objects but regions in which tracks do not count, by layout."""
 
 MAX_CLASS = 9999

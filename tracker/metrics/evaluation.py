@@ -203,9 +203,12 @@ def evaluate_pair(
     """Score one sequence from its files; see `evaluate`."""
     from flatsort.tracker.io.mot import read_table
     from flatsort.tracker.metrics.scored_frames import FrameSelection
+    from flatsort.tracker.metrics.scoring_rules import with_regions
 
     length = pair.info.length if pair.info else None
     gt, pred = read_table(pair.gt), read_table(pair.pred)
+    if pair.regions:
+        gt = with_regions(gt, read_table(pair.regions))
     return evaluate_tables(pair.name, gt, pred, benchmark, length, classes=classes, frames=frames or FrameSelection())
 
 

@@ -13,7 +13,7 @@ VisDrone2018-MOT-toolkit, ``dropObjects``: tracks that lie for more than half in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -143,6 +143,24 @@ def rules_for(
     return Rules(f"pedestrians only, tracks on distractors do not count (as in {benchmark.upper()})", benchmark)
 
 
+def with_regions(gt: MotTable, regions: MotTable) -> MotTable:
+    """The ground truth with the boxes of a file of regions in which tracks do not count, as UAVDT has it."""
+    n, k = len(gt), len(regions)
+    classes = gt.classes if (gt.classes > 0).any() else np.ones(n, np.int64)
+    return replace(
+        gt,
+        frames=np.concatenate([gt.frames, regions.frames]),
+        ids=np.concatenate([gt.ids, gt.ids.min(initial=0) - 1 - np.arange(k)]),  # theirs are of no object
+        boxes=np.concatenate([gt.boxes, regions.boxes]),
+        scores=np.ones(n + k),
+        classes=np.concatenate([classes, np.zeros(k, np.int64)]),
+        visibility=np.ones(n + k),
+        layout="uavdt",
+        class_names=gt.class_names or {1: "object"},
+        lines=None,
+    )
+
+
 def require_classes(ground_truths: Iterable[MotTable], chosen: Sequence[str]) -> None:
     """Refuse a choice of classes that is in none of some ground truths; not all need to have it.
 
@@ -199,7 +217,7 @@ def _own_classes(gt: MotTable, pred: MotTable, chosen: Sequence[str] | None) -> 
         how = "tracks are matched within their class" + f"; those of {listed} do not count" * bool(others)
     sentence = f"classes of the ground truth's own: {', '.join(scored.values()) or 'none'}; {how}"
     if gt.layout in IGNORED:
-        benchmark = {"visdrone": "VisDrone", "kitti": "KITTI"}[gt.layout]
+        benchmark = {"visdrone": "VisDrone", "kitti": "KITTI", "uavdt": "UAVDT"}[gt.layout]
         sentence += f"; tracks in ignored regions do not count (as in {benchmark})"
     return Rules(sentence, None, scored, track_classes)
 

@@ -13,6 +13,8 @@ SUFFIXES = (".txt", ".csv", ".json")
 """Names of tracks in a folder end with the first of these that it has; those that lack, with one of the next."""
 NO_TRACKS = (".partial", ".explain", ".config")
 """Ends of the names, before the suffix, of files beside results."""
+WHOLE, REGIONS = "_gt_whole", "_gt_ignore"
+"""Ends of the names of UAVDT's ground truth: objects, and regions in which tracks do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,15 @@ class FilePair:
         Text files in the MOTChallenge format.
     info : SeqInfo or None
         Contents of ``seqinfo.ini`` in the ground truth's folder, if there is one.
+    regions : Path or None
+        File of the regions in which tracks do not count, as UAVDT has it (``NAME_gt_ignore.txt`` beside).
     """
 
     name: str
     gt: Path
     pred: Path
     info: SeqInfo | None = None
+    regions: Path | None = None
 
 
 def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False) -> tuple[list[FilePair], list[str]]:
@@ -81,7 +86,7 @@ def find_pairs(gt: str | Path, pred: str | Path, *, allow_missing: bool = False)
     if missing and not allow_missing:
         raise ValueError(f"{pred}: no prediction for {_listed(missing)}; expected files such as {missing[0]}.txt")
     pairs = [
-        FilePair(name, ground_truths[name], predictions[chosen[name]], infos[name])
+        FilePair(name, ground_truths[name], predictions[chosen[name]], infos[name], _regions(ground_truths[name]))
         for name in ground_truths
         if name in chosen
     ]
@@ -154,8 +159,17 @@ def _file(path: Path) -> dict[str, Path]:
 
 
 def _texts(folder: Path) -> dict[str, Path]:
-    """Files of the first kind that there is."""
-    return next(filter(None, (_complete(folder, suffix) for suffix in SUFFIXES)), {})
+    """Files of the first kind that there is; of UAVDT's three files of a sequence that with all objects."""
+    files = next(filter(None, (_complete(folder, suffix) for suffix in SUFFIXES)), {})
+    whole = {name.removesuffix(WHOLE): file for name, file in files.items() if name.endswith(WHOLE)}
+    return whole or files
+
+
+def _regions(gt: Path) -> Path | None:
+    """The file of regions beside UAVDT's ground truth."""
+    stem = gt.stem.removesuffix("_whole")
+    file = gt.with_name(stem.removesuffix("_gt") + REGIONS + gt.suffix)
+    return file if stem.endswith("_gt") and file.is_file() else None
 
 
 def _complete(folder: Path, suffix: str) -> dict[str, Path]:
@@ -166,7 +180,9 @@ def _complete(folder: Path, suffix: str) -> dict[str, Path]:
 
 def _name(file: Path) -> str:
     file = file.resolve()
-    return file.parent.parent.name if (file.parent.name, file.name) == ("gt", "gt.txt") else file.stem
+    if (file.parent.name, file.name) == ("gt", "gt.txt"):
+        return file.parent.parent.name
+    return file.stem.removesuffix(WHOLE)
 
 
 def _info(gt: Path) -> SeqInfo | None:
