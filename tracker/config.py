@@ -175,9 +175,16 @@ def _shipped(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in (CONFIGS / kind).glob("*.yaml")}
 
 
+def _load_yaml(path: Path) -> Any:
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except OmegaConfBaseException as error:
+        raise ValueError(_sentence(error)) from error
+
+
 def _read_with_bases(cls: type, path: Path, derived: tuple[Path, ...] = ()) -> DictConfig:
     """The values of a file merged over those of its base, of its base's base, and so on."""
-    values = OmegaConf.create(read_mapping(path))
+    values = OmegaConf.create(read_mapping(path, _load_yaml))
     base = values.pop("base", None)
     if base is None:
         return values

@@ -6,12 +6,11 @@ neither size nor nesting that a small file can multiply.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000
@@ -19,12 +18,12 @@ MOST_VALUES = 100_000
 DEEPEST = 50
 """Levels of lists and mappings inside of each other."""
 LARGEST = 2**63
-PARSE_ERRORS = (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError, KeyError, RecursionError)
+PARSE_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
 """What the parser and the constructors of dates and numbers raise."""
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The content of a YAML file that holds a mapping; an empty file is an empty one.
+def read_mapping(path: Path, load: Callable[[Path], Any]) -> dict[str, Any]:
+    """The content of a YAML file that holds a mapping, read by ``load``; an empty file is an empty one.
 
     Raises
     ------
@@ -40,15 +39,17 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: cannot be read ({error})") from error
     _check_structure(text, str(path))
     try:
-        loaded = OmegaConf.load(path)
+        loaded = load(path)
+    except OSError as error:  # OmegaConf's, for a document that is one value
+        raise ValueError(f"{path}: expected a mapping of keys to values, got a single value") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ValueError(f"{path} line {line}: not valid YAML ({error.problem})") from error
     except PARSE_ERRORS as error:
         raise ValueError(f"{path}: not valid YAML ({_reason(error)})") from error
-    if not isinstance(loaded, DictConfig):
+    if not isinstance(loaded, Mapping):
         raise ValueError(f"{path}: expected a mapping of keys to values, got a list")
-    content: dict[str, Any] = plain(OmegaConf.to_container(loaded, resolve=False), str(path), own=False)
+    content: dict[str, Any] = plain(loaded, str(path), own=False)
     return content
 
 
@@ -89,14 +90,14 @@ def plain(value: Any, where: str, key: str = "", depth: int = 0, *, own: bool = 
     place = f"{where}: {key}" if key else where
     if depth > DEEPEST:
         raise ValueError(f"{place}: expected at most {DEEPEST} levels of lists and mappings")
-    if isinstance(value, (dict, DictConfig)):
+    if isinstance(value, Mapping):
         for name in value:
             if not isinstance(name, str):
                 raise ValueError(f"{place}: expected names as keys, got {name!r}")
         return {
             str(n): plain(v, where, f"{key}.{n!s}" if key else str(n), depth + 1, own=own) for n, v in value.items()
         }
-    if isinstance(value, (list, tuple, ListConfig)):
+    if isinstance(value, (list, tuple)):
         return [plain(entry, where, f"{key}[{i}]", depth + 1, own=own) for i, entry in enumerate(value)]
     if isinstance(value, str):
         if "${" in value and not own:
@@ -114,7 +115,7 @@ def plain(value: Any, where: str, key: str = "", depth: int = 0, *, own: bool = 
 
 def _reason(error: Exception) -> str:
     """What is wrong, on one line; errors of constructors that did not expect the value say nothing to users."""
-    if isinstance(error, (yaml.YAMLError, OmegaConfBaseException, ValueError)):
+    if isinstance(error, (yaml.YAMLError, ValueError)):
         return " ".join(str(error).split())
     return "a tag on a value of another kind" if not isinstance(error, RecursionError) else "nested too deeply"
 

@@ -203,8 +203,10 @@ def test_keys_of_a_detector_are_refused_where_none_is_chosen(street: str, sequen
 
 
 def test_a_key_that_the_chosen_detector_does_not_have(street: str) -> None:
-    with pytest.raises(ValueError, match=r"street: the detector is background, unknown key 'min_scor'.*min_score"):
+    with pytest.raises(ValueError, match=r"unknown key 'detector.min_scor'; did you mean 'min_score'"):
         open_run(street, track_config("sort", ["detector.min_scor=0.1"]))
+    with pytest.raises(ValueError, match=r"street: the detector is background, unknown key 'weights'"):
+        open_run(street, track_config("sort", ["detector.weights=a.onnx"]))
 
 
 def test_the_rate_of_the_source_is_taken_unless_the_config_has_one(sequence: str) -> None:
