@@ -91,7 +91,7 @@ def main(
     from flatsort.tools.experiments.result_cache import open_cache
     from flatsort.tools.experiments.search_space import default_space, parse_search
     from flatsort.tools.experiments.sequences import read_sequences
-    from flatsort.tools.experiments.tuning import STUDY, TuningTask
+    from flatsort.tools.experiments.tuning import TuningTask
     from flatsort.tools.experiments.tuning_record import check_not_reported, check_not_tuned_on
     from flatsort.tracker.config import find, load
     from flatsort.tracker.input_check import thresholds_of
@@ -100,9 +100,7 @@ def main(
     more, overrides = split_arguments(arguments)
     if leave_one_out and report:
         raise click.UsageError("expected --leave-one-out or --report, got both")
-    studies = [*out.glob(STUDY), *out.glob(f"without-*/{STUDY}")]
-    if studies and not resume:
-        raise ValueError(f"{studies[0]}: a study is there already; --resume continues it, or give another --out")
+    _check_folder(out, [tracker, *data, *more, *report], resume)
     config = load(TrackConfig, find("track", tracker), overrides)
     space = parse_search(search) or default_space(config)
     read = partial(
@@ -128,6 +126,18 @@ def main(
     except KeyboardInterrupt:
         click.echo(f"the finished trials are kept in {out}; --resume continues with them", err=True)
         raise
+
+
+def _check_folder(out: Path, inputs: Sequence[str], resume: bool) -> None:
+    """Refuse to replace an input, or to go on with a study unasked."""
+    from flatsort.tools.experiments.tuning import STUDY
+    from flatsort.tools.experiments.tuning_record import TUNED_CONFIG, TUNING_REPORT
+    from flatsort.tracker.files import refuse_overwriting
+
+    refuse_overwriting([out / TUNED_CONFIG, out / TUNING_REPORT], inputs)
+    studies = [*out.glob(STUDY), *out.glob(f"without-*/{STUDY}")]
+    if studies and not resume:
+        raise ValueError(f"{studies[0]}: a study is there already; --resume continues it, or give another --out")
 
 
 def _tune(task: TuningTask, out: Path, cache: Cache, trials: int, reported: Mapping[str, BenchmarkSequence]) -> None:
