@@ -217,6 +217,13 @@ class TestStride:
         assert "60 frames" in done.out
         assert "one of 5" not in done.err
 
+    def test_explanations_have_the_numbers_of_the_frames(
+        self, flatsort: Flatsort, tmp_path: Path, sparse: tuple[Path, Path]
+    ) -> None:
+        flatsort("track", sparse[1], "--tracker", "sort", "--explain", "11", "--out", tmp_path / "o")
+        lines = (tmp_path / "o" / "every5.explain.csv").read_text().splitlines()[1:]
+        assert {line.split(",")[0] for line in lines} == {"11"}
+
     def test_every_third_of_all(self, flatsort: Flatsort, tmp_path: Path) -> None:
         folder = pictures(tmp_path / "frames", range(1, 21))
         det = rows(tmp_path / "det.txt", range(1, 21))
