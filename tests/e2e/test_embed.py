@@ -117,7 +117,7 @@ def test_a_failing_run_leaves_the_old_file(flatsort: Flatsort, sequence: Path, t
         (("absent", "--whole", "--model", "pixels", "--out", "l.npz"), "absent: no such folder"),
         (
             ("SOURCE", "--model", "pixels", "--out", "l.npz", "--detector", "onnx", "--detections", "d.txt"),
-            "expected --detections or --detector onnx, got both",
+            "expected detections or the detector onnx, got both",
         ),
     ],
 )
