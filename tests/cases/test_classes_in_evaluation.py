@@ -178,7 +178,8 @@ def test_tracks_in_ignored_regions_do_not_count(flatsort: Flatsort, tmp_path: Pa
 @pytest.mark.parametrize("name", ["M0203_gt_whole.txt", "M0203_gt.txt", ""])
 def test_uavdt_has_regions_in_a_file_of_their_own(flatsort: Flatsort, tmp_path: Path, name: str) -> None:
     folder, pred = tmp_path / "GT", tmp_path / "pred"
-    folder.mkdir(), pred.mkdir()
+    folder.mkdir()
+    pred.mkdir()
     for file, rest in {"gt_whole": "2,1,3", "gt": "1,-1,-1"}.items():
         (folder / f"M0203_{file}.txt").write_text("\n".join(f"{f},1,{300 + f},20,20,50,{rest}" for f in FRAMES))
     (folder / "M0203_gt_ignore.txt").write_text("\n".join(f"{f},1,0,0,110,90,-1,-1,-1" for f in FRAMES))

@@ -227,7 +227,7 @@ def counts_by_sequence(
     tracks = {run.sequence: run.tracks for run in system.runs if (run.seed or 0) == seed}
     results = system.evaluations[seed].sequences
     return {
-        name: count_frames(results[name], _scored(sequence, tracks[name]), lengths[name])
+        name: count_frames(results[name], _scored(sequence, tracks[name]), lengths[name], sequence.first_scored)
         for name, sequence in sequences.items()
     }
 

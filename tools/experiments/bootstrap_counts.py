@@ -69,8 +69,8 @@ class FrameCounts:
         return matches
 
 
-def count_frames(result: SequenceResult, sequence: ScoredSequence, length: int) -> FrameCounts:
-    """Counts of frames 1 to ``length``.
+def count_frames(result: SequenceResult, sequence: ScoredSequence, length: int, first: int = 1) -> FrameCounts:
+    """Counts of ``length`` frames from frame ``first`` on.
 
     Parameters
     ----------
@@ -79,19 +79,21 @@ def count_frames(result: SequenceResult, sequence: ScoredSequence, length: int) 
     sequence : ScoredSequence
         What ``result`` was computed from.
     length : int
-        Number of frames, at least the last one that has boxes.
+        Number of frames, at least up to the last one that has boxes.
+    first : int
+        The first frame.
     """
     alphas = result.hota.alphas
     n, m = len(sequence.gt_labels), len(sequence.pred_labels)
-    frame, gt, pred, similarity, matched = _pairs(sequence)
+    frame, gt, pred, similarity, matched = _pairs(sequence, first)
     pairs, pair = np.unique(gt * max(m, 1) + pred, return_inverse=True)
     same = similarity >= THRESHOLD
     # as in HOTA's own code, rounding errors below a threshold are allowed
     row, step = np.nonzero(matched[:, None] & (similarity[:, None] >= alphas - np.finfo(np.float64).eps))
     timeline = result.timeline
-    boxes = np.repeat(sequence.frames, [len(ids) for ids in sequence.gt_ids]) - 1
-    predictions = np.repeat(sequence.frames, [len(ids) for ids in sequence.pred_ids]) - 1
-    events = boxes, predictions, timeline.frames[timeline.pred >= 0] - 1, timeline.frames[timeline.switch] - 1
+    boxes = np.repeat(sequence.frames, [len(ids) for ids in sequence.gt_ids]) - first
+    predictions = np.repeat(sequence.frames, [len(ids) for ids in sequence.pred_ids]) - first
+    events = boxes, predictions, timeline.frames[timeline.pred >= 0] - first, timeline.frames[timeline.switch] - first
     return FrameCounts(
         sums=np.stack([np.bincount(at, minlength=length) for at in events], axis=1).astype(np.float64),
         gt=pairs // max(m, 1),
@@ -120,8 +122,8 @@ def scores_of_totals(totals: Float) -> dict[str, Float]:
     }
 
 
-def _pairs(sequence: ScoredSequence) -> tuple[Int, Int, Int, Float, Int]:
-    """All overlapping pairs: frame from 0, identities, IoU, and whether HOTA's assignment matches them."""
+def _pairs(sequence: ScoredSequence, first: int) -> tuple[Int, Int, Int, Float, Int]:
+    """All overlapping pairs: frame after ``first``, identities, IoU, and whether HOTA's assignment matches them."""
     alignment = _alignment(sequence)
     parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, bool))]
     for number, gt, pred, overlap in zip(
@@ -132,7 +134,8 @@ def _pairs(sequence: ScoredSequence) -> tuple[Int, Int, Int, Float, Int]:
         matched = np.zeros(score.shape, bool)
         matched[pairs.rows, pairs.cols] = True
         rows, cols = np.nonzero(overlap)
-        parts.append((np.full(len(rows), number - 1), gt[rows], pred[cols], overlap[rows, cols], matched[rows, cols]))
+        frame = np.full(len(rows), number - first)
+        parts.append((frame, gt[rows], pred[cols], overlap[rows, cols], matched[rows, cols]))
     frame, gt, pred, similarity, is_matched = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return frame, gt, pred, similarity, is_matched
 

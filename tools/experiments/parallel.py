@@ -92,12 +92,14 @@ def run_systems(
     done = dict(zip(tasks, run_all(list(tasks.values()), cache, jobs=jobs, progress=progress), strict=True))
     first = {s.name: next(iter(s.configs)) for s in systems}
     embedding_tasks = {(s, q): task for (s, seed, q), task in tasks.items() if task.latents and seed == first[s]}
-    least = "" if config.min_score is None else f", score ≥ {config.min_score:g}"
+    parts = "" if config.min_score is None else f", score ≥ {config.min_score:g}"
+    parts += f", frames {config.frames}" * bool(config.frames)
+    parts += "" if config.classes is None else f", classes {', '.join(config.classes) or 'all'}"
     return Benchmark(
         systems={system.name: _result(system, sequences, done) for system in systems},
         sequences=sequences,
         latents=CachedLatents(embedding_tasks, cache),
-        detections=config.detections + least,
+        detections=config.detections + parts,
         key=digest(*(task.run for task in tasks.values())),
     )
 

@@ -100,7 +100,9 @@ class BenchmarkSequence:
     classes : tuple of str or None
         Classes of the ground truth that are scored; see `tracker.metrics.evaluate`.
     scored : FrameSelection or None
-        Frames that are scored: there are no detections and no ground truth in others. None: all.
+        Frames that are tracked and scored: there are no detections and no ground truth of others. None: all.
+    source_numbers : range
+        Frame numbers of the source, where these are more than those of the detections; else empty.
     """
 
     name: str
@@ -114,19 +116,49 @@ class BenchmarkSequence:
     numbers: range = range(0)
     classes: tuple[str, ...] | None = None
     scored: FrameSelection | None = None
+    source_numbers: range = range(0)
 
     @property
     def frames(self) -> range:
         """Frame number of each entry of ``detections``."""
         return self.numbers or range(1, len(self.detections) + 1)
 
+    @property
+    def first_scored(self) -> int:
+        """The first frame that is scored."""
+        return (self.scored and self.scored.first) or 1
+
+    @property
+    def of_source(self) -> range:
+        """Frame numbers of the source."""
+        return self.source_numbers or self.frames
+
     def within(self, scored: FrameSelection) -> BenchmarkSequence:
-        """The sequence with detections and ground truth in these frames only."""
-        first, last = scored.first or 1, scored.last or max(self.frames.stop, self.length or 0)
-        chosen = [first <= frame <= last for frame in self.frames]
-        seen = [each if c else Detections.empty() for each, c in zip(self.detections, chosen, strict=True)]
-        truth = self.ground_truth.take((self.ground_truth.frames >= first) & (self.ground_truth.frames <= last))
-        return replace(self, detections=seen, ground_truth=truth, scored=scored)
+        """The part of the sequence in these frames, in which trackers start anew.
+
+        Raises
+        ------
+        ValueError
+            If it has none of them.
+        """
+        frames = self.frames
+        end = max(frames.stop - 1, self.length or 0)
+        first, last = scored.first or 1, min(scored.last or end, end)
+        places = [place for place, frame in enumerate(frames) if first <= frame <= last]
+        if not places:
+            raise ValueError(f"{self.name}: expected a range in frames 1 to {end}, got {first}-{scored.last or ''}")
+        part = slice(places[0], places[-1] + 1)
+        return replace(
+            self,
+            detections=self.detections[part],
+            ground_truth=self.ground_truth.take(
+                (self.ground_truth.frames >= first) & (self.ground_truth.frames <= last)
+            ),
+            length=end,
+            numbers=frames[part],
+            scored=scored,
+            source_numbers=frames,
+        )
 
     def at(self, frame: int) -> int | None:
         """Place of a frame number in ``detections``; None if it is none of theirs."""

@@ -153,7 +153,7 @@ def run(task: TrackingTask, cache: Cache) -> FinishedRun:
     stopwatch = Stopwatch(time.thread_time)
     with one_thread(), TemporaryDirectory(prefix="flatsort-") as folder:
         with MotSink(Path(folder) / "tracks.txt") as sink:
-            stream = stopwatch.watch(opened.detect(opened.frames()), "reading")
+            stream = stopwatch.watch(opened.detect(_frames(opened, sequence)), "reading")
             results = list(stopwatch.watch(opened.track(stream, opened.tracker()), "association"))
             for result in opened.smooth(results) if opened.smooths else results:
                 sink.write(result)
@@ -213,7 +213,7 @@ def _embed(task: TrackingTask) -> dict[str, NDArray[Any]]:
     stopwatch = Stopwatch(time.thread_time if getattr(device, "type", "cpu") == "cpu" else time.perf_counter)
     latents, times = [np.empty((0, embedder.dim), np.float32)], []
     with one_thread(torch=True):
-        stream = stopwatch.watch(opened.detect(opened.frames()), "reading")
+        stream = stopwatch.watch(opened.detect(_frames(opened, sequence)), "reading")
         for frame, each in stopwatch.watch(opened.embed(stream), "embedding"):
             assert each.latents is not None
             latents.append(each.latents)
@@ -228,9 +228,15 @@ def _embed(task: TrackingTask) -> dict[str, NDArray[Any]]:
 
 
 def _open_frames(sequence: BenchmarkSequence, *, images: bool) -> FrameSource:
-    """The frames that the detections of a sequence are of."""
-    frames = np.array(sequence.frames, np.int64)
+    """The frames of a sequence, numbered as its detections are."""
+    frames = np.array(sequence.of_source, np.int64)
     return open_source(sequence.source, images=images, length=frames.max(initial=0) or None, frames=frames, stride=None)
+
+
+def _frames(opened: Run, sequence: BenchmarkSequence) -> Iterator[Frame]:
+    """The frames that the detections of a sequence are of."""
+    frames = opened.frames()
+    return (frame for frame in frames if frame.index in sequence.frames) if sequence.source_numbers else frames
 
 
 def _open(task: TrackingTask, embedded: SequenceLatents | None) -> Run:

@@ -140,7 +140,8 @@ def rules_for(
     benchmark = benchmark or benchmark_of(gt, name)
     if benchmark == "mot15":
         return Rules("every box of the ground truth whose flag is not 0 (as in MOT15)", benchmark)
-    return Rules(f"pedestrians only, tracks on distractors do not count (as in {benchmark.upper()})", benchmark)
+    how = f"as in {benchmark.upper()}; --classes all scores every class"
+    return Rules(f"pedestrians only, tracks on distractors do not count ({how})", benchmark)
 
 
 def with_regions(gt: MotTable, regions: MotTable) -> MotTable:

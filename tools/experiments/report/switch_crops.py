@@ -87,7 +87,7 @@ def _images(sequence: BenchmarkSequence, frames: Sequence[int]) -> Iterator[tupl
     listed = image_files_of(sequence.source) if Path(sequence.source).is_dir() else None
     if listed is not None and listed.files and not listed.video:
         files = number_pictures(
-            listed.files, last=max(sequence.frames, default=0), frames=np.array(sequence.frames), sequence=True
+            listed.files, last=max(sequence.of_source, default=0), frames=np.array(sequence.of_source), sequence=True
         ).pictures
         for frame in frames:
             path = files.get(frame)
