@@ -75,20 +75,42 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> tuple[LatentMo
         If there is no such file.
     """
     config, card = read_header(path)
-    model = build(config)
     with safe_open(path, "pt", device=str(device)) as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping, only its verbs
-    expected = model.state_dict()
-    for name, tensor in expected.items():
-        if name not in weights:
-            raise ValueError(f"{path}: no weights {name!r}, expected {list(tensor.shape)} for a {config.name}")
-        if weights[name].shape != tensor.shape:
-            raise ValueError(f"{path}: {name} is {list(weights[name].shape)}, expected {list(tensor.shape)}")
-    unknown = sorted(set(weights) - set(expected))
+        shapes = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # no mapping
+        if not config.name.endswith(".py"):  # a user's model may compute with the weights that it begins with
+            with torch.device("meta"):  # takes no memory, so that a damaged size in the config takes none
+                _check_shapes(path, config, _build(path, config), shapes)
+        model = _build(path, config)
+        _check_shapes(path, config, model, shapes)
+        try:
+            model.load_state_dict({name: file.get_tensor(name) for name in shapes})
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"{path}: weights do not fit a {config.name} ({_line(error)})") from error
+    return model.to(device).eval(), card
+
+
+def _build(path: str | Path, config: ModelConfig) -> LatentModel:
+    try:
+        return build(config)
+    except (RuntimeError, TypeError, ValueError, ArithmeticError, IndexError) as error:
+        raise ValueError(f"{path}: no {config.name} can be built from its config ({_line(error)})") from error
+
+
+def _check_shapes(path: str | Path, config: ModelConfig, model: LatentModel, shapes: dict[str, list[int]]) -> None:
+    """Refuse weights of other names or shapes than the model has."""
+    expected = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    for name, shape in expected.items():
+        if name not in shapes:
+            raise ValueError(f"{path}: no weights {name!r}, expected {shape} for a {config.name}")
+        if shapes[name] != shape:
+            raise ValueError(f"{path}: {name} is {shapes[name]}, expected {shape}")
+    unknown = sorted(set(shapes) - set(expected))
     if unknown:
         raise ValueError(f"{path}: weights {unknown[0]!r} are unknown to a {config.name}")
-    model.load_state_dict(weights)
-    return model.to(device).eval(), card
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def write_calibration(path: str | Path, calibration: DistanceCalibration) -> None:

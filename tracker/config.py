@@ -60,7 +60,11 @@ def find(kind: str, name: str | Path) -> Path:
 
 
 def load(
-    cls: type[C], path: Path | None = None, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
+    cls: type[C],
+    path: Path | None = None,
+    overrides: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    given_by: str = "command line",
 ) -> C:
     """A checked instance of ``cls``.
 
@@ -78,6 +82,8 @@ def load(
         ``key=value`` in dotted notation (``lifecycle.max_age=2s``), applied last; the value is read as YAML.
     values : mapping, optional
         Dotted key → value that is taken as it is, applied before ``overrides``.
+    given_by : str
+        Where the last two come from, for messages.
 
     Raises
     ------
@@ -86,10 +92,10 @@ def load(
         value does not fit.
     """
     from_file = _read_with_bases(cls, path) if path is not None else OmegaConf.create()
-    from_user = _parse(overrides, values or {})
+    from_user = _parse(overrides, values or {}, given_by)
     config = OmegaConf.structured(cls)
     OmegaConf.set_readonly(config, False)
-    for origin, changes in ((str(path), from_file), ("command line", from_user)):
+    for origin, changes in ((str(path), from_file), (given_by, from_user)):
         try:
             for f in fields(cls):  # type: ignore[arg-type]  # C is a dataclass; a TypeVar cannot say so
                 if "registry" in f.metadata:
@@ -111,7 +117,7 @@ def load(
     except (OmegaConfBaseException, ValueError, *FOREIGN) as error:
         if path is not None and from_user:
             load(cls, path)  # where the file alone is wrong, it is named
-        origin = "command line" if from_user else str(path or "config")
+        origin = given_by if from_user else str(path or "config")
         raise ValueError(f"{origin}: {_sentence(error)}") from error
 
 
@@ -237,10 +243,10 @@ def _find_base(path: Path, base: str, kind: str) -> Path:
     return shipped[base]
 
 
-def _parse(overrides: Sequence[str], values: Mapping[str, Any]) -> DictConfig:
+def _parse(overrides: Sequence[str], values: Mapping[str, Any], given_by: str = "command line") -> DictConfig:
     parsed = OmegaConf.create()
     for key, value in values.items():
-        _set(parsed, key, plain(value, "command line", key))
+        _set(parsed, key, plain(value, given_by, key))
     for item in overrides:
         key, equals, text = item.partition("=")
         if not equals or not all(key.split(".")):

@@ -257,6 +257,8 @@ class SortTracker:
         self._gallery.load_state(state, tracks)
         restore(self._threshold, "threshold", state)
         restore(self._camera, "camera", state)
+        if any(np.ndim(state[name]) or np.asarray(state[name]).dtype.kind not in "iuf" for name in ("dropped", "time")):
+            raise ValueError("state: expected a number each as dropped and time")
         self.dropped, self._time = int(state["dropped"]), float(state["time"])
         self._state = np.array(state["filter"], np.float64)
         if self._state.shape != (5, 4, tracks) or not np.isfinite(self._state).all() or not math.isfinite(self._time):

@@ -101,8 +101,11 @@ class OnnxEmbedder:
         self.config = config = _with_defaults(config, self.network)
         width, height = self.size = config.size or (0, 0)
         mean, deviation = np.array(config.mean), np.array(config.deviation)
-        self._gain = (1 / (deviation * (config.scale or 1))).astype(np.float32)[:, None, None]
-        self._shift = (-mean / deviation).astype(np.float32)[:, None, None]
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            self._gain = (1 / (deviation * (config.scale or 1))).astype(np.float32)[:, None, None]
+            self._shift = (-mean / deviation).astype(np.float32)[:, None, None]
+        if not (np.isfinite(self._gain).all() and np.isfinite(self._shift).all()):
+            raise ValueError(f"{config.weights}: expected a scale, mean and deviation of usual size, got others")
         try:
             probe = self.network.run(self._prepare(np.zeros((2, height, width, 3), np.uint8)))
         except Exception as error:  # onnxruntime's errors have no base class of their own
@@ -127,10 +130,12 @@ class OnnxEmbedder:
         for start in range(0, len(crops), BATCH_SIZE):
             output = self.network.run(self._prepare(crops[start : start + BATCH_SIZE]))
             latents[start : start + BATCH_SIZE] = output.reshape(len(output), -1)
-        if not np.isfinite(latents).all():
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(latents, axis=1, keepdims=True)
+        if not np.isfinite(lengths).all():
             raise ValueError(f"{self.config.weights}: the network gave a latent that is not finite")
         if self.config.normalise:
-            latents /= np.maximum(np.linalg.norm(latents, axis=1, keepdims=True), np.float32(1e-12))
+            latents /= np.maximum(lengths, np.float32(1e-12))
         return split_by_image(latents, boxes)
 
     def _prepare(self, crops: Image) -> Float32:

@@ -89,7 +89,8 @@ def _check_progress(progress: Progress, identity: object) -> None:
     wrong = [name for name, value in counts.items() if not isinstance(value, int) or value < 0]
     wrong += ["best"] * (progress.best is not None and not isinstance(progress.best, (int, float)))
     wrong += ["seconds"] * (not isinstance(progress.seconds, (int, float)))
-    wrong += ["identity"] * (not isinstance(identity, dict))
+    parts = [identity.get(part) for part in ("config", "data")] if isinstance(identity, dict) else [None]
+    wrong += ["identity"] * (not all(isinstance(part, dict) for part in parts))
     if wrong:
         raise ValueError(f"header: {wrong[0]} is of another kind")
 

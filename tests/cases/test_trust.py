@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ import pytest
 from flatsort.embedding.training.callbacks import read_metrics
 from flatsort.tools.experiments import archives
 from flatsort.tools.experiments.result_cache import key_of_content
+from flatsort.tools.latent.compress import _checksums
 from tests.e2e.conftest import Flatsort
 
 
@@ -125,3 +127,22 @@ def test_a_set_of_other_kinds(flatsort: Flatsort, tmp_path: Path, named_sequence
         (crops / "set.json").write_text(content)
         options = ("--config", "ae", "--data", crops, "--data", crops, "--out", tmp_path / "r", "steps=1")
         assert "damaged set of samples" in flatsort("train", *options).sentence
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("train/a/gt/gt.txt", "1,1,1,1,9,9")
+    content = (tmp_path / "a.zip").read_bytes()
+    end = content.rindex(b"PK\5\6")
+    for size in range(0, 2**16, 4999):  # where the list of files begins: before the archive does
+        (tmp_path / "a.zip").write_bytes(content[: end + 16] + size.to_bytes(4, "little") + content[end + 20 :])
+        with pytest.raises((ValueError, OSError), match=r"a\.zip: "):
+            archives.unpack(tmp_path / "a.zip", tmp_path / "out", 2)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize("streams", ["[1e999]", "[1.5]", "3", '["1"]', "[null]"])
+def test_a_manifest_of_streams_with_other_numbers(tmp_path: Path, streams: str) -> None:
+    (tmp_path / "streams.json").write_text(f'{{"model": "m", "streams": {streams}}}')
+    with pytest.raises(ValueError, match=r"streams\.json: not what flatsort latent compress writes, or damaged"):
+        _checksums(tmp_path, "m")

@@ -106,6 +106,18 @@ def test_weights_that_do_not_fit_are_named(model: LatentModel, path: Path) -> No
         checkpoint.load(path)
 
 
+@pytest.mark.parametrize("change", [{"width": 10**9}, {"width": 10**4}, {"decoder_width": 10**6}])
+def test_sizes_that_the_weights_do_not_have_take_no_memory(
+    model: LatentModel, path: Path, change: dict[str, object]
+) -> None:
+    checkpoint.save(path, model, Card())
+    config = to_mapping(model.config)
+    header = {"format": 2, "config": {**config, "net": {**config["net"], **change}}, "data": "", "training": {}}
+    save_file(model.state_dict(), path, {"flatsort": json.dumps({**header, "calibration": None})})
+    with pytest.raises(ValueError, match=r"m\.safetensors: "):
+        checkpoint.load(path)
+
+
 def test_a_failed_write_leaves_the_old_file(model: LatentModel, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
 

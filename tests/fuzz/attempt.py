@@ -18,7 +18,7 @@ from tests.fuzz.mutations import mutate
 from tests.fuzz.readers import Target
 
 Outcome = Literal["accepted", "refused", "unclear", "foreign", "hang", "crash"]
-"""Unclear: refused, but not in one sentence that names the file."""
+"""Unclear: refused, but not in a sentence that names the file."""
 FAULTS: tuple[Outcome, ...] = ("unclear", "foreign", "hang", "crash")
 MOST_SECONDS = 5.0
 MOST_MEMORY = 2 << 30
@@ -54,7 +54,7 @@ def attempt(target: Target, content: bytes, number: int = 0) -> Attempt:
         return Attempt(number, "hang", _place(error))
     except (ValueError, OSError, click.ClickException) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        clear = text and "\n" not in text.strip() and target.place in text and len(text) < 2000
+        clear = text and target.place in text and len(text) < 2000
         return Attempt(number, "refused") if clear else Attempt(number, "unclear", f"{text[:160]!r}: {_place(error)}")
     except Exception as error:  # whatever it is, it is what is looked for
         return Attempt(number, "foreign", f"{type(error).__name__}: {str(error)[:100]!r}: {_place(error)}")

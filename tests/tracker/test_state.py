@@ -134,6 +134,8 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
         ("format", None, "format 1, got none"),
         ("config", np.zeros(16, np.uint8), "same config"),
         ("time", None, "expected time"),
+        ("dropped", np.zeros(2), "a number each as dropped and time"),
+        ("time", np.array("now"), "a number each as dropped and time"),
         ("filter", state["filter"][:, :, :1], "filter: expected finite"),
         ("filter", state["filter"] * np.nan, "filter: expected finite"),
         ("life.counters", state["life.counters"][:3], "counters"),

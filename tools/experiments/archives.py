@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -254,8 +256,12 @@ def unpack(archive: Path, folder: Path, sequences: int) -> None:
         if count != sequences:
             raise ValueError(f"{archive}: expected {sequences} sequences with gt/gt.txt in train, got {count}")
         trains[0].parent.rename(folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError) as error:
         raise ValueError(f"{archive}: expected a whole zip archive ({error}); delete it to download it anew") from error
+    except OSError as error:
+        if error.errno is None:  # a sentence of ours
+            raise
+        raise OSError(f"{archive}: cannot be unpacked ({error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if temporary.is_file():

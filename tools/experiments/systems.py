@@ -195,7 +195,7 @@ def tracker_config(name: str, system: SystemConfig, seed: int | None = None) -> 
     """
     values = {"embedder": system.weights.replace(SEED, str(seed))} if system.weights else {}
     try:
-        return load(TrackConfig, find("track", system.tracker or name), system.set, values)
+        return load(TrackConfig, find("track", system.tracker or name), system.set, values, given_by="set")
     except ValueError as error:
         raise ValueError(f"system {name}: {error}") from error
 

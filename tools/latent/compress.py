@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import operator
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -173,7 +174,7 @@ def _checksums(folder: Path, digest: str) -> list[int]:
         raise FileNotFoundError(f"{folder}: no streams of flatsort latent compress (no {MANIFEST})")
     try:
         manifest = read_json(folder / MANIFEST)
-        model, checks = manifest["model"], [int(check) for check in manifest["streams"]]
+        model, checks = manifest["model"], [operator.index(check) for check in manifest["streams"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / MANIFEST}: not what flatsort latent compress writes, or damaged") from error
     if model != digest:

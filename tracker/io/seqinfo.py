@@ -64,7 +64,7 @@ def read_seqinfo(folder: str | Path) -> SeqInfo | None:
         except ValueError:
             value = 0.0
         if not (0 < value < np.inf):
-            raise ValueError(f"{path}: {key}: expected a number above 0, got {text}")
+            raise ValueError(f"{path}: {key}: expected a number above 0, got {' '.join(text.split())[:60]}")
         return value
 
     length = positive("seqLength")

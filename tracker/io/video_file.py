@@ -169,7 +169,8 @@ def _open(path: str) -> Iterator[tuple[InputContainer, VideoStream]]:
     import av
 
     try:
-        container = av.open(path, timeout=TIMEOUT)
+        # titles need not be UTF-8: those of old films and of some cameras are Latin-1
+        container = av.open(path, timeout=TIMEOUT, metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise ValueError(f"{shown(path)}: expected a video or an image, got a file that FFmpeg cannot open") from error
     with container:

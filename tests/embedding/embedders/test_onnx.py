@@ -110,6 +110,11 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "m.onnx", ops=("GlobalAveragePool", "Log"))
     with pytest.raises(ValueError, match=r"m\.onnx: the network gave a latent that is not finite"):
         embed(path, mean=[1, 1, 1])
+    huge = save(tmp_path / "h.onnx", ops=("GlobalAveragePool", "Exp"))
+    with pytest.raises(ValueError, match=r"h\.onnx: the network gave a latent that is not finite"):
+        embed(huge, mean=[-10, -10, -10], deviation=[0.13, 0.13, 0.13])  # finite, but not its length
+    with pytest.raises(ValueError, match=r"m\.onnx: expected a scale, mean and deviation of usual size"):
+        embed(path, scale=1e-60)
 
 
 def test_onnxruntime_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,15 @@ def _track(path: Path) -> None:
     SortTracker(load_track_config(path))
 
 
+def _benchmark(path: Path) -> None:
+    config = load(BenchmarkConfig, path)
+    try:
+        resolve_systems(config)
+    except ValueError as error:
+        # a config may be of several files and options: the system is named
+        raise ValueError(str(error).replace("system", f"system of {path.name}")) from error
+
+
 def _key_value(folder: Path) -> Target:
     path = folder / "argument"
 
@@ -92,7 +101,7 @@ def _key_value(folder: Path) -> Target:
 
 READERS: dict[str, Prepare] = {
     "tracker-yaml": _file("t.yaml", TRACKER, _track),
-    "benchmark-yaml": _file("b.yaml", BENCHMARK, lambda path: resolve_systems(load(BenchmarkConfig, path))),
+    "benchmark-yaml": _file("b.yaml", BENCHMARK, _benchmark),
     "train-yaml": _file("r.yaml", TRAIN, lambda path: load(TrainConfig, path)),
     "tuned-yaml": _file("tuned.yaml", (TRACKER[2],), lambda path: tuned_on(str(path))),
     "key-value": _key_value,

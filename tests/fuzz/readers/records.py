@@ -30,10 +30,14 @@ ARCHIVES = (
 )
 
 
-def _file(name: str, seeds: tuple[bytes, ...], form: Form, use: Callable[[Path], object]) -> Prepare:
+def _file(
+    name: str, seeds: tuple[bytes, ...], form: Form, use: Callable[[Path], object], *, of_folder: bool = False
+) -> Prepare:
+    """A reader of one file; a refusal may name its folder only."""
+
     def prepare(folder: Path) -> Target:
         path = folder / name
-        return Target(path, seeds, form, lambda: use(path))
+        return Target(path, seeds, form, lambda: use(path), named=folder.name if of_folder else None)
 
     return prepare
 
@@ -81,7 +85,7 @@ def _unpacked(folder: Path) -> Target:
 READERS: dict[str, Prepare] = {
     "metrics": _file("metrics.jsonl", METRICS, "text", read_metrics),
     "table-json": _file(BENCHMARK_TABLE, TABLE, "tree", lambda path: check_not_reported(["x"], [], path.parent)),
-    "streams-json": _file(MANIFEST, STREAMS, "tree", lambda path: _checksums(path.parent, "digest")),
+    "streams-json": _file(MANIFEST, STREAMS, "tree", lambda path: _checksums(path.parent, "digest"), of_folder=True),
     "study": _study,
     "archive": _unpacked,
 }

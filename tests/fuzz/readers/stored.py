@@ -19,6 +19,7 @@ from flatsort.embedding.training import run_folder, training_state
 from flatsort.embedding.training.distributed import Group
 from flatsort.embedding.training.trainer import Trainer
 from flatsort.tools.experiments.result_cache import Cache
+from flatsort.tools.runs.latent_file import EmbedBatch, write_latents
 from flatsort.tracker.config import to_mapping
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.state import read_state, save_state
@@ -92,8 +93,10 @@ def _checkpoint(folder: Path) -> Target:
         seeds.append(path.read_bytes())
 
     def read() -> None:
-        latents = load(path, "cpu").embed(*tiny_models.images_and_boxes())
-        assert all(np.isfinite(each).all() for each in latents)
+        images, boxes = tiny_models.images_and_boxes()
+        write_latents(folder / "latents.npz", load(path, "cpu"), [EmbedBatch(images, boxes, {})], path.name)
+        with np.load(folder / "latents.npz") as latents:
+            assert np.isfinite(latents["latents"]).all()
 
     return Target(path, seeds, "safetensors", read)
 

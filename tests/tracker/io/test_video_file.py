@@ -172,6 +172,18 @@ def test_films_of_many_levels_have_one_range(tmp_path: Path) -> None:
     assert (image[0, 0, 0], image[15, 20, 0]) == (0, 128)
 
 
+def test_a_title_in_latin_1(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "M@nchen"
+        stream: Any = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(0), format="rgb24")))
+        container.mux(stream.encode())
+    path.write_bytes(path.read_bytes().replace(b"M@nchen", "München".encode("latin-1")))
+    assert len(list(open_source(str(path)))) == 1
+
+
 class TestWriter:
     def test_a_written_film_lasts_as_long_as_its_source(self, tmp_path: Path) -> None:
         writer = VideoWriter(tmp_path / "out.mp4", SIZE, 30)
