@@ -239,9 +239,9 @@ class TestStride:
         step = frames[1]["time"] - frames[0]["time"]
         assert frames[-1]["time"] == pytest.approx(14 * step, abs=0.01)
         det = rows(tmp_path / "det.txt", range(1, 61))
-        options = ("--detections", det, "--tracker", "sort", "--stride", "4", "--out", tmp_path / "o")
+        given = ("--detections", det, "--tracker", "sort", "--stride", "4", "--out", tmp_path / "o")
         for images in ([], ["--crops"]):
-            assert "are of frames beyond" not in flatsort("track", video, *options, *images).err
+            assert "are of frames beyond" not in flatsort("track", video, *given, *images).err
 
     def test_few_boxes_by_chance_in_even_frames_are_no_stride(self, flatsort: Flatsort, tmp_path: Path) -> None:
         det = rows(tmp_path / "det.txt", [2, 4, 8, 10])
