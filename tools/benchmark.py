@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from flatsort.tools.experiments.results import Benchmark
     from flatsort.tools.experiments.systems import BenchmarkConfig
 
+RESULTS = ("table.md", "table.tex", "table.json", "report.html")
+"""Files that are left in ``--out``, beside the config."""
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("arguments", nargs=-1, type=click.Path(), metavar="[PATH]... [KEY=VALUE]...")
@@ -131,6 +134,7 @@ def main(
         raise click.UsageError("--seeds: expected {seed} in a system's --weights, for example vae=runs/vae_{seed}")
     if not allow_tuned:
         _refuse_tuned(config)
+    _refuse_overwriting(config, out, name)
     _benchmark(config, out, None if no_cache else cache, jobs, check=not no_check)
 
 
@@ -171,6 +175,16 @@ def _refuse_tuned(config: BenchmarkConfig) -> None:
     names = list(find_sequences(config.data))
     for name, system in config.systems.items():
         check_not_tuned_on(system.tracker or name, names)
+
+
+def _refuse_overwriting(config: BenchmarkConfig, out: Path, file: str | None) -> None:
+    from flatsort.tracker.config import dump
+    from flatsort.tracker.files import holds, refuse_overwriting
+
+    kept = out / "config.yaml"  # may be that of the same benchmark before
+    outputs = [out / name for name in RESULTS] + ([] if holds(kept, dump(config)) else [kept])
+    trackers = [part for name, each in config.systems.items() for part in (name, each.tracker, each.weights)]
+    refuse_overwriting(outputs, [file, *config.data, config.detections, config.crops, *trackers])
 
 
 def _benchmark(config: BenchmarkConfig, out: Path, folder: Path | None, jobs: int, *, check: bool) -> None:

@@ -110,10 +110,11 @@ def main(arguments: tuple[str, ...], out: Path, whole: bool, layout: str, **opti
     """
     from flatsort.embedding.data.writer import SetWriter
     from flatsort.tools.runs.crop_set import CropCounts
-    from flatsort.tracker.files import write_text
+    from flatsort.tracker.files import refuse_overwriting, write_text
 
     sources, overrides = split_arguments(arguments)
     _check(sources, overrides, whole, options)
+    refuse_overwriting([out / SKIPPED], [*sources, options["detections"], options["weights"]])
     size, counts = options["size"], CropCounts()
     with SetWriter(out) as writer:
         if whole:

@@ -43,7 +43,7 @@ def main(out: Path, tracker: str, frames: int, seed: int) -> None:
     folder = out / "scene"
     write_sequence(scene, folder)
     write_images(progress(scene, frames, "drawing"), folder)
-    report = write_run(open_run(str(folder), config, images=True), "demo", TrackOutput(out, video=True))
+    report = write_run(open_run(str(folder), config, images=True), "demo", TrackOutput(out, video=True), [tracker])
     _write_still(out, min(STILL, frames))
     result = evaluate(folder, report.path)
     write_text(out / "metrics.json", to_json(result))

@@ -25,6 +25,7 @@ class Output(click.Path):
 
 
 LEGEND = "MOTAL is the devkit's, of log10(IDs + 1); TrackEval's, of log10(IDs), gives the first switch for free"
+CURVES = "hota.png"
 FILE = Output(dir_okay=False, path_type=Path)
 
 
@@ -111,7 +112,8 @@ def main(
 
     pairs = find_pairs(gt, pred, allow_missing=True)[0]
     files = [each for pair in pairs for each in (pair.gt, pair.pred)]
-    refuse_overwriting(filter(None, (json_file, csv_file, markdown_file, latex_file, plot)), files)
+    curves = plot and (plot if _is_picture(plot) else plot / CURVES)
+    refuse_overwriting(filter(None, (json_file, csv_file, markdown_file, latex_file, curves)), [*files, gt])
     if not no_check:
         _check(pairs)
     evaluation = evaluate(
@@ -156,13 +158,17 @@ def _check(pairs: Iterable[FilePair]) -> None:
             click.echo(note, err=True)
 
 
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() == ".png"
+
+
 def _plot(evaluation: Evaluation, path: Path) -> None:
     from flatsort.tracker.metrics import plots
 
-    if path.suffix.lower() == ".png":
+    if _is_picture(path):
         plots.save(plots.hota_curves(evaluation), path)
         return
-    plots.save(plots.hota_curves(evaluation), path / "hota.png")
+    plots.save(plots.hota_curves(evaluation), path / CURVES)
     for name, result in evaluation.sequences.items():
         plots.save(plots.identity_timeline(result), path / f"timeline-{name}.png")
 

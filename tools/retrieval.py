@@ -83,8 +83,9 @@ def main(
     from flatsort.tools.experiments.model_tables import load_embedders
     from flatsort.tools.runs.ground_truth import LabelledBoxes
     from flatsort.tracker.class_names import parse_classes
-    from flatsort.tracker.files import write_text
+    from flatsort.tracker.files import refuse_overwriting, write_text
 
+    refuse_overwriting([out / "retrieval.json", out / "retrieval.md"], [*models, *data])
     compared = load_embedders(models, device, group)
     embedders = [embedder for model in compared for embedder in model.models]
     opened = partial(

@@ -167,7 +167,7 @@ def main(arguments: tuple[str, ...], tracker: str | None, print_config: bool, go
         stride=stride,
         check=check,
     )
-    _track_all(sources, opened, output, goes_on)
+    _track_all(sources, opened, output, goes_on, [tracker])
 
 
 CONFIG_OPTIONS = (
@@ -177,7 +177,13 @@ CONFIG_OPTIONS = (
 """Options that change the config."""
 
 
-def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: TrackOutput, goes_on: bool) -> None:
+def _track_all(
+    sources: Sequence[str],
+    opened: Callable[[str], Run],
+    output: TrackOutput,
+    goes_on: bool,
+    inputs: Sequence[str | None] = (),
+) -> None:
     from flatsort.tools.runs.track_run import write_run
 
     done: list[Path] = []
@@ -190,7 +196,7 @@ def _track_all(sources: Sequence[str], opened: Callable[[str], Run], output: Tra
             click.echo(note, err=True)
         name = unique_name(run.source.name, used)
         try:
-            report = write_run(run, name, output, [source], tracker)
+            report = write_run(run, name, output, [*sources, *inputs], tracker)
         except KeyboardInterrupt as error:
             finished = f"finished: {', '.join(map(str, done))}" if done else "no source was finished"
             so_far = "; ".join(getattr(error, "__notes__", [])) or "none of its frames are kept"

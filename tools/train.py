@@ -73,7 +73,9 @@ def main(
     torchrun --nproc-per-node 4 -m flatsort train --config ae --data crops/ --out runs/ae
     """
     from flatsort.embedding.training.config import TrainConfig
+    from flatsort.embedding.training.run_folder import CONFIG
     from flatsort.tracker.config import dump, find, load
+    from flatsort.tracker.files import holds, refuse_overwriting
 
     more, overrides = split_arguments(arguments)
     short = {key: value for key, value in {"seed": seed, "views": views}.items() if value is not None}
@@ -85,7 +87,10 @@ def main(
         raise click.UsageError("expected --resume or --overwrite, got both")
     if not (sources or more):
         raise click.UsageError("expected --data PATH, got none")
-    _train(config, [*sources, *more], out or Path("runs") / Path(name).stem, resume, overwrite, device)
+    out = out or Path("runs") / Path(name).stem
+    if not holds(out / CONFIG, dump(config)):  # that of the run itself is named to resume it
+        refuse_overwriting([out / CONFIG], [name])
+    _train(config, [*sources, *more], out, resume, overwrite, device)
 
 
 def _train(config: TrainConfig, sources: list[str], out: Path, resume: bool, overwrite: bool, device: str) -> None:

@@ -29,8 +29,7 @@ STREAM = re.compile(r"/dev/(?P<name>stdout|stderr)|/(dev|proc/(self|\d+))/fd/(?P
 OF_SEQUENCES = ("gt", "det", "img1")
 """Folders of a sequence that hold what it is given as."""
 OF_FOLDERS = ("seqinfo.ini", "labels.txt", "set.json", "samples.npy", "rows.npz", "model.safetensors")
-"""Files of a sequence, a set or a model, where the folder is named as the source."""
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+"""Files in the folder of a sequence, a set or a model, which is named in their place."""
 LONGEST_NAME = 200
 """Bytes of a name that results begin with; file systems allow 255 for the whole name."""
 
@@ -109,8 +108,8 @@ def refuse_overwriting(outputs: Iterable[str | Path], inputs: Iterable[str | Pat
     outputs : iterable of str or Path
         Files that are to be written.
     inputs : iterable of str or Path
-        Files, and folders with what a sequence, a set, a model or a folder of pictures consists of. What is no file
-        or folder (an address, a name, None) is left out.
+        Files, and folders of a sequence, a set or a model. What is no file or folder (an address, a name, None) is
+        left out.
 
     Raises
     ------
@@ -159,10 +158,10 @@ def file_name(text: str) -> str:
 
 def _is_part(output: Path, folder: Path) -> bool:
     """Whether an existing file in a folder belongs to what that folder is given for."""
-    if not Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder)):
-        return False
-    picture = output.suffix.lower() in PICTURES and output.parent.samefile(folder)
-    return picture or output.parent.name in OF_SEQUENCES or output.name in OF_FOLDERS
+    place = Path(os.path.realpath(output))
+    if place.parent == Path(os.path.realpath(folder)) and place.name in OF_FOLDERS:
+        return True
+    return place.is_relative_to(os.path.realpath(folder)) and place.parent.name in OF_SEQUENCES
 
 
 def _keep_permissions(target: Path, temporary: Path) -> None:

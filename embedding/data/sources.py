@@ -15,7 +15,7 @@ from flatsort.embedding.data.image_folder import CHUNK, ImageFolder, file_stamp,
 from flatsort.embedding.data.sample_set import NAMES, ROWS, SAMPLES, SampleSet, is_set, open_set
 from flatsort.embedding.data.writer import SetWriter
 from flatsort.tracker.config import restore_part, to_mapping
-from flatsort.tracker.files import write_text
+from flatsort.tracker.files import refuse_overwriting, write_text
 from flatsort.tracker.registry import suggest
 from flatsort.tracker.stored_data import read_arrays, read_json
 
@@ -115,6 +115,7 @@ def gather(sources: Sequence[str | Path], shape: Sequence[int] | None, folder: s
     index = _read_index(folder)
     if index.get("fingerprint") == fingerprint and is_set(folder):
         return Gathered(open_set(folder), index["skipped"])
+    refuse_overwriting([folder / SAMPLES], sources)
     (folder / INDEX).unlink(missing_ok=True)
     with SetWriter(folder, "; ".join(source.note for source in opened)) as writer:
         skipped = [sentence for source in opened for sentence in source.append(writer, common_shape)]

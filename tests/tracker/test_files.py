@@ -125,7 +125,7 @@ def test_errors_of_the_disk_name_the_file_not_the_temporary_one(tmp_path: Path) 
 
 
 def test_results_replace_neither_each_other_nor_parts_of_what_a_folder_is_given_for(tmp_path: Path) -> None:
-    for name in ("gt/gt.txt", "det/det.txt", "img1/000001.jpg", "seqinfo.ini", "a.png", "tracks.txt"):
+    for name in ("gt/gt.txt", "det/det.txt", "img1/000001.jpg", "seqinfo.ini", "tracks.txt"):
         (tmp_path / "seq" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "seq" / name).touch()
         if name == "tracks.txt":  # of an earlier run

@@ -54,9 +54,11 @@ def main(model: str, sources: tuple[str, ...], out: Path, count: int, seed: int)
     """
     import numpy as np
 
+    from flatsort.embedding.data.sample_set import is_set
     from flatsort.embedding.figures.image_grids import drawing_for, image_grid, save_figure
-    from flatsort.tracker.files import replacing
+    from flatsort.tracker.files import refuse_overwriting, replacing
 
+    refuse_overwriting([out / "samples.npy"], [model, *sources, out if is_set(out) else None])
     opened = open_model(model)
     drawn = _draw_samples(opened, model, count, seed)
     draw = drawing_for(training_note(model))

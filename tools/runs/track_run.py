@@ -13,7 +13,7 @@ from flatsort.tools.runs.explanations import Explanations
 from flatsort.tools.runs.timing import Stopwatch
 from flatsort.tracker.config import dump
 from flatsort.tracker.draw import Painter
-from flatsort.tracker.files import refuse_overwriting, write_text
+from flatsort.tracker.files import holds, refuse_overwriting, write_text
 from flatsort.tracker.io.live import LiveSource
 from flatsort.tracker.io.results import Boxes, CsvSink, FileSink, JsonSink, MotSink
 from flatsort.tracker.io.visual_results import CropSink, ShowSink, VideoSink
@@ -178,8 +178,7 @@ def write_run(
         After Ctrl-C in a file, or an error in the middle of a run. What was tracked so far is then in
         ``name.partial.*``, and ``__notes__`` of the error says so. After Ctrl-C a live source just ends.
     """
-    known = [getattr(run.config.detector, key, None) for key in ("path", "weights", "names")]
-    refuse_overwriting(output.paths(name), [*inputs, *known, run.config.embedder])
+    refuse_overwriting(_outputs(run, name, output), [*inputs, *_inputs(run)])
     tracker, stopwatch = tracker or run.tracker(), Stopwatch()
     dropped_before = tracker.dropped
     explanations = Explanations(output.explain)
@@ -213,6 +212,19 @@ def write_run(
         explanations.write(output.out / f"{name}.explain.csv")
         report.explanation = explanations.text()
     return report
+
+
+def _outputs(run: Run, name: str, output: TrackOutput) -> list[Path]:
+    config = output.out / f"{name}.config.yaml"  # may be that of the same run before
+    return output.paths(name) + ([] if holds(config, dump(run.config)) else [config])
+
+
+def _inputs(run: Run) -> list[str | None]:
+    """Files that the detector and the embedder of a run are made from."""
+    detector = run.config.detector
+    path = getattr(detector, "path", None)
+    files = map(str, Path(path).glob("*")) if path and Path(path).is_dir() else [path]
+    return [*files, *(getattr(detector, key, None) for key in ("weights", "names")), run.config.embedder]
 
 
 def _write(
