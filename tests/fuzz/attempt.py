@@ -43,11 +43,11 @@ def content_of(target: Target, name: str, number: int, seed: int) -> bytes:
     return mutate(target.seeds, target.form, random.Random(f"{seed}/{name}/{number}"))
 
 
-def attempt(target: Target, content: bytes, number: int = 0) -> Attempt:
-    """Read the content."""
+def attempt(target: Target, content: bytes, number: int = 0, limit: float = MOST_SECONDS) -> Attempt:
+    """Read the content; ``limit`` in seconds."""
     target.path.write_bytes(content)
     try:
-        with warnings.catch_warnings(), _time_limit(MOST_SECONDS):
+        with warnings.catch_warnings(), _time_limit(limit):
             warnings.simplefilter("error")  # a warning of NumPy's is no sentence for users
             target.read()
     except TimeIsUp as error:

@@ -57,7 +57,7 @@ def work(name: str, first: int, end: int, seed: int, channel: Connection) -> Non
         os.chdir(folder)
         target = all_readers()[name](Path(folder))
         for content in target.seeds:
-            sound = attempt(target, content)
+            sound = attempt(target, content, limit=START)
             if sound.outcome != "accepted":
                 raise AssertionError(f"{name}: valid content is not read: {sound}")
         silent = os.open(os.devnull, os.O_WRONLY)
