@@ -66,11 +66,11 @@ def test_a_part_is_a_sequence_of_its_own(flatsort: Flatsort, sequence: Path, tmp
     for number in range(11, 31):
         shutil.copy(sequence / "seq" / "img1" / f"{number:06}.png", cut / "seq" / "img1" / f"{number - 10:06}.png")
     change = ("systems.sort.set=[embedder=pixels,camera.method=sparse_flow]",)
-    part, whole = overall(flatsort, sequence, "--frames", "11-30", *change), overall(flatsort, cut, *change)
-    for scores in (part, whole):
+    some, whole = overall(flatsort, sequence, "--frames", "11-30", *change), overall(flatsort, cut, *change)
+    for scores in (some, whole):
         assert scores.pop("embedding_us") > 0
         assert scores.pop("association_us") > 0
-    assert part == whole
+    assert some == whole
     page = (sequence.parent / "o" / "report.html").read_text()
     assert page.count("data:image/jpeg") == (cut.parent / "o" / "report.html").read_text().count("data:image/jpeg")
 
