@@ -1,4 +1,4 @@
-"""A few changes of the content of every reader, in this process: each is read, or refused in a sentence with its name."""
+"""A few changes of the content of every reader: each is read, or refused in a sentence that names the file."""
 
 from __future__ import annotations
 
