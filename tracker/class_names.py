@@ -15,6 +15,9 @@ LABELS = "labels.txt"
 ALL = ("", "all", "[]")
 """Spellings of a choice that takes all classes."""
 
+PERSON = "person"
+"""Name of the class that detectors keep where none is asked for."""
+
 
 def parse_classes(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """A user's choice of classes: names or numbers; no entries: all classes; None: nothing was chosen.
@@ -76,6 +79,13 @@ def unknown_class(choice: str, names: Iterable[str]) -> ValueError:
     """The error for a choice that is none of these names."""
     hint = suggest(choice, set(names) or {"none"})
     return ValueError(f"classes: unknown class {choice!r}{hint}; all takes all of them")
+
+
+def choose_detected(names: Mapping[int, str], chosen: Sequence[str] | None) -> Int:
+    """As `choose_classes`, for what a network finds: where nothing was asked for, people, or all if it knows none."""
+    if chosen is None:
+        chosen = [name for name in names.values() if name.casefold() == PERSON][:1]
+    return choose_classes(names, chosen)
 
 
 def read_class_names(path: str | Path) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from flatsort.embedding.embedders import EMBEDDERS
 from flatsort.embedding.embedders.batches import crop_images, split_by_image
-from flatsort.tracker.onnx_session import DEVICES, OnnxSession, open_session
+from flatsort.tracker.onnx_session import DEVICES, OnnxSession, open_session, require_size
 from flatsort.tracker.registry import PartConfig, require
 from flatsort.tracker.types import Float, Float32, Image
 
@@ -44,7 +44,7 @@ class OnnxConfig(PartConfig):
     normalise: bool | None = None
     """Normalise latents to length 1, so that Euclidean and cosine distance have the same order; null: true."""
     device: str = "auto"
-    """auto (a GPU where onnxruntime can use one), cpu or cuda."""
+    """auto (a GPU where onnxruntime can use one), cpu, cuda, tensorrt, openvino, coreml or directml."""
     threads: int = 0
     """Threads for one operation on the CPU; 0 leaves it to onnxruntime."""
 
@@ -106,11 +106,8 @@ class OnnxEmbedder:
             self._shift = (-mean / deviation).astype(np.float32)[:, None, None]
         if not (np.isfinite(self._gain).all() and np.isfinite(self._shift).all()):
             raise ValueError(f"{config.weights}: expected a scale, mean and deviation of usual size, got others")
-        try:
-            probe = self.network.run(self._prepare(np.zeros((2, height, width, 3), np.uint8)))
-        except Exception as error:  # onnxruntime's errors have no base class of their own
-            reason = " ".join(str(error).split())[:200]
-            raise ValueError(f"{config.weights}: cannot run on images of {width}x{height} pixels ({reason})") from error
+        require_size(config.weights, self.network.batch or 2, width, height)
+        probe = self.network.run(self._prepare(np.zeros((2, height, width, 3), np.uint8)))
         if probe.ndim < 2 or len(probe) != 2 or probe[0].size != max(probe.shape[1:]):
             raise ValueError(
                 f"{config.weights}: expected one vector for each image, got {list(probe.shape)} for two images"

@@ -103,6 +103,7 @@ def open_run(
             raise ValueError(f"{notes[-1]}, but {error}") from error
     if embedder is None and not brings_latents(detector, config.detector):
         require_latents(config, text)
+    notes += getattr(detector, "notes", ())
     notes += [_note_on_scores(config), *notes_on_input(text, detector, source, options)]
     if check:
         notes += check_detections(text, detector, source, config)

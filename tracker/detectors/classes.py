@@ -12,3 +12,8 @@ scissors,teddy bear,hair drier,toothbrush
 
 COCO = [name.strip() for name in _COCO.split(",")]
 """The 80 classes of COCO in the order of its detection task."""
+
+_UNUSED = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+
+COCO_IDS = dict(zip((i for i in range(1, 91) if i not in _UNUSED), COCO, strict=True))
+"""The same classes by the ids of COCO's annotations, 1..90 with gaps."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from flatsort.tracker import class_names
 from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.detectors.duplicates import drop_copies
 from flatsort.tracker.registry import PartConfig, require, suggest
 from flatsort.tracker.types import Detections, Frame
 
@@ -36,8 +37,8 @@ class TorchvisionConfig(PartConfig):
     """Name of a detection model in torchvision."""
     weights: str = ""
     """FILE.pth with the model's state dict, or "download" for torchvision's own weights."""
-    classes: tuple[str, ...] = ("person",)
-    """Names of the classes to keep; empty for all."""
+    classes: tuple[str, ...] | None = None
+    """Names or numbers of the classes to keep, [] for all; null: person, or all where there is no person."""
     names: str = ""
     """Text file with one class name a line, without the background; by default the names of COCO."""
     min_score: float = 0.5
@@ -88,7 +89,7 @@ class TorchvisionDetector:
             else published.meta["categories"]
         )
         self.class_names: Sequence[str] = labels
-        self.chosen_classes = class_names.choose_classes(dict(enumerate(labels)), config.classes)
+        self.chosen_classes = class_names.choose_detected(dict(enumerate(labels)), config.classes)
         self._min_score = config.min_score
         self._device = torch.device("cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu")
         model = models.get_model(config.model, weights=None, weights_backbone=None, num_classes=len(labels))
@@ -107,7 +108,7 @@ class TorchvisionDetector:
             output = self._model([pixels.permute(2, 0, 1).float() / 255])[0]
         boxes, scores, labels = (output[key].cpu().numpy() for key in ("boxes", "scores", "labels"))
         rows = np.flatnonzero((scores >= self._min_score) & np.isin(labels, self.chosen_classes))
-        return Detections.of(boxes, scores, labels)[rows]
+        return drop_copies(Detections.of(boxes, scores, labels)[rows])
 
 
 def _download_state(published: Any) -> Mapping[str, Tensor]:
