@@ -25,6 +25,7 @@ def main(model: str, out: Path) -> None:
 
     The network takes RGB images in 0..1, any number of them, and gives their latents, averaged with the mirror image
     where the model does that. It appears once onnxruntime gave the same latents as torch, and every --model takes it.
+    It has no calibration of its distances: a tracker's threshold then starts with the pairs of the first frame.
 
     \b
     flatsort export flat_vhp_vae --onnx flat.onnx
