@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import click
 from tabulate import tabulate
@@ -24,13 +24,14 @@ def main(readers: Sequence[str], mutations: int, first: int, seed: int, jobs: in
     names = [name for name in all_readers() if not readers or name.startswith(tuple(readers))]
     tallies = {}
     with ThreadPoolExecutor(jobs) as pool:
-        futures = {name: pool.submit(run_reader, name, first, mutations, seed) for name in names}
-        for name, future in futures.items():
+        futures = {pool.submit(run_reader, name, first, mutations, seed): name for name in names}
+        for future in as_completed(futures):
+            name = futures[future]
             tallies[name] = future.result()
             click.echo("\t".join(map(str, tallies[name].row(name))))
             for fault, numbers in list(tallies[name].faults.items())[:SHOWN]:
                 click.echo(f"  {len(numbers)} × {fault} (--reader {name} --first {numbers[0]} --mutations 1)")
-    click.echo(tabulate([tally.row(name) for name, tally in tallies.items()], HEADS))
+    click.echo(tabulate([tallies[name].row(name) for name in names], HEADS))
     sys.exit(any(tally.faults for tally in tallies.values()))
 
 
