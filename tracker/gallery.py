@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatsort.tracker import boxes as geometry
-from flatsort.tracker.distances import storage_for
+from flatsort.tracker.distances import WORD, storage_for
 from flatsort.tracker.state import restore
 from flatsort.tracker.types import Bool, Detections, Float, Float32, Int
 
@@ -123,8 +123,12 @@ class Gallery:
         restore(self, "gallery", state)
         shape = self._latents.shape[:2]
         same = self._offsets.shape == self._scores.shape == shape
-        if not same or len(self._count) not in (0, tracks) or shape[0] < len(self._count):
+        if not same or len(self._count) != tracks or shape[0] < tracks or not 1 <= shape[1] <= self._max_latents:
             raise ValueError(f"state: gallery: expected latents of {tracks} tracks, got {list(self._latents.shape)}")
+        length, width = self._length, self._latents.shape[2]
+        fits = 0 <= length <= WORD * width and self._storage.encode(np.ones((0, length))).shape[1] == width
+        if not fits or min(self._count, default=0) < 0 or not np.isfinite(self._latents).all():
+            raise ValueError(f"state: gallery: expected finite latents of {length} numbers, and counts")
 
     def start(self, latents: Float32, scores: Float, clear: Bool) -> None:
         """Append one track for each of the latents [n d].

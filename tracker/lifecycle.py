@@ -214,6 +214,12 @@ class Lifecycle:
         t = len(self.scores)
         if self._counters.shape != (6, t) or self._votes.shape != (len(self._voted), t):
             raise ValueError(f"state: life: expected counters and votes of {t} tracks, got {self._counters.shape}")
+        only = None if self._only is None else [self._only]
+        ascending = (self._voted[1:] > self._voted[:-1]).all() and only in (None, self._voted.tolist())
+        if not ascending or (t and not len(self._voted)):
+            raise ValueError(f"state: life: expected ascending classes, got {self._voted.tolist()}")
+        if min(self.frame, self._started, self._ids_given) < 0:
+            raise ValueError("state: life: expected counts of frames, tracks and ids, got one below 0")
         self._unpack()
         given = self.ids[self.ids > 0]
         if len(np.unique(given)) < len(given) or (self.ids > self._ids_given).any() or (self.ids < 0).any():

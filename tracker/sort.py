@@ -24,7 +24,7 @@ from flatsort.tracker.motion.camera import CameraConfig, CameraMotion
 from flatsort.tracker.motion.xysr import XysrConfig
 from flatsort.tracker.protocols import Embedder, State
 from flatsort.tracker.registry import PartConfig
-from flatsort.tracker.state import FORMAT, TrackerState, collect, fingerprint, restore
+from flatsort.tracker.state import FORMAT, TrackerState, collect, fingerprint
 from flatsort.tracker.types import Bool, Detections, Float, Image, Int, Matches, Tracks
 
 log = logging.getLogger(__name__)
@@ -240,7 +240,9 @@ class SortTracker:
         ValueError
             If it is of another format or config, or damaged; the tracker is then as it was.
         """
-        if int(np.asarray(state.get("format", 0)).ravel()[0]) != FORMAT:
+        if not isinstance(state, Mapping):
+            raise ValueError(f"state: expected what state() gives or read_state reads, got a {type(state).__name__}")
+        if not np.array_equal(np.asarray(state.get("format")), FORMAT):
             raise ValueError(f"state: expected format {FORMAT}, got {state.get('format', 'none')}")
         if not np.array_equal(np.asarray(state.get("config", ())), fingerprint(self.config)):
             raise ValueError("state: expected one of a tracker with the same config, got that of another one")
@@ -254,15 +256,18 @@ class SortTracker:
             raise ValueError(f"state: expected {missing[0]}, got none")
         self._life.load_state(state)
         tracks = len(self._life)
-        self._gallery.load_state(state, tracks)
-        restore(self._threshold, "threshold", state)
-        restore(self._camera, "camera", state)
-        if any(np.ndim(state[name]) or np.asarray(state[name]).dtype.kind not in "iuf" for name in ("dropped", "time")):
-            raise ValueError("state: expected a number each as dropped and time")
-        self.dropped, self._time = int(state["dropped"]), float(state["time"])
-        self._state = np.array(state["filter"], np.float64)
-        if self._state.shape != (5, 4, tracks) or not np.isfinite(self._state).all() or not math.isfinite(self._time):
-            raise ValueError(f"state: filter: expected finite numbers [5 4 {tracks}], got {list(self._state.shape)}")
+        self._gallery.load_state(state, tracks if self._uses_latents else 0)
+        self._threshold.load_state(state)
+        self._camera.load_state(state)
+        dropped, time, motion = (np.asarray(state[name]) for name in ("dropped", "time", "filter"))
+        if dropped.ndim or dropped.dtype.kind not in "iu" or dropped < 0:
+            raise ValueError(f"state: dropped: expected a count, got {dropped}")
+        if time.ndim or time.dtype.kind not in "iuf" or not np.isfinite(time):
+            raise ValueError(f"state: time: expected seconds, got {time}")
+        fits = motion.shape == (5, 4, tracks) and motion.dtype.kind == "f" and np.isfinite(motion).all()
+        if not fits or (motion[[2, 4]] < 0).any():
+            raise ValueError(f"state: filter: expected finite numbers [5 4 {tracks}], got {list(motion.shape)}")
+        self.dropped, self._time, self._state = int(dropped), float(time), motion.astype(np.float64)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"config": self.config, "embedder": self._embedder, "state": self.state()}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flatsort.tracker.config import dump
 from flatsort.tracker.files import replacing
 from flatsort.tracker.stored_data import read_arrays
 
@@ -57,7 +57,7 @@ def restore(part: Stateful, prefix: str, state: Mapping[str, Any]) -> None:
 
 def fingerprint(config: Any) -> NDArray[np.uint8]:
     """Sixteen bytes that two configs share only if they are equal."""
-    return np.frombuffer(hashlib.blake2b(dump(config).encode(), digest_size=16).digest(), np.uint8).copy()
+    return np.frombuffer(hashlib.blake2b(repr(asdict(config)).encode(), digest_size=16).digest(), np.uint8).copy()
 
 
 def save_state(path: str | Path, state: Mapping[str, Any]) -> None:
@@ -85,8 +85,9 @@ def read_state(path: str | Path) -> TrackerState:
 
 def _as(default: Any, value: NDArray[Any], key: str) -> Any:
     """A stored array as the kind of value that it was made from."""
-    if value.dtype.kind not in "biuf":
-        raise ValueError(f"state: {key}: expected numbers, got {value.dtype}")
+    if value.dtype.kind not in "biuf" or (value.dtype.kind == "f" and np.isnan(value).any()):
+        got = "NaN" if value.dtype.kind == "f" else value.dtype
+        raise ValueError(f"state: {key}: expected numbers, got {got}")
     if isinstance(default, np.ndarray):
         if value.ndim != default.ndim or value.dtype.kind != default.dtype.kind:
             expected, got = f"{default.ndim} dimensions of {default.dtype}", f"{value.ndim} of {value.dtype}"
@@ -100,4 +101,6 @@ def _as(default: Any, value: NDArray[Any], key: str) -> Any:
         return value
     if value.ndim:
         raise ValueError(f"state: {key}: expected a number, got {value.ndim} dimensions")
+    if not isinstance(default, float) and value.dtype.kind == "f":
+        raise ValueError(f"state: {key}: expected a whole number, got {value}")
     return int(value) if default is None else type(default)(value)

@@ -134,8 +134,19 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
         ("format", None, "format 1, got none"),
         ("config", np.zeros(16, np.uint8), "same config"),
         ("time", None, "expected time"),
-        ("dropped", np.zeros(2), "a number each as dropped and time"),
-        ("time", np.array("now"), "a number each as dropped and time"),
+        ("dropped", np.zeros(2), "dropped: expected a count"),
+        ("time", np.array("now"), "time: expected seconds"),
+        ("format", np.array([], int), "expected format 1"),
+        ("life.frame", np.array(np.nan), "life.frame: expected numbers, got NaN"),
+        ("life.frame", np.array(2.5), "life.frame: expected a whole number"),
+        ("life.frame", np.array(-1), "below 0"),
+        ("life.voted", state["life.voted"][::-1], "ascending classes"),
+        ("filter", -state["filter"], "filter: expected finite"),
+        ("gallery.count", np.empty(0, np.int64), "latents of"),
+        ("gallery.latents", state["gallery.latents"][..., :1], "finite latents of 16 numbers"),
+        ("gallery.length", np.array(5), "finite latents of 5 numbers"),
+        ("threshold.pairs", state["threshold.pairs"][:9], "positive threshold"),
+        ("threshold.value", np.array(0.0), "positive threshold"),
         ("filter", state["filter"][:, :, :1], "filter: expected finite"),
         ("filter", state["filter"] * np.nan, "filter: expected finite"),
         ("life.counters", state["life.counters"][:3], "counters"),
@@ -153,7 +164,30 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
         before = other.state()
         with pytest.raises(ValueError, match=sentence):
             other.load_state(damage(state, name, value))
-        assert all(np.array_equal(before[key], other.state()[key]) for key in before), name
+        after = other.state()
+        assert all(np.array_equal(before[key], after[key]) for key in before), name
+
+
+def test_images_of_a_camera_that_do_not_fit() -> None:
+    settings = config("sort", "camera.method=sparse_flow")
+    tracker = SortTracker(settings)
+    tracker.update(scene(False)[0].boxes, image=images()[0])
+    state = tracker.state()
+    for name, value in (
+        ("camera.previous", state["camera.previous"][:9]),
+        ("camera.mask", state["camera.mask"].astype(np.int64)),
+        ("camera.mask", None),
+        ("camera.size", np.array([-160, 320])),
+        ("camera.size", np.array([160])),
+    ):
+        with pytest.raises(ValueError, match="state: camera: expected a grey image and its mask"):
+            SortTracker(settings).load_state(damage(state, name, value))
+
+
+def test_what_is_no_state() -> None:
+    for wrong in (None, "street.npz", [1]):
+        with pytest.raises(ValueError, match=r"expected what state\(\) gives or read_state reads, got a"):
+            SortTracker().load_state(wrong)  # type: ignore[arg-type]
 
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:

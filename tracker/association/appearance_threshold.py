@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from flatsort.tracker.boxes import iou
 from flatsort.tracker.distances import pairwise
+from flatsort.tracker.state import restore
 from flatsort.tracker.types import Detections, Float
 
 DUPLICATE = 0.5
@@ -70,6 +72,19 @@ class AppearanceThreshold:
         fixed = None if isinstance(config.threshold, str) else float(config.threshold)
         self._auto = fixed is None
         self.value = fixed if fixed is not None else config.prior or math.inf
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take the state of another one; it is checked.
+
+        Raises
+        ------
+        ValueError
+            If the numbers do not fit each other.
+        """
+        restore(self, "threshold", state)
+        if self._pairs.shape != (MEMORY,) or not 0 <= self._count_at_update <= self._count or not self.value > 0:
+            expected = f"{MEMORY} distances, their number and a positive threshold"
+            raise ValueError(f"state: threshold: expected {expected}, got {self._count} and {self.value}")
 
     def units(self, distance: Float) -> Float:
         """Distances in units of the threshold; while it is not known, every distance above 0 counts as 1."""

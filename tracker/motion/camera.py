@@ -9,12 +9,14 @@ Shi, Tomasi: Good features to track, CVPR 1994. Bouguet: Pyramidal implementatio
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from flatsort.tracker.boxes import valid
+from flatsort.tracker.state import restore
 from flatsort.tracker.types import Float, Image
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,21 @@ class CameraMotion:
         self._mask: Image | None = None
         self._size: tuple[int, ...] = ()
 
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take the state of another one; it is checked.
+
+        Raises
+        ------
+        ValueError
+            If the numbers do not fit each other.
+        """
+        restore(self, "camera", state)
+        images = [image for image in (self._previous, self._mask) if image is not None]
+        known = len(self._size) == 2 and min(self._size) > 0
+        kinds = [(image.dtype.name, image.shape[::-1]) for image in images]
+        if images and (not known or kinds != [("uint8", self._reduced_size(*self._size))] * 2):
+            raise ValueError(f"state: camera: expected a grey image and its mask of {self._size}, got {kinds}")
+
     def estimate(self, image: Image | None, boxes: Float | None = None) -> Float:
         """Affine map [2 3] from the previous image's pixel coordinates to this one's.
 
@@ -126,8 +143,7 @@ class CameraMotion:
         import cv2
 
         height, width = image.shape[:2]
-        scale = min(1.0, self.config.side / max(height, width))
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        size = self._reduced_size(height, width)
         grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
         mask = np.full(grey.shape, 255, np.uint8)
         factor = np.array([size[0] / width, size[1] / height] * 2)
@@ -136,6 +152,11 @@ class CameraMotion:
         for left, top, right, bottom in np.clip(known * factor, 0, bounds):
             mask[int(top) : int(np.ceil(bottom)), int(left) : int(np.ceil(right))] = 0
         return grey.astype(np.uint8, copy=False), mask
+
+    def _reduced_size(self, height: int, width: int) -> tuple[int, int]:
+        """Width and height of the reduced image."""
+        scale = min(1.0, self.config.side / max(height, width))
+        return max(round(width * scale), 1), max(round(height * scale), 1)
 
     def _failed(self, why: str) -> Float:
         self.failures += 1
