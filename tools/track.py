@@ -86,7 +86,8 @@ class _Track(click.Command):
     "--continue",
     "goes_on",
     is_flag=True,
-    help="SOURCEs are one recording: tracks and ids go on from one to the next; each has results of its own.",
+    help="SOURCEs are one recording: tracks and ids go on from one to the next, as if its first frame came right after "
+    "the last one before. Each has results, frame numbers and smoothing of its own.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/track"), show_default=True)
 @click.option("--csv", is_flag=True, help="Write NAME.csv as well.")

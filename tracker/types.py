@@ -87,7 +87,8 @@ class Detections:
         if xyxy.size == 0:
             xyxy = xyxy.reshape(0, 4)
         if xyxy.ndim != 2 or xyxy.shape[1] != 4:
-            raise ValueError(f"boxes: expected shape [n 4] (xyxy), got {list(xyxy.shape)}")
+            hint = "; write tracker.update(b[:, :4], b[:, 4], b[:, 5])" if xyxy.shape[1:] == (6,) else ""
+            raise ValueError(f"boxes: expected shape [n 4] (xyxy), got {list(xyxy.shape)}{hint}")
         n = len(xyxy)
         s = np.ones(n) if scores is None else _numbers(scores, "scores", f"[{n}]")
         c = np.zeros(n, np.int64) if classes is None else _whole(_numbers(classes, "classes", f"[{n}]"))
@@ -117,7 +118,7 @@ class Detections:
 
 def _numbers(values: object, name: str, shape: str) -> Float:
     """Anything array-like as float64; a sentence that says what is taken for all else."""
-    if isinstance(values, np.ndarray) and values.dtype == np.float64:
+    if type(values) is np.ndarray and values.dtype == np.float64:
         return values
     expected = f"{name}: expected numbers {shape}"
     if values is None:
@@ -127,14 +128,18 @@ def _numbers(values: object, name: str, shape: str) -> Float:
             f"{expected}, got a {type(values).__name__}; take its arrays: "
             "tracker.update(d.xyxy, d.confidence, d.class_id), or boxes.conf and boxes.cls of ultralytics"
         )
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{expected}, got a masked array; take the rows that are valid")
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "biuf" and array.size:
-            raise TypeError(array.ravel()[0])
+        if array.dtype.kind not in ("biuf" if name == "classes" else "iuf") and array.size:
+            raise TypeError(array.ravel()[:1].tolist()[0])
         return np.asarray(array, np.float64)
     except (TypeError, ValueError, RuntimeError) as error:  # ragged rows; names; a tensor on a GPU or with a gradient
         hint = "; a tensor goes through .detach().cpu().numpy()" if hasattr(values, "detach") else ""
         got = f"{error.args[0]!r}" if isinstance(error, TypeError) and error.args else str(error)
+        if name == "classes" and isinstance(error, TypeError) and not hint:
+            hint = "; a class is the number of its name in a list of yours"
         raise ValueError(f"{expected}, got {got[:120]}{hint}") from error
 
 
