@@ -1,4 +1,4 @@
-"""Detectors in ONNX files: networks built by hand, tiles, and a real YOLOX."""
+"""Detectors in ONNX files: a YOLOX built by hand, tiles, what is refused, and real networks."""
 
 import sys
 from pathlib import Path
@@ -6,66 +6,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from flatsort.tracker.boxes import iou
 from flatsort.tracker.config import load
 from flatsort.tracker.detectors import DETECTORS
-from flatsort.tracker.detectors.onnx import OnnxDetectorConfig
+from flatsort.tracker.detectors.onnx import OnnxDetector, OnnxDetectorConfig
 from flatsort.tracker.io.mot import read_detections
-from flatsort.tracker.onnx_session import providers
-from flatsort.tracker.types import Float32, Frame
-
-SIDE = 64
-ANCHORS = 64 + 16 + 4
-
-
-def save(
-    path: Path,
-    head: Float32,
-    shape: tuple[Any, ...] = (1, 3, SIDE, SIDE),
-    kind: int = TensorProto.FLOAT,
-    gain: Float32 | None = None,
-) -> str:
-    """Write a network that answers each image with ``head`` plus ``gain`` times the mean of its first channel."""
-    inputs = [helper.make_tensor_value_info("images", kind, shape)]
-    outputs = [helper.make_tensor_value_info("output", TensorProto.FLOAT, ("n", *head.shape[1:]))]
-    constants = {
-        "head": head,
-        "gain": np.zeros_like(head) if gain is None else gain,
-        "zero": np.array([0]),
-        "one": np.array([1]),
-    }
-    nodes = [
-        helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
-        helper.make_node("Slice", ["pixels", "zero", "one", "one"], ["channel"]),
-        helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[1, 2, 3], keepdims=1),
-        helper.make_node("Squeeze", ["mean"], ["flat"], axes=[3]),
-        helper.make_node("Mul", ["flat", "gain"], ["amplified"]),
-        helper.make_node("Add", ["amplified", "head"], ["output"]),
-    ]
-    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "detector", inputs, outputs, weights)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8), str(path))
-    return str(path)
-
-
-def raw_head(classes: int = 80) -> Float32:
-    """Two boxes: an anchor of stride 8 at cell (2, 3), class 0; one of stride 16 at cell (1, 1), class 2."""
-    head = np.zeros((1, ANCHORS, 5 + classes), np.float32)
-    head[0, 3 * 8 + 2, :6] = [0.5, 0.5, np.log(2), np.log(4), 0.9, 0.8]
-    head[0, 64 + 1 * 4 + 1, [0, 1, 2, 3, 4, 7]] = [0, 0, np.log(1.5), np.log(1), 1, 0.6]
-    return head
-
-
-FIRST = [12.0, 12.0, 28.0, 44.0]
-SECOND = [4.0, 8.0, 28.0, 24.0]
-
-
-def frame(width: int = SIDE, height: int = SIDE) -> Frame:
-    return Frame(1, np.zeros((height, width, 3), np.uint8), 0.0)
+from flatsort.tracker.types import Frame
+from tests.tracker.detectors.networks import ANCHORS, FIRST, SECOND, SIDE, frame, raw_head, save
 
 
 def test_grid_decoding_and_class_choice(tmp_path: Path) -> None:
@@ -128,26 +78,24 @@ def test_tiles_are_put_in_their_place(tmp_path: Path, batch: Any) -> None:
     np.testing.assert_allclose(detections.boxes[detections.boxes[:, 0].argsort()], [left, whole, right], atol=1e-4)
 
 
-def test_open_sides_take_the_given_size(tmp_path: Path) -> None:
-    weights = save(tmp_path / "m.onnx", raw_head(), shape=(1, 3, "h", "w"))
-    detections = DETECTORS.build(OnnxDetectorConfig(weights=weights, size=SIDE)).detect(frame())
-    np.testing.assert_allclose(detections.boxes, [FIRST], atol=1e-4)
-    with pytest.raises(ValueError, match=r"got output \[1, 84, 85\] for an input of 96x96 pixels"):
-        DETECTORS.build(OnnxDetectorConfig(weights=weights, size=96))
-
-
 def test_half_precision_input(tmp_path: Path) -> None:
     weights = save(tmp_path / "m.onnx", raw_head(), kind=TensorProto.FLOAT16)
     assert len(DETECTORS.build(OnnxDetectorConfig(weights=weights)).detect(frame())) == 1
 
 
-def test_broken_outputs_are_dropped(tmp_path: Path) -> None:
+def test_broken_outputs_are_dropped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     head = raw_head()
     head[0, 10, :6] = [np.nan, 0, 0, 0, 1, 1]
     head[0, 11, :6] = [0, 0, 500, 500, 1, 1]
     head[0, 12, :6] = [0, 0, 0, 0, np.nan, 1]
-    detections = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head))).detect(frame())
-    np.testing.assert_allclose(detections.boxes, [FIRST], atol=1e-4)
+    head[0, 13, :6] = [0, 0, 0, 0, np.inf, 1]
+    detector = DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", head)))
+    for _ in range(2):
+        np.testing.assert_allclose(detector.detect(frame()).boxes, [FIRST], atol=1e-4)
+    assert [r.getMessage() for r in caplog.records] == [
+        f"frame 1: {tmp_path / 'm.onnx'} gave 4 boxes or scores that are none (NaN, infinite, no area); "
+        "they are left out, later ones too"
+    ]
 
 
 def test_missing_image_and_remembered_inputs(tmp_path: Path) -> None:
@@ -156,18 +104,6 @@ def test_missing_image_and_remembered_inputs(tmp_path: Path) -> None:
     image = np.full((40, 50, 3), 7, np.uint8)
     detector.detect(Frame(2, image, 0.0))
     assert (image == 7).all()
-
-
-def test_names(tmp_path: Path) -> None:
-    weights = save(tmp_path / "m.onnx", raw_head(classes=3))
-    assert DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=("2",))).class_names == ["0", "1", "2"]
-    names = tmp_path / "names.txt"
-    names.write_text("head\nhand\nfoot\n")
-    detector = DETECTORS.build(OnnxDetectorConfig(weights=weights, classes=("foot",), names=str(names)))
-    assert detector.detect(frame()).classes.tolist() == [2]
-    names.write_text("head\n")
-    with pytest.raises(ValueError, match=r"expected 3 names like the classes of .*, got 1"):
-        DETECTORS.build(OnnxDetectorConfig(weights=weights, names=str(names)))
 
 
 def test_wrong_weights(tmp_path: Path) -> None:
@@ -189,25 +125,37 @@ def test_wrong_weights(tmp_path: Path) -> None:
         DETECTORS.build(OnnxDetectorConfig())
 
 
+@pytest.mark.parametrize("batch", [2, "n"])
+def test_networks_that_take_several_pictures(tmp_path: Path, batch: Any) -> None:
+    head, gain = raw_head(), np.zeros((1, ANCHORS, 85), np.float32)
+    head[0, 3 * 8 + 2, 4] = 0
+    gain[0, 3 * 8 + 2, 4] = 1 / 255
+    weights = save(tmp_path / "m.onnx", head, (batch, 3, SIDE, SIDE), gain=gain)
+    detector = OnnxDetector(OnnxDetectorConfig(weights=weights, tiles=(2, 2), tile_overlap=0.0))
+    image = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
+    image[SIDE:, :SIDE] = 255  # each picture has a result of its own
+    detections = detector.detect(Frame(1, image, 0.0))
+    np.testing.assert_allclose(detections.boxes, [np.add(FIRST, (0, SIDE, 0, SIDE))], atol=1e-4)
+
+
+def test_more_tiles_than_pixels(tmp_path: Path) -> None:
+    detector = OnnxDetector(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", raw_head()), tiles=(1000, 1000)))
+    with pytest.raises(ValueError, match=r"tiles of at least one pixel, got 1000x1000 in a picture of 64x64"):
+        detector.detect(frame())
+
+
 def test_onnxruntime_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ImportError, match=r"pip install flatsort\[onnx\]"):
         DETECTORS.build(OnnxDetectorConfig(weights=save(tmp_path / "m.onnx", raw_head())))
 
 
-def test_provider_follows_the_device() -> None:
-    cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
-    assert providers("auto", [cuda, cpu]) == [cuda, cpu]
-    assert providers("cuda", [cuda, cpu]) == [cuda, cpu]
-    assert providers("cpu", [cuda, cpu]) == [cpu]
-    assert providers("auto", ["AzureExecutionProvider", cpu]) == [cpu]
-    with pytest.raises(ValueError, match=r"runs on CPUExecutionProvider only; pip install flatsort\[onnx-gpu\]"):
-        providers("cuda", [cpu])
-
-
 @pytest.mark.parametrize(
     "override",
-    ["min_score=0", "max_overlap=1.5", "tiles=[0, 1]", "tile_overlap=1.0", "size=100", "device=tpu", "threads=-1"],
+    [
+        *("min_score=0", "max_overlap=1.5", "tiles=[0, 1]", "tile_overlap=1.0", "size=100", "size=65536", "device=tpu"),
+        *("threads=-1", "scale=0", "deviation=[1, 0, 1]", "channels=grey"),
+    ],
 )
 def test_ranges(override: str) -> None:
     with pytest.raises(ValueError, match=rf"detector\.{override.split('=')[0]}: expected"):

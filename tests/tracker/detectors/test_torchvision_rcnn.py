@@ -12,7 +12,7 @@ from torchvision import models
 
 from flatsort.tracker.boxes import iou
 from flatsort.tracker.detectors import DETECTORS
-from flatsort.tracker.detectors.torchvision_rcnn import TorchvisionConfig
+from flatsort.tracker.detectors.torchvision_rcnn import TorchvisionConfig, TorchvisionDetector
 from flatsort.tracker.types import Frame
 
 pytestmark = pytest.mark.slow
@@ -86,6 +86,7 @@ def test_own_classes(tmp_path: Path) -> None:
     detector = DETECTORS.build(own)
     assert list(detector.class_names) == ["background", "head", "hand"]
     assert set(detector.detect(Frame(1, IMAGE, 0.0)).classes.tolist()) == {2}
+    assert TorchvisionDetector(replace(own, classes=None)).chosen_classes.tolist() == [0, 1, 2]
     with pytest.raises(ValueError, match=r"own\.pth: expected head\.classification_head.* of shape"):
         DETECTORS.build(replace(own, names="", classes=()))
 
