@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -138,11 +138,20 @@ def _by_pattern(paths: Sequence[Path], root: Path, text: str) -> list[Label]:
     matches = [pattern.match(path.name) for path in paths]
     if paths and not any(matches):
         raise ValueError(f"{root}: expected names that begin with {text!r}, got {paths[0].name}")
-    names = sorted({match["id"] for match in matches if match})
-    numbers = {name: int(name) if name.isdecimal() else place for place, name in enumerate(names)}
-    if not all(name.isdecimal() for name in names):
-        numbers = {name: place for place, name in enumerate(names)}
-    return [replace(_numbered(m), identity=numbers[m["id"]]) if m else Label() for m in matches]
+    numbers = {name: _numbers([m.groupdict().get(name) for m in matches if m]) for name in ("id", "camera", "frame")}
+    labels = []
+    for match in matches:
+        found = match.groupdict() if match else {}
+        identity, camera, frame = (numbers[name][found.get(name)] for name in numbers)
+        labels.append(Label(identity, camera, frame, f"c{found['camera']}" if camera != UNKNOWN else None))
+    return labels
+
+
+def _numbers(texts: Iterable[str | None]) -> dict[str | None, int]:
+    """Text → its number, or its place among all texts where one of them is none; None → unknown."""
+    names = sorted({text for text in texts if text is not None})
+    numeric = all(name.isdecimal() for name in names)
+    return {name: int(name) if numeric else place for place, name in enumerate(names)} | {None: UNKNOWN}
 
 
 def _with_roles(labels: Sequence[Label], paths: Sequence[Path], root: Path) -> list[Label]:

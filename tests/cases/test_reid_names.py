@@ -82,6 +82,10 @@ def test_a_pattern_of_ones_own(flatsort: Flatsort, tmp_path: Path) -> None:
     folder = images(tmp_path / "set", names)
     pattern = r"(?P<id>\w+)-at-(?P<camera>\d+)-(?P<frame>\d+)"
     assert protocols(flatsort, folder, "--layout", pattern)["across cameras"] == 8
+    names = [f"{name}-{place}-{k}.png" for name in ("ann", "ben") for place in ("left", "right") for k in range(2)]
+    sides = images(tmp_path / "sides", names)
+    pattern = r"(?P<id>\w+)-(?P<camera>left|right)"
+    assert protocols(flatsort, sides, "--layout", pattern)["across cameras"] == 8, "cameras may have names"
     options = ("retrieval", "--model", "pixels", "--data", folder, "--out", tmp_path / "r", "--layout")
     assert "expected a regular expression" in flatsort(*options, "(?P<id>").sentence
     assert "expected a group (?P<id>…), got name" in flatsort(*options, r"(?P<name>\w+)").sentence
