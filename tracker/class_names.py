@@ -19,8 +19,13 @@ PERSON = "person"
 """Name of the class that detectors keep where none is asked for."""
 
 
-def parse_classes(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def parse_classes(text: str | Sequence[str] | int | None) -> tuple[str, ...] | None:
     """A user's choice of classes: names or numbers; no entries: all classes; None: nothing was chosen.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
 
     Examples
     --------
@@ -31,9 +36,11 @@ def parse_classes(text: str | Sequence[str] | None) -> tuple[str, ...] | None:
     """
     if text is None:
         return None
-    if not isinstance(text, str):
+    if isinstance(text, (list, tuple)) and all(isinstance(entry, (str, int)) for entry in text):
         return tuple(str(entry).strip() for entry in text)
-    text = text.strip()
+    if not isinstance(text, (str, int)):
+        raise ValueError(f"classes: expected names or numbers of classes, got {text!r}")
+    text = str(text).strip()
     if text.lower() in ALL:
         return ()
     if text.startswith("[") and text.endswith("]"):

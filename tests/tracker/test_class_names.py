@@ -21,9 +21,10 @@ NAMES = {1: "car", 2: "person", 3: "Traffic Light", 7: "car"}
         ("[a,'b c']", ("a", "b c")),
         (" 0", ("0",)),
         (["a ", 2], ("a", "2")),
+        (2, ("2",)),
     ],
 )
-def test_what_users_write(text: str | None, chosen: tuple[str, ...] | None) -> None:
+def test_what_users_write(text: str | int | None, chosen: tuple[str, ...] | None) -> None:
     assert class_names.parse_classes(text) == chosen
 
 
@@ -58,3 +59,10 @@ def test_a_file_without_names(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(ValueError, match=r"names\.txt: expected"):
         class_names.read_class_names(str(file))
+
+
+def test_people_unless_something_is_asked_for() -> None:
+    assert class_names.choose_detected(NAMES, None).tolist() == [2]
+    assert class_names.choose_detected({0: "ball", 3: "Personal"}, None).tolist() == [0, 3], "nobody: all"
+    assert class_names.choose_detected(NAMES, ()).tolist() == [1, 2, 3, 7]
+    assert class_names.choose_detected(NAMES, ("car",)).tolist() == [1, 7]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from flatsort.tracker.class_names import parse_classes
 from flatsort.tracker.detectors import DETECTORS
 from flatsort.tracker.io.box_files import FORMATS
 from flatsort.tracker.io.mot import DetectionFile, read_detection_file
@@ -25,12 +27,14 @@ class MotFileConfig(PartConfig):
     are the detections' latents; or a folder of YOLO's labels."""
     format: str = "auto"
     """auto (by name and content), mot (rows without a header), csv (with one), json or npy."""
-    classes: tuple[str, ...] | None = None
-    """Names or numbers of the classes to keep; none: all."""
+    classes: Any = None
+    """Names or numbers of the classes to keep (car, "car, 2", [car, 2]); none: all. A tuple of texts, or None, once it
+    is read."""
     min_score: float | None = None
     """Minimum score, on the scale of the file, which need not be 0..1; None: all detections are used."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", parse_classes(self.classes))
         require(self, "detector", ("format", self.format in FORMATS, f"one of {', '.join(FORMATS)}"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +35,9 @@ class OnnxDetectorConfig(PartConfig):
     """FILE.onnx of YOLOX, YOLOv5 to YOLO26, RT-DETR, D-FINE, RF-DETR, DETR, torchvision, NanoDet or MMDeploy."""
     layout: str = "auto"
     """What the network takes and gives: auto (this is recognised), or the name of a layout, or a FILE.py with one."""
-    classes: tuple[str, ...] | None = None
-    """Names or numbers of the classes to keep, [] for all; null: person, or all where the network knows no person."""
+    classes: Any = None
+    """Names or numbers of the classes to keep (car, "car, 2", [car, 2]), all or [] for all; null: person, or all where
+    the network knows no person. A tuple of texts, or None, once it is read."""
     names: str = ""
     """Text file with one class name a line; without it the names in the file, else COCO's, else "0", "1", …"""
     min_score: float = 0.5
@@ -63,6 +65,7 @@ class OnnxDetectorConfig(PartConfig):
     """Threads per operation on the CPU; 0: onnxruntime's default."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", class_names.parse_classes(self.classes))
         require(
             self,
             "detector",

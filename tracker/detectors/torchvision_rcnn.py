@@ -37,8 +37,9 @@ class TorchvisionConfig(PartConfig):
     """Name of a detection model in torchvision."""
     weights: str = ""
     """FILE.pth with the model's state dict, or "download" for torchvision's own weights."""
-    classes: tuple[str, ...] | None = None
-    """Names or numbers of the classes to keep, [] for all; null: person, or all where there is no person."""
+    classes: Any = None
+    """Names or numbers of the classes to keep (car, "car, 2", [car, 2]), all or [] for all; null: person, or all where
+    there is no person. A tuple of texts, or None, once it is read."""
     names: str = ""
     """Text file with one class name a line, without the background; by default the names of COCO."""
     min_score: float = 0.5
@@ -47,6 +48,7 @@ class TorchvisionConfig(PartConfig):
     """auto (a GPU where there is one), cpu or cuda."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", class_names.parse_classes(self.classes))
         require(
             self,
             "detector",

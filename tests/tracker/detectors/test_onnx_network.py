@@ -5,8 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from flatsort.tracker.config import load, restore_part, to_mapping
 from flatsort.tracker.detectors import DETECTORS
+from flatsort.tracker.detectors.mot_file import MotFileConfig
 from flatsort.tracker.detectors.onnx import OnnxDetector, OnnxDetectorConfig
+from flatsort.tracker.detectors.torchvision_rcnn import TorchvisionConfig
+from flatsort.tracker.registry import PartConfig
 from tests.tracker.detectors.networks import FIRST, SIDE, frame, raw_head, save
 
 
@@ -131,3 +135,27 @@ def test_inputs_that_are_no_pictures(tmp_path: Path) -> None:
         weights = save(tmp_path / "m.onnx", raw_head(), shape=shape)
         with pytest.raises(ValueError, match=r"expected one floating-point input of shape \[1 3 height width\], got"):
             OnnxDetector(OnnxDetectorConfig(weights=weights))
+
+
+@pytest.mark.parametrize("part", [OnnxDetectorConfig, TorchvisionConfig, MotFileConfig])
+@pytest.mark.parametrize(
+    ("override", "chosen"),
+    [
+        ("classes=[]", ()),
+        ("classes=all", ()),
+        ("classes=2", ("2",)),
+        ("classes=car", ("car",)),
+        ("classes='car, 2'", ("car", "2")),
+        ("classes=[car, ' 2', 3]", ("car", "2", "3")),
+        ("classes=null", None),
+    ],
+)
+def test_spellings_of_a_choice(part: type[PartConfig], override: str, chosen: tuple[str, ...] | None) -> None:
+    config = load(part, None, [override])
+    assert config.classes == chosen  # type: ignore[attr-defined]
+    assert restore_part(DETECTORS, to_mapping(config)) == config
+
+
+def test_a_choice_that_is_none() -> None:
+    with pytest.raises(ValueError, match=r"classes: expected names or numbers of classes, got \{'car': 2\}"):
+        load(OnnxDetectorConfig, None, ["classes={car: 2}"])
