@@ -249,7 +249,7 @@ def _parse(overrides: Sequence[str], values: Mapping[str, Any], given_by: str = 
         _set(parsed, key, plain(value, given_by, key))
     for item in overrides:
         key, equals, text = item.partition("=")
-        if not equals or not all(key.split(".")):
+        if not equals or not all(key.split(".")) or key.startswith("["):
             raise ValueError(f"override {item!r}: expected key=value, for example lifecycle.max_age=30")
         value = read_value(text, f"override {item!r}")
         try:

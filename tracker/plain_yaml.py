@@ -18,7 +18,7 @@ MOST_VALUES = 100_000
 DEEPEST = 50
 """Levels of lists and mappings inside of each other."""
 LARGEST = 2**63
-PARSE_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, RecursionError)
+PARSE_ERRORS = (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError, AssertionError, RecursionError)
 """What the parser and the constructors of dates and numbers raise."""
 
 

@@ -65,8 +65,9 @@ def read_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[st
                 chosen = members if names is None else [name for name in names if name in members]
                 return {name: _member(archive, members[name], Path(path).stat().st_size) for name in chosen}
         except PARSE_FAULTS as error:
+            reason = " ".join(str(error).split())[:200]
             raise ValueError(
-                f"{path}: expected a .npz archive of arrays of numbers, cannot be read ({error})"
+                f"{path}: expected a .npz archive of arrays of numbers, cannot be read ({reason})"
             ) from error
 
 
@@ -87,7 +88,9 @@ def map_array(path: str | Path) -> NDArray[Any]:
             warnings.simplefilter("ignore", UserWarning)  # a header that Python 2 wrote is none of the user's faults
             array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except PARSE_FAULTS as error:
-        raise ValueError(f"{path}: expected a complete .npy file with an array of numbers ({error})") from error
+        raise ValueError(
+            f"{path}: expected a complete .npy file with an array of numbers ({str(error)[:200]})"
+        ) from error
     return array
 
 

@@ -49,7 +49,8 @@ class SampleSet:
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
-            self.columns.setdefault(name, np.full(len(self.samples), -1, np.int64))
+            if name not in self.columns:
+                self.columns[name] = np.full(len(self.samples), -1, np.int64)
         for name, column in {**self.columns, **self.factors}.items():
             if len(column) != len(self.samples):
                 raise ValueError(f"{name}: expected {len(self.samples)} rows like samples, got {len(column)}")

@@ -113,7 +113,11 @@ class _TrainingLoop:
         if state is not None:
             self.progress, tensors, identity = state
             run_folder.check_same(identity, self.identity, self.progress.step, self.out)
-            self.trainer.restore(tensors)
+            try:
+                self.trainer.restore(tensors)
+            except ValueError as error:
+                folder = self.out / training_state.FOLDER
+                raise ValueError(f"{folder}: the newest state does not fit its config ({error})") from error
 
     def run(self, callbacks: Sequence[Callback]) -> None:
         """Take the steps that are left."""

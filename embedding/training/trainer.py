@@ -123,9 +123,18 @@ class Trainer:
         return tensors | optimiser_tensors(self._optimiser)
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Set the state that a trainer of the same config had when `tensors` was called."""
-        for part, module in {"model/": self.model, "average/": self._average}.items():
-            module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
+        """Set the state that a trainer of the same config had when `tensors` was called.
+
+        Raises
+        ------
+        ValueError
+            If tensors are missing or do not fit.
+        """
+        try:
+            for part, module in {"model/": self.model, "average/": self._average}.items():
+                module.load_state_dict({k.removeprefix(part): v for k, v in tensors.items() if k.startswith(part)})
+        except RuntimeError as error:  # torch's, of several lines
+            raise ValueError(" ".join(str(error).split())[:200]) from error
         restore_optimiser(self._optimiser, tensors)
 
     def _in_layout(self, samples: Tensor) -> Tensor:

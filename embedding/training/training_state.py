@@ -140,14 +140,24 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser back what `optimiser_tensors` took, in the memory layout of its parameters."""
+    """Give an optimiser back what `optimiser_tensors` took, in the memory layout of its parameters.
+
+    Raises
+    ------
+    ValueError
+        If the tensors are not those of the optimiser's parameters.
+    """
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         kind, _, rest = key.partition("/")
         if kind == "optimiser":
             number, _, name = rest.partition("/")
-            like = parameters[int(number)]
+            like = parameters[int(number)] if number.isdecimal() and int(number) < len(parameters) else None
+            if like is None or value.shape not in (like.shape, torch.Size([])):
+                raise ValueError(f"{key} of shape {list(value.shape)} is of no parameter")
             layout = torch.empty_like(like, device="cpu") if value.shape == like.shape else torch.empty_like(value)
             state.setdefault(int(number), {})[name] = layout.copy_(value)  # a tensor of a file is the file, mapped
+    if len({frozenset(moments) for moments in state.values()}) > 1:
+        raise ValueError("moments of some parameters are missing")
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -11,12 +11,17 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from flatsort.embedding.training import training_state
 from flatsort.embedding.training.callbacks import read_metrics
+from flatsort.embedding.training.loop import train
 from flatsort.tools.experiments import archives
 from flatsort.tools.experiments.result_cache import key_of_content
 from flatsort.tools.latent.compress import _checksums
 from tests.e2e.conftest import Flatsort
+from tests.embedding.training import small_runs
 
 
 @contextmanager
@@ -146,3 +151,24 @@ def test_a_manifest_of_streams_with_other_numbers(tmp_path: Path, streams: str) 
     (tmp_path / "streams.json").write_text(f'{{"model": "m", "streams": {streams}}}')
     with pytest.raises(ValueError, match=r"streams\.json: not what flatsort latent compress writes, or damaged"):
         _checksums(tmp_path, "m")
+
+
+def test_a_state_of_a_training_with_other_tensors(tmp_path: Path) -> None:
+    data = small_runs.vectors()
+    config = small_runs.config("ae", "steps=6", data=data)
+    train(config, data, tmp_path)
+    path = training_state.files(tmp_path)[-1]
+    with safe_open(path, "pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    first = next(name for name in tensors if name.startswith("optimiser/0/"))
+    model = next(name for name in tensors if name.startswith("model/"))
+    more = small_runs.config("ae", "steps=8", data=data)
+    for changed in (
+        {name: tensor for name, tensor in tensors.items() if name != model},
+        {**tensors, "optimiser/99/exp_avg": tensors[first].clone()},
+        {**tensors, first: tensors[first].new_zeros(7)},
+        {name: tensor for name, tensor in tensors.items() if name != first},
+    ):
+        save_file(changed, path, metadata)
+        with pytest.raises(ValueError, match="state: the newest state does not fit its config"):
+            train(more, data, tmp_path, resume=True)

@@ -15,6 +15,9 @@ from flatsort.tools.experiments.search_space import Choice, Range, Space, Value
 if TYPE_CHECKING:
     import optuna
 
+DAMAGE = (ValueError, KeyError, TypeError, AttributeError, AssertionError, LookupError, OverflowError, RecursionError)
+"""What Optuna raises for journals that are damaged or of something else."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -54,10 +57,8 @@ class Study:
     def __init__(self, path: Path, space: Space, identity: Mapping[str, Any], seed: int = 0) -> None:
         _require_optuna()
         self._space, self._seed = space, seed
-        self._study = self._open(path)
-        self._check(path)
+        self._study, known = self._open(path)
         plain = {**identity, "space": {k: repr(asdict(v)) for k, v in space.items()}, "seed": seed}
-        known = self._study.user_attrs.get("identity")
         new = json.loads(json.dumps(plain))
         if known is None:
             self._study.set_user_attr("identity", new)
@@ -106,7 +107,8 @@ class Study:
             self._study.tell(trial, result, optuna.trial.TrialState.FAIL if result is None else None)
             yield Trial(values, result)
 
-    def _open(self, path: Path) -> optuna.Study:
+    def _open(self, path: Path) -> tuple[optuna.Study, dict[str, Any] | None]:
+        """The study and its identity; refused where lines are damaged or lost."""
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
@@ -115,16 +117,16 @@ class Study:
         backend = JournalFileBackend(str(path))
         try:
             storage = optuna.storages.JournalStorage(backend)
-            return optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
-        except (ValueError, KeyError, TypeError, AttributeError, AssertionError, IndexError, RecursionError) as error:
-            raise ValueError(f"{path}: expected a study of Optuna, cannot read it ({error})") from error
-
-    def _check(self, path: Path) -> None:
-        """Refuse a study that has lost lines: trials without a value for each key."""
-        for trial in self._study.get_trials(deepcopy=False):
-            missing = [key for key in self._space if key not in trial.params]
-            if trial.state.is_finished() and missing and trial.params:
-                raise ValueError(f"{path}: damaged study, trial {trial.number} has no value of {missing[0]}")
+            study = optuna.create_study(storage=storage, study_name="tune", direction="maximize", load_if_exists=True)
+            for trial in study.get_trials(deepcopy=False):
+                if trial.state.is_finished():
+                    self._values(trial.params)
+            identity = study.user_attrs.get("identity")
+            return study, None if identity is None else dict(identity)
+        except DAMAGE as error:
+            raise ValueError(
+                f"{path}: expected a study of Optuna, cannot read it ({type(error).__name__}: {error})"
+            ) from error
 
     def _distribution(self, part: Range | Choice) -> optuna.distributions.BaseDistribution:
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
