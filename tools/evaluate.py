@@ -114,8 +114,7 @@ def main(
     files = [each for pair in pairs for each in (pair.gt, pair.pred)]
     curves = plot and (plot if _is_picture(plot) else plot / CURVES)
     refuse_overwriting(filter(None, (json_file, csv_file, markdown_file, latex_file, curves)), [*files, gt])
-    if not no_check:
-        _check(pairs)
+    notes = [] if no_check else _check(pairs)
     evaluation = evaluate(
         gt,
         pred,
@@ -136,26 +135,26 @@ def main(
             write_text(file, text)
     if plot is not None:
         _plot(evaluation, plot)
-    for note in [*evaluation.notes, LEGEND]:
+    for note in [*notes, *evaluation.notes, LEGEND]:
         click.echo(note, err=True)
     click.echo(report.table(evaluation))
 
 
-def _check(pairs: Iterable[FilePair]) -> None:
-    """Refuse tracks and ground truth that cannot belong together, and tell what users should know of them."""
+def _check(pairs: Iterable[FilePair]) -> list[str]:
+    """Refuse tracks and ground truth that cannot belong together; else what users should know of them."""
     from flatsort.tracker.input_check import InputBoxes, check_boxes, check_frames
     from flatsort.tracker.io.mot import read_table
 
+    notes: list[str] = []
     for pair in pairs:
         tables = (read_table(path) for path in (pair.gt, pair.pred))
         gt, pred = (InputBoxes(each.path, each.frames, each.boxes, each.scores, "boxes") for each in tables)
         size = pair.info.size if pair.info else None
-        notes = [*check_boxes(gt, size), *check_boxes(pred, size)]
+        notes += [*check_boxes(gt, size), *check_boxes(pred, size)]
         frames = range(1, int(gt.frames.max(initial=0)) + 1)
         if pair.info is None and len(frames):  # else frames beyond the sequence are refused anyway
             notes += check_frames(pred, frames, images=len(frames))
-        for note in notes:
-            click.echo(note, err=True)
+    return notes
 
 
 def _is_picture(path: Path) -> bool:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flatsort.tracker.boxes import valid
-from flatsort.tracker.io.file_source import FileSource
-from flatsort.tracker.sort import SortConfig
 from flatsort.tracker.types import Bool, Detections, Float, Int
+
+if TYPE_CHECKING:  # videos need OpenCV, which an evaluation does not
+    from flatsort.tracker.io.file_source import FileSource
+    from flatsort.tracker.sort import SortConfig
 
 FEW = 3
 """Boxes below which shape and place say nothing."""
