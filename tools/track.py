@@ -61,8 +61,17 @@ class _Track(click.Command):
     shell_complete=lambda *_: ["mot", "background", "onnx", "torchvision"],
     help="mot, background, onnx, torchvision, or a FILE.py with one of yours; see above for the default.",
 )
-@click.option("--weights", type=click.Path(), metavar="FILE", help="Weights of the detector.")
-@click.option("--classes", metavar="NAMES", help="Classes to keep, by name or number: person,bicycle; all: all.")
+@click.option(
+    "--weights",
+    type=click.Path(),
+    metavar="FILE",
+    help="Weights of the detector: FILE.onnx of YOLO, DETR and others, FILE.pth.",
+)
+@click.option(
+    "--classes",
+    metavar="NAMES",
+    help="Classes to keep, by name or number: person,bicycle; all.  [default for networks: person, or all without one]",
+)
 @click.option("--min-score", type=float, help="Ignore detections below this score, in detector and tracker.")
 @click.option("--embedder", metavar="NAME|FILE", help="Appearance: flat_vhp_vae, pixels, FILE.safetensors, FILE.onnx.")
 @click.option(

@@ -57,6 +57,7 @@ class OnnxSession:
         Width and height in pixels; None where the network takes any size.
     metadata : dict of str
         Metadata texts of the file.
+    output_names : tuple of str
     rank : int
         Axes of the input: 4, or 3 where it takes one image [3 h w].
     sizes : str
@@ -72,14 +73,10 @@ class OnnxSession:
     batch: int | None
     size: tuple[int | None, int | None]
     metadata: dict[str, str]
+    output_names: tuple[str, ...]
     rank: int = 4
     sizes: str = ""
     mask: str = ""
-
-    @property
-    def output_names(self) -> list[str]:
-        """Names of the outputs."""
-        return [output.name for output in self.session.get_outputs()]
 
     def run(self, images: Float32) -> Float32:
         """First output for images [n 3 h w], n ≥ 1, computed in batches of the size that the network takes.
@@ -184,7 +181,12 @@ def open_session(
         raise ValueError(f"{weights}: expected an ONNX network that onnxruntime can run ({_reason(error)})") from error
     if device != "auto" and session.get_providers()[0] != chosen[0]:
         raise ValueError(f"{part}.device {device}: onnxruntime could not start it here; take device cpu")
-    return _describe(session, weights, plain)
+    try:
+        return _describe(session, weights, plain)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{weights}: expected names and metadata in UTF-8, got other bytes ({error.reason})"
+        ) from error
 
 
 def providers(device: str, available: Sequence[str], part: str = "detector") -> list[str]:
@@ -238,8 +240,9 @@ def _describe(session: Any, weights: str, plain: bool) -> OnnxSession:
     batch, height, width = (side if isinstance(side, int) and side > 0 else None for side in sides)
     found = {kind: each.name for kind, each in zip(kinds, more, strict=True)}
     metadata = session.get_modelmeta().custom_metadata_map
+    outputs = tuple(output.name for output in session.get_outputs())
     batch = batch if rank == 4 else 1
-    return OnnxSession(session, weights, first.name, dtype, batch, (width, height), metadata, rank, **found)
+    return OnnxSession(session, weights, first.name, dtype, batch, (width, height), metadata, outputs, rank, **found)
 
 
 def _kind(given: Any) -> str:

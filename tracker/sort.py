@@ -141,11 +141,18 @@ class SortTracker:
             If ``time`` does not advance, latents are missing though a stage compares them or have another length than
             before, or ``camera`` is not finite or cannot be inverted.
         """
+        if not isinstance(detections, Detections):
+            got = type(detections).__name__
+            raise ValueError(
+                f"step: expected Detections, got a {got}; Detections.of(boxes, scores) makes them of arrays"
+            )
         time, dt = self._clock(time)
         rows, detections = self._valid_detections(detections)
         state = self._motion.predict(self._state, dt)
         if camera is not None:
-            if not np.isfinite(camera).all() or abs(np.linalg.det(camera[:, :2])) < 1e-6:
+            camera = np.asarray(camera, np.float64)
+            regular = camera.shape == (2, 3) and np.isfinite(camera).all()
+            if not regular or abs(np.linalg.det(camera[:, :2])) < 1e-6:
                 raise ValueError(f"camera: expected an affine [2 3] that can be inverted, got {camera.tolist()}")
             state = self._motion.warp(state, camera)
         problem = self._make_problem(state, detections)
@@ -200,6 +207,8 @@ class SortTracker:
         detections = Detections.of(boxes, scores, classes, latents)
         camera = size = None
         if image is not None:
+            if not isinstance(image, np.ndarray):
+                raise ValueError(f"image: expected an array uint8 [h w 3] (RGB), got a {type(image).__name__}")
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
                 raise ValueError(f"image: expected uint8 [h w 3] (RGB), got {image.dtype} {list(image.shape)}")
             if self._embedder is not None and detections.latents is None:
@@ -296,6 +305,8 @@ class SortTracker:
         first = self._life.frame == 0
         if time is None:
             return self._time + 1.0 / self._frame_rate, 1.0
+        if not isinstance(time, (int, float, np.number)):
+            raise ValueError(f"time: expected seconds, got {time!r}")
         if not math.isfinite(time) or (not first and time <= self._time):
             raise ValueError(f"time: expected more than the previous frame's {self._time} s, got {time} s")
         dt = 1.0 if first else (time - self._time) * self._frame_rate

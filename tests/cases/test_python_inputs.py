@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from flatsort.tracker.sort import SortTracker
+from flatsort.tracker.types import Detections
 
-BOXES = [[10.0, 20, 50, 120], [200, 30, 240, 130]]
+BOXES: list[list[float]] = [[10.0, 20, 50, 120], [200, 30, 240, 130]]
 
 ROWS: Any = ((10.0, 20, 50, 120), (200, 30, 240, 130))
 
@@ -46,6 +47,28 @@ class SupervisionLike:
 )
 def test_arrays_of_any_library(boxes: Any) -> None:
     assert len(SortTracker().update(boxes)) == len(boxes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"time": "1.5"}, "time: expected seconds, got '1.5'"),
+        ({"image": "street.jpg"}, r"image: expected an array uint8 \[h w 3\] \(RGB\), got a str"),
+        ({"image": np.zeros((4, 4), np.uint8)}, r"image: expected uint8 \[h w 3\]"),
+    ],
+)
+def test_other_arguments(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        SortTracker().update(BOXES, **arguments)
+
+
+def test_step_takes_detections() -> None:
+    wrong: Any = np.array(BOXES)
+    with pytest.raises(ValueError, match=r"step: expected Detections, got a ndarray; Detections.of\(boxes, scores\)"):
+        SortTracker().step(wrong)
+    affine: Any = [[1, 0], [0, 1]]
+    with pytest.raises(ValueError, match=r"camera: expected an affine \[2 3\]"):
+        SortTracker().step(Detections.of(BOXES), camera=affine)
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,10 @@ def test_spellings_of_a_choice(part: type[PartConfig], override: str, chosen: tu
 def test_a_choice_that_is_none() -> None:
     with pytest.raises(ValueError, match=r"classes: expected names or numbers of classes, got \{'car': 2\}"):
         load(OnnxDetectorConfig, None, ["classes={car: 2}"])
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = Path(save(tmp_path / "m.onnx", raw_head()))
+    path.write_bytes(path.read_bytes().replace(b"images", b"\xe6mages"))
+    with pytest.raises(ValueError, match=r"m\.onnx: expected names and metadata in UTF-8, got other bytes"):
+        OnnxDetector(OnnxDetectorConfig(weights=str(path)))
