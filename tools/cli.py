@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import io
-import logging
-import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from flatsort.tools import process
 from flatsort.tracker.files import exists, file_name
-from flatsort.tracker.io.addresses import hide_secrets
 
 if TYPE_CHECKING:
     from flatsort.tracker.protocols import Embedder
@@ -25,17 +21,12 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
 USER_ERROR = 2
-INTERRUPTED = 130
 OVERRIDE = re.compile(r"[A-Za-z_][\w.\[\]]*=")
 """Begin of an argument that is ``KEY=VALUE`` and no file."""
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was asked to end, as by ``docker stop``, a job scheduler or a closed terminal: as after Ctrl-C."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.code = 128 + number
+NO_MEMORY = re.compile(
+    r"can't allocate|not enough memory|out of memory|insufficient memory|failed to allocate|bad_alloc"
+)
+"""What torch, ONNX Runtime and OpenCV say, which have no class of error for it on the CPU."""
 
 
 def run(command: click.Command) -> NoReturn:
@@ -45,52 +36,27 @@ def run(command: click.Command) -> NoReturn:
     SIGHUP.
     """
     debug = "--debug" in sys.argv
-    _prepare_process(debug)
+    interrupter = process.Interrupter()
     try:
+        process.prepare(debug, interrupter)
         code = command.main(args=[a for a in sys.argv[1:] if a != "--debug"], standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = USER_ERROR
     except (click.Abort, KeyboardInterrupt) as error:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the rest is quick, and another Ctrl-C would only add a trace
-        cause = error if isinstance(error, KeyboardInterrupt) else error.__cause__
-        click.echo("interrupted", err=True)
-        code = cause.code if isinstance(cause, Terminated) else INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has left, for example `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        process.interrupted(error if isinstance(error, KeyboardInterrupt) else error.__cause__)
     except Exception as error:
-        if debug or not _is_expected(error):
+        if isinstance(error, BrokenPipeError) and error.filename is None:  # our reader has left, for example `| head`
+            process.end(1)
+        if debug:
             raise
-        click.echo(f"error: {_sentence(error)}", err=True)
-        code = USER_ERROR
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _prepare_process(debug: bool) -> None:
-    """Logging, signals and streams of a process that is a command, before anything else."""
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.setFormatter(_Formatter("%(levelname)s: %(message)s"))
-    for noisy in ("matplotlib", "PIL"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    if not debug:  # OpenCV and FFmpeg would add lines of their own to our one sentence
-        os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    if sys.stdout is None:  # closed by whoever started us
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal or file of another encoding
-            stream.reconfigure(errors="replace")
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # not where nohup ignores it
-            signal.signal(number, _terminate)
-
-
-def _terminate(number: int, _: object) -> NoReturn:
-    raise Terminated(number)
+        if interrupter.came:
+            process.interrupted(error)
+        if not _is_expected(error):
+            raise
+        process.end(USER_ERROR, f"error: {_sentence(error)}")
+    process.end(code if isinstance(code, int) else 0)
 
 
 def _is_expected(error: Exception) -> bool:
@@ -99,10 +65,11 @@ def _is_expected(error: Exception) -> bool:
 
 
 def _lacks_memory(error: Exception) -> bool:
-    """Whether memory, or the depth of the stack, did not suffice; torch has no class of its own for it on the CPU."""
+    """Whether memory, or the depth of the stack, did not suffice."""
     if isinstance(error, (MemoryError, RecursionError)) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and bool(re.search(r"can't allocate memory|out of memory", str(error)))
+    foreign = not isinstance(error, (ValueError, OSError, ImportError))
+    return foreign and bool(NO_MEMORY.search(str(error).lower()))
 
 
 class Verbs(click.Group):
@@ -207,17 +174,4 @@ def _sentence(error: Exception) -> str:
         text = f"not enough memory: {str(error).partition('. ')[0] or 'expected a smaller input or a larger machine'}"
     else:
         text = str(error) or type(error).__name__
-    return printable("; ".join([text, *getattr(error, "__notes__", [])]))
-
-
-def printable(text: str) -> str:
-    """A text on one line, without secrets of addresses and without characters that control a terminal."""
-    line = " ".join(hide_secrets(text).split())
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
-
-
-class _Formatter(logging.Formatter):
-    """Log lines in which addresses show no user, password or token."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(printable(line) for line in super().format(record).splitlines())
+    return process.printable("; ".join([text, *getattr(error, "__notes__", [])]))

@@ -51,43 +51,43 @@ class Tally:
 HEADS = ["reader", "tries", "accepted", "refused", *FAULTS, "peak MB", "seconds"]
 
 
-def work(name: str, first: int, end: int, seed: int, channel: Connection) -> None:
+def work(name: str, first: int, end: int, seed: int, folder: str, channel: Connection) -> None:
     """Read changed content number ``first`` to ``end`` and tell what became of it; in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        os.chdir(folder)
-        target = all_readers()[name](Path(folder))
-        for content in target.seeds:
-            sound = attempt(target, content, limit=START)
-            if sound.outcome != "accepted":
-                raise AssertionError(f"{name}: valid content is not read: {sound}")
-        silent = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):  # libraries in C write there
-            os.dup2(silent, stream)
-        before = peak_memory()
-        limit_memory()
-        channel.send(first)
-        for number in range(first, end):
-            if number % BATCH == 0:
-                channel.send(number)
-            done = attempt(target, content_of(target, name, number, seed), number)
-            channel.send((done, peak_memory() - before))
+    os.chdir(folder)
+    target = all_readers()[name](Path(folder))
+    for content in target.seeds:
+        sound = attempt(target, content, limit=START)
+        if sound.outcome != "accepted":
+            raise AssertionError(f"{name}: valid content is not read: {sound}")
+    silent = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # libraries in C write there
+        os.dup2(silent, stream)
+    before = peak_memory()
+    limit_memory()
+    channel.send(first)
+    for number in range(first, end):
+        if number % BATCH == 0:
+            channel.send(number)
+        done = attempt(target, content_of(target, name, number, seed), number)
+        channel.send((done, peak_memory() - before))
 
 
 def run_reader(name: str, first: int, mutations: int, seed: int) -> Tally:
     """All tries with one reader; a process that dies or hangs is told, and another one goes on after it."""
     tally, number, end, begin = Tally(), first, first + mutations, time.monotonic()
     while number < end:
-        for done, memory in _process(name, number, end, seed):
-            tally.add(done)
-            tally.memory = max(tally.memory, memory)
-            number = done.number + 1
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+            for done, memory in _process(name, number, end, seed, folder):
+                tally.add(done)
+                tally.memory = max(tally.memory, memory)
+                number = done.number + 1
     tally.seconds = time.monotonic() - begin
     return tally
 
 
-def _process(name: str, first: int, end: int, seed: int) -> Iterator[tuple[Attempt, int]]:
+def _process(name: str, first: int, end: int, seed: int, folder: str) -> Iterator[tuple[Attempt, int]]:
     here, there = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=work, args=(name, first, end, seed, there))
+    process = multiprocessing.get_context("spawn").Process(target=work, args=(name, first, end, seed, folder, there))
     process.start()
     there.close()
     number, limit = first, START

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flatsort.tools.cli import progress
+from flatsort.tools.process import Terminated, uninterrupted
 from flatsort.tools.runs.explanations import Explanations
 from flatsort.tools.runs.timing import Stopwatch
 from flatsort.tracker.config import dump
@@ -22,6 +24,8 @@ from flatsort.tracker.protocols import Sink
 from flatsort.tracker.sort import SortTracker
 from flatsort.tracker.track_config import TrackConfig
 from flatsort.tracker.types import FrameResult
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,8 @@ def track_run(
     title : str
         Of the progress bar; there is none without.
     keep_interrupted : bool
-        After Ctrl-C or an error, give the smoothed results so far before it goes on; another Ctrl-C leaves out the
-        smoothing.
+        After Ctrl-C or an error, give the smoothed results so far before it goes on. Another Ctrl-C leaves out the
+        smoothing, and so does a request to end, which may be followed by a kill.
     """
     clock, total = stopwatch or Stopwatch(), run.length(frames)
     shown = progress(run.frames(frames), total, title) if title else run.frames(frames)
@@ -135,22 +139,27 @@ def track_run(
         if not keep_interrupted:
             raise
         stopped = error
+        if isinstance(error, KeyboardInterrupt) and not isinstance(error, Terminated):
+            log.warning("smoothing the %d frames so far; Ctrl-C leaves that out", len(done))
     smooth = done
     try:
-        with clock.during("smoothing"):
-            smooth = run.smooth(done)
+        if not isinstance(stopped, Terminated):
+            with clock.during("smoothing"):
+                smooth = run.smooth(done)
     except (Exception, KeyboardInterrupt) as error:
         if not keep_interrupted:
             raise
         stopped = stopped or error
-    if images and stopped is None:
-        again = progress(run.frames(frames), total, "writing") if title else run.frames(frames)
-        # a file that ends earlier the second time ends the run
-        yield from (replace(r, frame=f) for f, r in zip(clock.watch(again, "decoding"), smooth, strict=False))
-    else:
-        yield from smooth
     if stopped is not None:
+        with uninterrupted():
+            yield from smooth
         raise stopped
+    if not images:
+        yield from smooth
+        return
+    again = progress(run.frames(frames), total, "writing") if title else run.frames(frames)
+    # a file that ends earlier the second time ends the run
+    yield from (replace(r, frame=f) for f, r in zip(clock.watch(again, "decoding"), smooth, strict=False))
 
 
 def write_run(
@@ -176,7 +185,8 @@ def write_run(
     ------
     KeyboardInterrupt, OSError, ValueError, …
         After Ctrl-C in a file, or an error in the middle of a run. What was tracked so far is then in
-        ``name.partial.*``, and ``__notes__`` of the error says so. After Ctrl-C a live source just ends.
+        ``name.partial.*``, and ``__notes__`` of the error says so. A live source just ends, but a request to end is
+        handed on once its results are complete.
     """
     refuse_overwriting(_outputs(run, name, output), [*inputs, *_inputs(run)])
     tracker, stopwatch = tracker or run.tracker(), Stopwatch()
@@ -194,24 +204,44 @@ def write_run(
         title=name,
         keep_interrupted=True,
     )
+    files, complete = ExitStack(), False
     try:
-        _write(run, results, sinks, _sinks(run, name, output), report, stopwatch)
-    except BaseException as error:
-        kept = [sink.path for sink in sinks if isinstance(sink, FileSink) and sink.partial]
-        if kept:
+        stopped = _write(run, results, files, sinks, _sinks(run, name, output), report, stopwatch)
+        with uninterrupted():
+            with stopwatch.during("drawing and writing"):
+                files.close()  # completes them
             write_text(output.out / f"{name}.config.yaml", dump(run.config))
-            error.__notes__ = [*getattr(error, "__notes__", []), f"the frames so far are in {kept[0]}"]
+            if explanations.requested:
+                explanations.write(output.out / f"{name}.explain.csv")
+            complete = True
+        if stopped is not None:
+            raise stopped
+    except BaseException as error:
+        with uninterrupted():
+            said = f"its results are in {report.path}" if complete else _keep(run, name, output, files, sinks, error)
+            error.__notes__ = [*getattr(error, "__notes__", []), *filter(None, [said])]
         raise
     report.dropped = tracker.dropped - dropped_before
     if report.detections and not report.ids:
         report.note = _why_no_track(report, run.config)
     report.seconds = stopwatch.elapsed
     report.timing = stopwatch.table(report.frames) if output.timing else ""
-    write_text(output.out / f"{name}.config.yaml", dump(run.config))
-    if explanations.requested:
-        explanations.write(output.out / f"{name}.explain.csv")
-        report.explanation = explanations.text()
+    report.explanation = explanations.text() if explanations.requested else ""
     return report
+
+
+def _keep(
+    run: Run, name: str, output: TrackOutput, files: ExitStack, sinks: Sequence[Sink], error: BaseException
+) -> str:
+    """Close the files of a run that was interrupted by an error, and tell where its frames are."""
+    with suppress(Exception):  # of one file: the others and the first error are worth more
+        files.__exit__(type(error), error, error.__traceback__)
+    kept = [sink.path for sink in sinks if isinstance(sink, FileSink) and sink.partial]
+    if not kept:
+        return ""
+    with suppress(OSError):
+        write_text(output.out / f"{name}.config.yaml", dump(run.config))
+    return f"the frames so far are in {kept[0]}"
 
 
 def _outputs(run: Run, name: str, output: TrackOutput) -> list[Path]:
@@ -230,27 +260,27 @@ def _inputs(run: Run) -> list[str | None]:
 def _write(
     run: Run,
     results: Iterable[FrameResult],
+    files: ExitStack,
     sinks: list[Sink],
     makers: Iterable[Callable[[], AbstractContextManager[Sink]]],
     report: TrackReport,
     stopwatch: Stopwatch,
-) -> None:
-    """Write the results to sinks that are opened here, and count them."""
-    with ExitStack() as stack:
-        if isinstance(run.source, LiveSource):
-            stack.enter_context(closing(run.source))
-        sinks += (stack.enter_context(make()) for make in makers)
-        try:
-            for result in results:
-                with stopwatch.during("drawing and writing"):
-                    for sink in sinks:
-                        sink.write(result)
-                report.add(result)
-        except KeyboardInterrupt:
-            if not run.live:
-                raise
-        with stopwatch.during("drawing and writing"):
-            stack.close()  # completes the files
+) -> Terminated | None:
+    """Write the results to sinks that are opened here, and count them; gives what ended a live source from outside."""
+    if isinstance(run.source, LiveSource):
+        files.enter_context(closing(run.source))
+    sinks += (files.enter_context(make()) for make in makers)
+    try:
+        for result in results:
+            with stopwatch.during("drawing and writing"):
+                for sink in sinks:
+                    sink.write(result)
+            report.add(result)
+    except KeyboardInterrupt as error:
+        if not run.live:
+            raise
+        return error if isinstance(error, Terminated) else None
+    return None
 
 
 def _why_no_track(report: TrackReport, config: TrackConfig) -> str:

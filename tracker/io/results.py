@@ -55,6 +55,8 @@ class FileSink:
         Path of the result.
     partial : bool
         Whether it is kept as a partial one.
+    failed : bool
+        Whether it ends with an error.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class FileSink:
         self._left_out = 0
         self._frames = 0
         self.partial = False
+        self.failed = False
 
     def __enter__(self: SinkT) -> SinkT:
         with ExitStack() as stack:
@@ -103,6 +106,7 @@ class FileSink:
         self._frames += 1
 
     def _finish(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        self.failed = error is not None
         try:
             with naming(self.path):
                 self._close()

@@ -47,6 +47,7 @@ class VideoSink(FileSink):
         self._size = (size[0] // 2 * 2, size[1] // 2 * 2)
         self._image = np.zeros((self._size[1], self._size[0], 3), np.uint8)
         self._painted = False
+        self._waiting: list[float] = []
 
     def _open(self, temporary: Path) -> None:
         if not all(self._size):
@@ -55,15 +56,27 @@ class VideoSink(FileSink):
         self._writer = VideoWriter(temporary, self._size, self._fps)
 
     def _add(self, result: FrameResult) -> None:
+        if result.frame.image is None and not self._painted:
+            self._waiting.append(result.frame.time)  # for the first picture: of an interrupted run there is maybe none
+            return
         if result.frame.image is not None:
+            self._begin()
             painted = self._paint(result)
             if (painted.shape[1] // 2 * 2, painted.shape[0] // 2 * 2) != self._size:
                 painted = np.asarray(cv2.resize(painted, self._size), np.uint8)
-            self._painted = True
             self._image = painted[: self._size[1], : self._size[0]]
         self._writer.write(self._image, result.frame.time)
 
+    def _begin(self) -> None:
+        """Write black pictures for the frames before the first that has one."""
+        self._painted = True
+        for time in self._waiting:
+            self._writer.write(self._image, time)
+        self._waiting.clear()
+
     def _close(self) -> None:
+        if not self.failed:
+            self._begin()
         self._writer.close()
 
     def _has_content(self) -> bool:
