@@ -96,6 +96,8 @@ def _as(default: Any, value: NDArray[Any], key: str) -> Any:
     if isinstance(default, deque):
         return deque(value.ravel().tolist())
     if isinstance(default, tuple):
+        if not np.isfinite(value).all():
+            raise ValueError(f"state: {key}: expected whole numbers, got {value.tolist()}")
         return tuple(int(number) for number in value.ravel())
     if default is None and value.ndim:
         return value
